@@ -1,0 +1,84 @@
+"""Downloads from the first mirror that gives the right file; a wrong one never gets its name."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from nst_jax.errors import UserError
+from nst_jax.weights.transfer import NETWORK_ERRORS, WrongContentError, complete, length
+
+PAUSE = 0.5  # seconds
+_SCHEMES = ("http", "https", "file")
+
+
+class DownloadError(UserError):
+    """No mirror gave the file; the message says why not, mirror by mirror."""
+
+
+def download(
+    urls: Sequence[str],
+    target: Path,
+    size: int,
+    digest: str,
+    timeout: float,
+    pause: float = PAUSE,
+) -> None:
+    """Fetch `target` from the first of `urls` that gives `size` bytes of this `digest`.
+
+    What an earlier try left in `<target>.part` is continued. `digest` is "sha256:..." or "md5:...",
+    whole or its beginning. Callers see to it that only one process does this at a time.
+
+    Raises:
+        DownloadError: no mirror gave the file.
+        UserError: the disk is full or not writable.
+    """
+    part = target.with_name(f"{target.name}.part")
+    reasons = []
+    for url in urls:
+        try:
+            _obtain(url, part, size, digest, timeout, pause)
+            part.replace(target)
+            return
+        except (*NETWORK_ERRORS, WrongContentError) as error:
+            reasons.append(f"{urlsplit(url).netloc or url}: {_reason(error)}")
+    raise DownloadError(f"{target.name} could not be downloaded ({'; '.join(reasons)})")
+
+
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """The hexadecimal digest of a file's bytes."""
+    with path.open("rb") as file:
+        # MD5 is all that Keras publishes: enough to know a given file again, so FIPS may allow it.
+        state = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
+    return state.hexdigest()
+
+
+def _obtain(url: str, part: Path, size: int, digest: str, timeout: float, pause: float) -> None:
+    """Complete and verify `part`; where an older beginning spoils it, start over once."""
+    if urlsplit(url).scheme not in _SCHEMES:
+        raise WrongContentError(f"not an address of {', '.join(_SCHEMES)}")
+    had_beginning = length(part) > 0
+    try:
+        complete(url, part, size, timeout, pause)
+        _verify(part, size, digest)
+    except WrongContentError:
+        part.unlink(missing_ok=True)
+        if not had_beginning:
+            raise
+        _obtain(url, part, size, digest, timeout, pause)
+
+
+def _verify(part: Path, size: int, digest: str) -> None:
+    if length(part) != size:
+        raise WrongContentError(f"{length(part)} bytes instead of {size}")
+    algorithm, expected = digest.split(":")
+    if not file_digest(part, algorithm).startswith(expected):
+        raise WrongContentError(f"a corrupt file, its {algorithm} is not {expected}")
+
+
+def _reason(error: Exception) -> str:
+    """An exception in a few words on one line."""
+    cause = getattr(error, "reason", error)
+    text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    code = getattr(error, "code", None)
+    return " ".join((f"HTTP {code} {text}" if code else text).split())

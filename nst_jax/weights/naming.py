@@ -1,0 +1,116 @@
+"""What public files call a layer, brought to ours: "conv1_1.kernel" (HWIO), "conv1_1.bias"."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from nst_jax.errors import UserError
+from nst_jax.weights.topology import ARCHES, conv_layers
+
+# Family -> its names. "caffe": a state dict with Caffe's layer names, such as Gatys' vgg_conv.pth.
+_PATTERNS = {
+    "canonical": re.compile(r"conv(?P<block>\d)_(?P<index>\d)\.(?P<part>kernel|bias)"),
+    "caffe": re.compile(r"conv(?P<block>\d)_(?P<index>\d)\.(?P<part>weight)"),
+    "torchvision": re.compile(r"features\.(?P<position>\d+)\.(?P<part>weight|bias)"),
+    # block1_conv1/block1_conv1_W_1:0, block1_conv1/kernel:0, layers/block1_conv1/vars/0
+    "keras": re.compile(
+        r"(?:.*/)?block(?P<block>\d)_conv(?P<index>\d)(?:/vars)?"
+        r"[/_](?P<part>kernel|bias|W|b|0|1)(?:_1)?(?::0)?"
+    ),
+    # Keras 3 counts the layers of a class: layers/conv2d/vars/0, layers/conv2d_1/vars/0, ...
+    "keras 3": re.compile(r"(?:.*/)?conv2d(?:_(?P<order>\d+))?/vars/(?P<part>0|1)"),
+}
+_BIASES = ("bias", "b", "1")
+_OIHW = ("caffe", "torchvision")
+_IGNORED = re.compile(r"(?:.*/)?(?:classifier|fc\d|predictions|dense)(?:[./_:]|$)|optimizer")
+
+
+@dataclasses.dataclass(frozen=True)
+class Named:
+    """Arrays under canonical names, and the family whose habit the file's own names follow."""
+
+    arrays: dict[str, np.ndarray]
+    family: str
+
+
+def canonical(file: str, arch: str, tensors: Mapping[str, np.ndarray]) -> Named:
+    """Rename and transpose `tensors`; the classifier is left out, every other name must be known.
+
+    Raises:
+        UserError: a name that no convolution of `arch` goes by, or two names for one array.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    families = {"canonical"}
+    unknown = []
+    for stored, array in tensors.items():
+        if is_ignored(stored):
+            continue
+        found = _translate(arch, stored)
+        if found is None:
+            unknown.append(stored)
+            continue
+        family, name = found
+        if name in arrays:
+            raise UserError(f"{file}: holds {name} twice, the second time as {stored!r}")
+        arrays[name] = _hwio(array) if family in _OIHW else array
+        families.add(family)
+    if unknown or not arrays:
+        raise UserError(f"{file}: {_complaint(arch, unknown, list(tensors))}")
+    # Caffe's biases go by the canonical names, so "canonical" counts only where it is alone.
+    return Named(arrays, max(families - {"canonical"}, default="canonical"))
+
+
+def is_ignored(name: str) -> bool:
+    """Whether `name` is of the classifier or an optimiser: in full files, but never run here."""
+    return _IGNORED.match(_bare(name)) is not None
+
+
+def shortened(names: Sequence[str], limit: int = 4) -> str:
+    """The first few of `names`, and how many more there are."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def _translate(arch: str, stored: str) -> tuple[str, str] | None:
+    """(family, canonical name) for a file's name, None for a stranger."""
+    for family, pattern in _PATTERNS.items():
+        if match := pattern.fullmatch(_bare(stored)):
+            layer = _layer(arch, match.groupdict())
+            part = "bias" if match["part"] in _BIASES else "kernel"
+            return (family, f"{layer}.{part}") if layer in conv_layers(arch) else None
+    return None
+
+
+def _layer(arch: str, found: dict[str, str | None]) -> str | None:
+    layers = conv_layers(arch)
+    if "position" in found:
+        return _torchvision_positions(arch).get(int(found["position"] or 0))
+    if "order" in found:
+        order = int(found["order"] or 0)
+        return layers[order] if order < len(layers) else None
+    return f"conv{found['block']}_{found['index']}"
+
+
+def _torchvision_positions(arch: str) -> dict[int, str]:
+    """Position in `features` -> layer: a ReLU follows each convolution, a pooling each block."""
+    return {2 * order + int(layer[len("conv")]) - 1: layer for order, layer in enumerate(conv_layers(arch))}
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix("module.")  # DataParallel's
+
+
+def _hwio(array: np.ndarray) -> np.ndarray:
+    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
+
+
+def _complaint(arch: str, unknown: list[str], names: list[str]) -> str:
+    if not unknown:
+        return f"holds no convolutions of {arch}"
+    looks_like = [
+        other for other in ARCHES if all(_translate(other, name) for name in names if not is_ignored(name))
+    ]
+    hint = f"; it looks like {looks_like[0]}" if looks_like else ""
+    return f"arrays that {arch} does not have: {shortened(unknown)}{hint}"

@@ -1,0 +1,77 @@
+"""Telling Oxford's own VGG networks from look-alikes, by their numbers."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from nst_jax.weights.model import Weights, digest
+
+# conv1_1 of the networks that Simonyan & Zisserman released: kernel[0, 0, :, 0] in the order blue,
+# green, red, and the first biases.
+FIRST_FILTER = {
+    "vgg19": (0.34119523, 0.46418372, 0.39416704),
+    "vgg16": (0.42947057, 0.55037946, 0.4800154),
+}
+FIRST_BIASES = {
+    "vgg19": (0.7301776, 0.06493629, 0.03428847, 0.8260386, 0.2578029),
+    "vgg16": (0.73429835, 0.09340367, 0.06775674, 0.8862966, 0.25994542),
+}
+# Wide enough for a file that was stored as float16.
+_TOLERANCE = 1e-3
+
+# Of each layer of VGG-19, in BGR order; made by scripts/oxford_digests.py.
+DIGESTS = {
+    "conv1_1": "bc30997dab49ce2ef41a2d1362ce48f3f7be1136e434a1acc2e4f268c4b8b20b",
+    "conv1_2": "55e55597661edfae90c8ef5496d43f132c5149de9cf9918d3e5fe59503cac84b",
+    "conv2_1": "56db716a4fc9c85621a51176a2e371df4547dc83cb736b65fec7cd4096a3ed59",
+    "conv2_2": "070c8a48e8b29384df5b19c51b60238815d4dee9ce1637fe56209d31d433175b",
+    "conv3_1": "a6cf36803237a7addd530c834e2a087bfe4e13cd2f2967f66d8bc57162e4b92b",
+    "conv3_2": "1ffab417df6108ffe1e8ff9ec439f57aca3a252f7c402d0f97a1d00cb1161533",
+    "conv3_3": "384dedd90d4c9dfd13eec3c4a2b9474ce2428d5f25c7c471b7a255230b2fdc0d",
+    "conv3_4": "dad3656cfe67ed19cf98534a853e1c2e7ec61d15bdf0623ce1faec7df85d4693",
+    "conv4_1": "20858757b74f14fd964029b131f17cba50f8ffd88ed724cca6004819c7de9b4e",
+    "conv4_2": "19a1408d02772d15ea498bfa3dd4527c3a26fa16094a06a66926bc4e1a65077a",
+    "conv4_3": "790de29956893f312d3566a06b3f623c941b047959af9ecb906df5b6b205df82",
+    "conv4_4": "f0d720f70dca5bfca5a91e876ca40ee1cf9511730949ff9e50506225099fe722",
+    "conv5_1": "281d66d723b7d563af892bb079009ee6caf5c9342f10779321190d60122e6a74",
+    "conv5_2": "f41d86f51381bb0d1e0f55209c54c98494062043de19ccbc47ad3213c02c8754",
+    "conv5_3": "c16e59b1a17de9c9ed98025ff1b7b0234f65eb55605649ab4353d59574380d23",
+    "conv5_4": "c20a59a8f150ddef0b303a4b6d5d48eff12a2594918b8ff1ac946e59921853b1",
+}
+# Of the later layers only a corner of the kernel is at hand: kernel[2, 2, :8, :8].
+_PARTLY_KNOWN = ("conv4", "conv5")
+
+
+def recognise(weights: Weights) -> dict[str, bool]:
+    """Layer -> whether its numbers are exactly those of Oxford's VGG-19; empty for other nets."""
+    if weights.arch != "vgg19":
+        return {}
+    return {layer: _is_oxfords(weights.arrays, layer) for layer in weights.layers()}
+
+
+def layer_digest(kernel: np.ndarray, bias: np.ndarray) -> str:
+    """Sha256 of a layer's kernel, or the known corner of it, and bias."""
+    return digest({"kernel": kernel, "bias": bias})
+
+
+def channel_order(arch: str, arrays: Mapping[str, np.ndarray]) -> str | None:
+    """The channel order of conv1_1, "bgr" or "rgb", where it is Oxford's, else None."""
+    if arch not in FIRST_FILTER or "conv1_1.kernel" not in arrays:
+        return None
+    biases = arrays["conv1_1.bias"][: len(FIRST_BIASES[arch])]
+    stored = arrays["conv1_1.kernel"][0, 0, :, 0]
+    for order, expected in (("bgr", FIRST_FILTER[arch]), ("rgb", FIRST_FILTER[arch][::-1])):
+        if _close(biases, FIRST_BIASES[arch]) and _close(stored, expected):
+            return order
+    return None
+
+
+def _is_oxfords(arrays: Mapping[str, np.ndarray], layer: str) -> bool:
+    kernel, bias = arrays[f"{layer}.kernel"], arrays[f"{layer}.bias"]
+    if layer.startswith(_PARTLY_KNOWN):
+        kernel = kernel[2, 2, :8, :8]
+    return layer_digest(kernel, bias) == DIGESTS[layer]
+
+
+def _close(stored: np.ndarray, expected: tuple[float, ...]) -> bool:
+    return np.allclose(stored, expected, rtol=0, atol=_TOLERANCE)

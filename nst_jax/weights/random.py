@@ -1,0 +1,34 @@
+"""Untrained weights: random orthogonal filters, which carry texture surprisingly far.
+
+Orthogonality after Saxe et al. 2013, the gain after He et al. 2015; He, Wang & Hopcroft 2016 show
+that style and content can be read from a random network at all.
+"""
+
+import numpy as np
+
+from nst_jax.weights.model import OXFORD, Weights, make_weights
+from nst_jax.weights.topology import kernel_shapes
+
+RELU_GAIN = 2.0**0.5
+SLIM_WIDTHS = (16, 32, 64, 128, 128)
+
+
+def random_weights(arch: str, seed: int = 0) -> Weights:
+    """All layers of `arch`: semi-orthogonal kernels times sqrt(2), zero biases, Oxford's input."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    arrays: dict[str, np.ndarray] = {}
+    for layer, shape in kernel_shapes(arch, SLIM_WIDTHS).items():
+        arrays[f"{layer}.kernel"] = RELU_GAIN * _semi_orthogonal(generator, shape)
+        arrays[f"{layer}.bias"] = np.zeros(shape[-1], np.float32)
+    return make_weights("random", arch, arrays, OXFORD)
+
+
+def _semi_orthogonal(generator: np.random.Generator, shape: tuple[int, int, int, int]) -> np.ndarray:
+    """A HWIO kernel with orthonormal filters, or orthonormal inputs where the filters are more."""
+    fan_in, filters = int(np.prod(shape[:-1])), shape[-1]
+    normal = generator.standard_normal((max(fan_in, filters), min(fan_in, filters)), np.float32)
+    # The QR decomposition with a positive diagonal, by way of Cholesky: unique, Haar distributed,
+    # several times faster than Householder's, and accurate as tall Gaussians are well conditioned.
+    triangle = np.linalg.cholesky(normal.T @ normal)
+    orthogonal = normal @ np.linalg.inv(triangle).T
+    return (orthogonal if fan_in >= filters else orthogonal.T).reshape(shape)

@@ -1,0 +1,16 @@
+"""What a reader hands on: arrays under the file's own names, and what the file says of itself."""
+
+import dataclasses
+
+import numpy as np
+
+from nst_jax.weights.model import Preprocessing
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """A file's arrays; preprocessing and arch where the file states them."""
+
+    tensors: dict[str, np.ndarray]
+    preprocessing: Preprocessing | None = None
+    arch: str | None = None

@@ -1,0 +1,56 @@
+"""MatConvNet's .mat files, such as imagenet-vgg-verydeep-19.mat: HWIO, RGB, with their mean."""
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nst_jax.errors import UserError
+from nst_jax.weights.model import Preprocessing
+from nst_jax.weights.naming import is_ignored
+from nst_jax.weights.readers.contents import Contents
+from nst_jax.weights.readers.matlab import read_variables
+
+MAGIC_73 = b"MATLAB 7.3 MAT-file"  # HDF5 in disguise, which MatConvNet's authors never published
+_OXFORD_MEAN = (123.68, 116.779, 103.939)
+_DAMAGES = (ArithmeticError, LookupError, TypeError, ValueError, struct.error, zlib.error)
+
+
+def read(path: Path) -> Contents:
+    """The convolutions of `layers`, and the mean colour of `meta.normalization`."""
+    try:
+        variables = read_variables(path, ("layers", "meta", "normalization"))
+        tensors: dict[str, np.ndarray] = {}
+        for (layer,) in variables["layers"]:
+            name = layer["name"]
+            if layer["type"] == "conv" and not is_ignored(name):
+                kernel, bias = _weights(layer)
+                tensors |= {f"{name}.kernel": kernel, f"{name}.bias": bias.reshape(-1)}
+        return Contents(tensors, _preprocessing(variables))
+    except _DAMAGES as error:
+        raise UserError(f"{path}: not a whole MatConvNet file: {error!r:.200}") from error
+
+
+def _weights(layer: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """A cell `weights`; in files of 2014 `filters` and `biases`."""
+    found = layer["weights"] if "weights" in layer else (layer["filters"], layer["biases"])
+    kernel, bias = found[:2]
+    if not (isinstance(kernel, np.ndarray) and isinstance(bias, np.ndarray)):
+        raise TypeError(f"{layer['name']} has no numbers")
+    return kernel, bias
+
+
+def _preprocessing(variables: dict[str, Any]) -> Preprocessing | None:
+    """The mean is stored as a colour in newer files, as an image of that colour in older ones."""
+    (holder,) = variables.get("meta") or [variables]
+    (normalization,) = holder.get("normalization") or [{}]
+    image = normalization.get("averageImage")
+    if image is None:
+        return None
+    mean = image.reshape(-1, 3, order="F").mean(0, np.float64)
+    if np.allclose(mean, _OXFORD_MEAN, rtol=0, atol=0.01):
+        mean = np.array(_OXFORD_MEAN)  # float32 had rounded it
+    red, green, blue = mean.tolist()
+    return Preprocessing("rgb", 255.0, (red, green, blue), (1.0, 1.0, 1.0))

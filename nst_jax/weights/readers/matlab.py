@@ -1,0 +1,177 @@
+"""MATLAB 5 files, as far as numbers, text, cells and structs go.
+
+After "MAT-File Format" of The MathWorks. Not scipy.io.loadmat, which crashes the interpreter on some
+damaged files, and holds the 500 MB of a classifier in memory where this passes over them.
+"""
+
+import math
+import struct
+import zlib
+from collections.abc import Container
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+MAGIC = b"MATLAB 5.0 MAT-file"
+_HEADER_BYTES = 128
+_CHUNK = 1 << 18
+_MAX_ARRAY_BYTES = 1 << 26  # what is larger is no convolution of VGG's, and passed over
+_MAX_TOTAL_BYTES = 1 << 30  # a compressed file of megabytes can claim any number of arrays
+_MAX_ITEMS = 10_000
+_MAX_DEPTH = 12
+
+_MATRIX, _COMPRESSED = 14, 15
+_STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+_ENCODINGS = {1: "latin-1", 2: "latin-1", 4: "utf-16-le", 16: "utf-8", 17: "utf-16-le"}
+_CELL, _STRUCT, _CHAR = 1, 2, 4
+_NUMBERS = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4"}
+_COMPLEX = 0x0800
+
+
+def read_variables(path: Path, wanted: Container[str]) -> dict[str, Any]:
+    """The `wanted` variables of a file.
+
+    A numeric array comes as an array, text as str, a cell as a list and a struct array as a list of
+    dictionaries, both in column-major order; anything else as None.
+
+    Raises:
+        ValueError, struct.error, zlib.error, LookupError: the file is damaged.
+    """
+    variables = {}
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+        if header[-2:] != b"IM":
+            raise ValueError("not of a little-endian machine")
+        while tag := file.read(8):
+            kind, length = struct.unpack("<II", tag)
+            end = file.tell() + length
+            stream = _Stream(file)
+            if kind == _COMPRESSED:
+                stream = _Inflated(file)
+                kind, length = struct.unpack("<II", stream.read(8))
+            if kind == _MATRIX:
+                name, value = _matrix(stream, length, wanted, 0)
+                if name in wanted:
+                    variables[name] = value
+            file.seek(end)
+    return variables
+
+
+class _Stream:
+    """Reads exactly what is asked for, and counts."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.position = 0
+        self.held = 0
+
+    def read(self, count: int) -> bytes:
+        """The next `count` bytes, of which the file must have all."""
+        pieces = []
+        while count and (piece := self._some(min(count, _CHUNK))):
+            pieces.append(piece)
+            count -= len(piece)
+            self.position += len(piece)
+        if count:
+            raise ValueError("it ends early")
+        return b"".join(pieces)
+
+    def skip_to(self, position: int) -> None:
+        """Pass over bytes without holding them."""
+        if position < self.position:
+            raise ValueError("an element overruns the one around it")
+        while self.position < position:
+            self.read(min(position - self.position, _CHUNK))
+
+    def _some(self, limit: int) -> bytes:
+        return self.file.read(limit)
+
+
+class _Inflated(_Stream):
+    """The same over a compressed element."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file)
+        self._inflater = zlib.decompressobj()
+
+    def _some(self, limit: int) -> bytes:
+        piece = b""
+        while not piece and not self._inflater.eof:
+            compressed = self._inflater.unconsumed_tail or self.file.read(_CHUNK)
+            if not compressed:
+                break
+            piece = self._inflater.decompress(compressed, limit)
+        return piece
+
+
+def _matrix(stream: _Stream, length: int, wanted: Container[str], depth: int) -> tuple[str, Any]:
+    """(name, value) of the matrix element that follows; the stream is left behind it."""
+    if length == 0:
+        return "", None
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    end = stream.position + length
+    flags = int(_numbers(stream)[0])
+    shape = tuple(int(size) for size in _numbers(stream))
+    name = _text(stream)
+    # Inner matrices have no names: what lies inside a wanted variable is wanted.
+    value = _value(stream, flags, shape, depth) if depth or name in wanted else None
+    stream.skip_to(end)
+    return name, value
+
+
+def _value(stream: _Stream, flags: int, shape: tuple[int, ...], depth: int) -> Any:
+    kind, count = flags & 0xFF, math.prod(shape)
+    if kind in (_CELL, _STRUCT) and not 0 <= count <= _MAX_ITEMS:
+        raise ValueError(f"a cell or struct of shape {shape}")
+    if kind == _CELL:
+        return [_inner(stream, depth) for _ in range(count)]
+    if kind == _STRUCT:
+        fields = _field_names(stream)
+        # A struct without fields takes no bytes, so its count proves nothing.
+        return [{field: _inner(stream, depth) for field in fields} for _ in range(count if fields else 0)]
+    if kind == _CHAR:
+        return _text(stream)
+    if kind in _NUMBERS and not flags & _COMPLEX and 8 * count <= _MAX_ARRAY_BYTES:
+        return _numbers(stream).astype(_NUMBERS[kind]).reshape(shape, order="F")
+    return None
+
+
+def _inner(stream: _Stream, depth: int) -> Any:
+    kind, length = struct.unpack("<II", stream.read(8))
+    if kind != _MATRIX:
+        raise ValueError(f"an element of type {kind} where a matrix belongs")
+    return _matrix(stream, length, (), depth + 1)[1]
+
+
+def _field_names(stream: _Stream) -> list[str]:
+    """Names lie in slots of one width, each filled up with zeros."""
+    width = int(_numbers(stream)[0])
+    packed = _element(stream)[1]
+    slots = (packed[start : start + width] for start in range(0, len(packed), max(width, 1)))
+    return [slot.partition(b"\0")[0].decode("latin-1") for slot in slots]
+
+
+def _numbers(stream: _Stream) -> np.ndarray:
+    kind, data = _element(stream)
+    return np.frombuffer(data, f"<{_STORED[kind]}")
+
+
+def _text(stream: _Stream) -> str:
+    kind, data = _element(stream)
+    return data.decode(_ENCODINGS[kind])
+
+
+def _element(stream: _Stream) -> tuple[int, bytes]:
+    """(type, data) of the plain element that follows; four bytes or less share the tag's eight."""
+    tag = stream.read(8)
+    kind, length = struct.unpack("<II", tag)
+    if small := kind >> 16:
+        return kind & 0xFFFF, tag[4 : 4 + small]
+    stream.held += length
+    if length > _MAX_ARRAY_BYTES or stream.held > _MAX_TOTAL_BYTES:
+        raise ValueError(f"an element of {length} bytes, in all {stream.held}")
+    data = stream.read(length)
+    stream.skip_to(stream.position + -length % 8)
+    return kind, data

@@ -1,0 +1,235 @@
+"""A PyTorch pickle read as a description: no object is built, no function called.
+
+`pickletools.genops` splits the stream into opcodes; a handful of handlers below rebuild plain
+containers and note which tensors lie where. A pickle names its functions as "globals": the few that
+a dictionary of tensors needs are known here, and any other ends the reading at once.
+"""
+
+import dataclasses
+import pickletools
+from collections.abc import Callable, Iterable, Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from nst_jax.errors import UserError
+
+MAX_BYTES = 1 << 22  # a checkpoint's pickle is some kilobytes: the numbers lie outside it
+_MARK = object()
+_KEY_TYPES = (str, int, float, type(None))  # nested tuples can take for ever to hash
+
+
+@dataclasses.dataclass(frozen=True)
+class Global:
+    """A name that the pickle would have imported."""
+
+    name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Storage:
+    """A run of `count` numbers, kept outside the pickle under `key`."""
+
+    dtype: str
+    key: str
+    count: int
+
+    @property
+    def numpy_dtype(self) -> np.dtype:
+        """As stored; NumPy has no bfloat16, so its bits stand as uint16."""
+        return np.dtype("uint16" if self.dtype == "bfloat16" else self.dtype)
+
+    @property
+    def nbytes(self) -> int:
+        """Length in the file."""
+        return self.count * self.numpy_dtype.itemsize
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensor:
+    """A strided view of a storage; offset and strides are counted in elements, and unchecked."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+STORAGE_DTYPES = {
+    "torch.FloatStorage": "float32",
+    "torch.DoubleStorage": "float64",
+    "torch.HalfStorage": "float16",
+    "torch.BFloat16Storage": "bfloat16",
+    # Counters and masks: passed over here, refused as weights by the strict check.
+    "torch.LongStorage": "int64",
+    "torch.IntStorage": "int32",
+    "torch.ByteStorage": "uint8",
+    "torch.BoolStorage": "bool",
+}
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "collections.OrderedDict": lambda *pairs: _ordered_dict(*pairs),
+    "torch.Size": lambda sizes: _typed(sizes, tuple),
+    "torch._utils._rebuild_tensor": lambda *arguments: _tensor(*arguments),
+    "torch._utils._rebuild_tensor_v2": lambda *arguments: _tensor(*arguments),
+    "torch._utils._rebuild_parameter": lambda data, *_: data,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What a pickle holds: plain containers, numbers, strings, `Tensor`s; and the storages met."""
+
+    value: Any
+    storages: dict[str, Storage]
+
+
+def describe(file: BytesIO, name: str) -> Description:
+    """Read the pickle at the position of `file`, and stop just behind it.
+
+    The bytes are in memory already, so that no length they claim can ask for more of it.
+
+    Raises:
+        UserError: it is damaged, or needs anything that a dictionary of tensors does not.
+    """
+    machine = _Machine()
+    try:
+        for opcode, argument, _ in pickletools.genops(file):
+            if opcode.name == "STOP":
+                return Description(machine.stack.pop(), machine.storages)
+            machine.step(opcode.name, argument)
+    except UserError as refusal:
+        raise UserError(f"{name}: {refusal}") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UserError(f"{name}: its pickle is damaged: {error}") from error
+    raise UserError(f"{name}: its pickle is cut off")
+
+
+class _Machine:
+    """The pickle virtual machine, as far as a dictionary of tensors needs it."""
+
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+        self.storages: dict[str, Storage] = {}
+
+    def step(self, opcode: str, argument: Any) -> None:
+        if opcode in _IGNORED:
+            return
+        if opcode in _LITERALS:
+            self.stack.append(_LITERALS[opcode](argument))
+        elif opcode in _PUTS:
+            self.memo[len(self.memo) if argument is None else argument] = self.stack[-1]
+        elif opcode in _GETS:
+            self.stack.append(self.memo[argument])
+        elif opcode in _ACTIONS:
+            _ACTIONS[opcode](self)
+        else:
+            raise UserError(f"refused: pickle opcode {opcode}")
+
+    def pop(self, count: int) -> list[Any]:
+        if len(self.stack) < count:
+            raise IndexError("empty stack")
+        taken = self.stack[len(self.stack) - count :]
+        del self.stack[len(self.stack) - count :]
+        return taken
+
+    def pop_to_mark(self) -> list[Any]:
+        above: list[Any] = []
+        while (item := self.stack.pop()) is not _MARK:
+            above.append(item)
+        return above[::-1]
+
+    def set_items(self, items: list[Any]) -> None:
+        _fill(_typed(self.stack[-1], dict), zip(items[::2], items[1::2], strict=True))
+
+    def extend(self, items: list[Any]) -> None:
+        _typed(self.stack[-1], list).extend(items)
+
+    def reduce(self) -> None:
+        function, arguments = self.pop(2)
+        self.stack.append(_FUNCTIONS[_typed(function, Global).name](*_typed(arguments, tuple)))
+
+    def build(self) -> None:
+        """An object's attributes: those of an OrderedDict (`_metadata`) are of no use here."""
+        self.pop(1)
+        _typed(self.stack[-1], dict)
+
+    def persistent(self) -> None:
+        kind, dtype, key, _, count, *view = _typed(self.stack.pop(), tuple)
+        if kind != "storage" or view not in ([], [None]):
+            raise UserError("refused: a persistent object that is no plain storage")
+        dtype = STORAGE_DTYPES[_typed(dtype, Global).name]
+        storage = Storage(dtype, _typed(key, str), _typed(count, int))
+        if self.storages.setdefault(key, storage) != storage:
+            raise ValueError(f"storage {key!r} is described twice, differently")
+        self.stack.append(storage)
+
+
+def _fill(target: dict[Any, Any], pairs: Iterable[Sequence[Any]]) -> dict[Any, Any]:
+    for key, value in pairs:
+        if not isinstance(key, _KEY_TYPES):
+            raise TypeError(f"a dictionary key of type {type(key).__name__}")
+        target[key] = value
+    return target
+
+
+def _ordered_dict(pairs: Any = None) -> dict[Any, Any]:
+    """Empty, or as Python 2 wrote it, from a list of pairs."""
+    if pairs is None:
+        return {}
+    filled = _fill({}, _typed(pairs, list))
+    # Spent: a short pickle could otherwise have one long list copied a million times.
+    pairs.clear()
+    return filled
+
+
+def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tensor:
+    return Tensor(_typed(storage, Storage), offset, _typed(shape, tuple), _typed(strides, tuple))
+
+
+def _typed(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"a {type(value).__name__} where a {kind.__name__} belongs")
+    return value
+
+
+def _known_global(module: str, name: str) -> Global:
+    full = f"{module}.{name}"
+    if full not in _FUNCTIONS and full not in STORAGE_DTYPES:
+        raise UserError(f"refused: its pickle calls for {full[:80]!r}, which no tensor needs")
+    return Global(full)
+
+
+_IGNORED = frozenset({"PROTO", "FRAME"})
+_PUTS = frozenset({"BINPUT", "LONG_BINPUT", "PUT", "MEMOIZE"})
+_GETS = frozenset({"BINGET", "LONG_BINGET", "GET"})
+_LITERALS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(
+        ("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE",
+         "BINSTRING", "SHORT_BINSTRING"),
+        lambda argument: argument,
+    ),
+    "NONE": lambda _: None,
+    "NEWTRUE": lambda _: True,
+    "NEWFALSE": lambda _: False,
+    "MARK": lambda _: _MARK,
+    "EMPTY_DICT": lambda _: {},
+    "EMPTY_LIST": lambda _: [],
+    "EMPTY_TUPLE": lambda _: (),
+    "GLOBAL": lambda argument: _known_global(*argument.split(" ", 1)),
+}  # fmt: skip
+_ACTIONS: dict[str, Callable[[_Machine], None]] = {
+    "TUPLE": lambda machine: machine.stack.append(tuple(machine.pop_to_mark())),
+    "TUPLE1": lambda machine: machine.stack.append(tuple(machine.pop(1))),
+    "TUPLE2": lambda machine: machine.stack.append(tuple(machine.pop(2))),
+    "TUPLE3": lambda machine: machine.stack.append(tuple(machine.pop(3))),
+    "STACK_GLOBAL": lambda machine: machine.stack.append(_known_global(*machine.pop(2))),
+    "SETITEM": lambda machine: machine.set_items(machine.pop(2)),
+    "SETITEMS": lambda machine: machine.set_items(machine.pop_to_mark()),
+    "APPEND": lambda machine: machine.extend(machine.pop(1)),
+    "APPENDS": lambda machine: machine.extend(machine.pop_to_mark()),
+    "REDUCE": _Machine.reduce,
+    "BUILD": _Machine.build,
+    "BINPERSID": _Machine.persistent,
+}

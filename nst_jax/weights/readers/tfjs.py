@@ -1,0 +1,71 @@
+"""TensorFlow.js layer models: a JSON manifest beside the shards that hold the numbers."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nst_jax.errors import UserError
+from nst_jax.weights.naming import is_ignored
+from nst_jax.weights.readers.contents import Contents
+
+_MANIFESTS = ("model.json", "weights_manifest.json")
+_MAX_MANIFEST_BYTES = 1 << 26
+
+
+def manifest_of(folder: Path) -> Path:
+    """The manifest in a model's folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    for name in _MANIFESTS:
+        if (folder / name).is_file():
+            return folder / name
+    raise UserError(f"{folder}: a folder that holds neither of {', '.join(_MANIFESTS)}")
+
+
+def read(path: Path) -> Contents:
+    """The arrays of the manifest `path`; groups of the classifier alone need not be there."""
+    try:
+        if path.stat().st_size > _MAX_MANIFEST_BYTES:
+            raise ValueError("too long")
+        manifest = json.loads(path.read_bytes())
+        groups = manifest["weightsManifest"] if isinstance(manifest, dict) else manifest
+        tensors: dict[str, np.ndarray] = {}
+        for group in groups:
+            if not all(is_ignored(weight["name"]) for weight in group["weights"]):
+                tensors |= _group(path, group)
+        return Contents(tensors)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: not a TensorFlow.js manifest: {error!r:.200}") from error
+
+
+def _group(path: Path, group: dict[str, Any]) -> dict[str, np.ndarray]:
+    if len(set(group["paths"])) < len(group["paths"]):
+        raise UserError(f"{path}: names a shard twice")
+    data = b"".join(_shard(path, name) for name in group["paths"])
+    tensors = {}
+    offset = 0
+    for weight in group["weights"]:
+        if "quantization" in weight or weight["dtype"] != "float32":
+            raise UserError(f"{path}: {weight['name']} is quantized: a lossy copy is no VGG")
+        end = offset + 4 * math.prod(weight["shape"])
+        if end > len(data):
+            raise UserError(f"{path}: the shards of {weight['name']} are cut off")
+        tensors[weight["name"]] = np.frombuffer(data[offset:end], "<f4").reshape(weight["shape"])
+        offset = end
+    return {name: array for name, array in tensors.items() if not is_ignored(name)}
+
+
+def _shard(path: Path, name: str) -> bytes:
+    if Path(name).name != name:
+        raise UserError(f"{path}: refused: shard {name!r} lies outside its folder")
+    try:
+        return (path.parent / name).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: shard {name} cannot be read: {error.strerror}") from error

@@ -1,0 +1,116 @@
+"""PyTorch checkpoints, read without PyTorch: the zip format, and the one from before PyTorch 1.6.
+
+Both hold a pickle that describes tensors, and the numbers apart from it. The numbers are mapped
+into memory, not read, so a classifier of 500 MB costs nothing.
+"""
+
+import struct
+import zipfile
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nst_jax.errors import UserError
+from nst_jax.weights.naming import is_ignored
+from nst_jax.weights.readers.contents import Contents
+from nst_jax.weights.readers.pickled import MAX_BYTES, Description, Tensor, describe
+from nst_jax.weights.readers.strided import Place, view
+
+ZIP_MAGIC = b"PK\x03\x04"
+LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickle of 0x1950a86a20f9469cfc6c
+_LEGACY_PROTOCOL = 1001
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_DAMAGES = (ArithmeticError, EOFError, LookupError, RuntimeError, ValueError, struct.error)
+_ZIP_HEADER = struct.Struct("<26xHH")  # and at its end, the lengths of the name and the extra field
+
+
+def read(path: Path) -> Contents:
+    """The tensors of a state dict, or of the checkpoint around it; the classifier is left out."""
+    with path.open("rb") as file:
+        is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
+    description, places = (_read_zip if is_zip else _read_legacy)(path)
+    content = np.memmap(path, np.uint8, "r")
+    try:
+        return Contents(
+            {
+                name: view(content, places, tensor)
+                for name, tensor in _state_dict(path, description.value).items()
+                if not is_ignored(name)
+            }
+        )
+    except (TypeError, *_DAMAGES) as error:
+        raise UserError(f"{path}: a damaged PyTorch file: {error}") from error
+
+
+def _state_dict(path: Path, value: Any) -> dict[str, Tensor]:
+    for wrapper in _WRAPPERS:
+        if isinstance(value, dict) and isinstance(value.get(wrapper), dict):
+            value = value[wrapper]
+            break
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: holds no state dict")
+    for name, tensor in value.items():
+        if not (isinstance(name, str) and isinstance(tensor, Tensor)):
+            raise UserError(f"{path}: not a state dict: {str(name)[:40]!r} is no tensor")
+    return value
+
+
+def _read_zip(path: Path) -> tuple[Description, dict[str, Place]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            root = next((n[: -len("data.pkl")] for n in names if n.endswith("/data.pkl")), None)
+            if root is None or archive.getinfo(f"{root}data.pkl").file_size > MAX_BYTES:
+                raise UserError(f"{path}: a zip file, but not one of PyTorch")
+            if f"{root}byteorder" in names:
+                with archive.open(f"{root}byteorder") as file:
+                    _require_little_endian(path, file.read(len(b"little")) == b"little")
+            description = describe(BytesIO(archive.read(f"{root}data.pkl")), str(path))
+            return description, _zip_places(path, archive, f"{root}data/")
+    except UserError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, *_DAMAGES) as error:
+        raise UserError(f"{path}: a damaged zip file: {error}") from error
+
+
+def _zip_places(path: Path, archive: zipfile.ZipFile, folder: str) -> dict[str, Place]:
+    places = {}
+    with path.open("rb") as file:
+        for member in archive.infolist():
+            if not member.filename.startswith(folder):
+                continue
+            if member.compress_type != zipfile.ZIP_STORED:
+                raise UserError(f"{path}: {member.filename} is compressed; PyTorch never does that")
+            file.seek(member.header_offset)
+            header = file.read(_ZIP_HEADER.size).ljust(_ZIP_HEADER.size, b"\0")
+            start = member.header_offset + _ZIP_HEADER.size + sum(_ZIP_HEADER.unpack(header))
+            key = member.filename.removeprefix(folder)
+            places[key] = Place(start, member.file_size, member.CRC)
+    return places
+
+
+def _read_legacy(path: Path) -> tuple[Description, dict[str, Place]]:
+    """Five pickles (magic, version, system, the object, the storages' keys), then the storages."""
+    with path.open("rb") as file:
+        head = BytesIO(file.read(MAX_BYTES))
+        _, version, system, description, keys = (describe(head, str(path)) for _ in range(5))
+        if version.value != _LEGACY_PROTOCOL or not isinstance(system.value, dict):
+            raise UserError(f"{path}: not a PyTorch file of the known old format")
+        _require_little_endian(path, system.value.get("little_endian") is True)
+        file.seek(head.tell())
+        places = {}
+        for key in keys.value if isinstance(keys.value, list) else ():
+            storage = description.storages.get(key) if isinstance(key, str) else None
+            if storage is None or int.from_bytes(file.read(8), "little") != storage.count:
+                raise UserError(f"{path}: a damaged PyTorch file: its storages do not fit its index")
+            places[key] = Place(file.tell(), storage.nbytes)
+            file.seek(min(file.tell() + storage.nbytes, path.stat().st_size))
+    return description, places
+
+
+def _require_little_endian(path: Path, little: bool) -> None:
+    if not little:
+        raise UserError(f"{path}: saved on a big-endian machine, which is not supported")

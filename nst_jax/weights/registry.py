@@ -1,0 +1,80 @@
+"""The networks known by name: what each is, where its file lies, and how to tell it is whole."""
+
+import dataclasses
+import difflib
+import os
+
+from nst_jax.errors import UserError
+
+_KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
+_KERAS_RELEASES = "https://github.com/fchollet/deep-learning-models/releases/download/v0.1"
+_TORCHVISION = "https://download.pytorch.org/models"
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A published weight file."""
+
+    name: str
+    arch: str
+    title: str  # what run.json and the closing line call the network
+    file_name: str
+    urls: tuple[str, ...]
+    size: int  # bytes
+    digest: str  # "sha256:..." or "md5:...", of the file; a prefix will do
+
+
+def _keras(arch: str, size: int, md5: str) -> Entry:
+    """Oxford's own weights without the classifier: a seventh of the whole file."""
+    file_name = f"{arch}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    urls = (f"{_KERAS}/{arch}/{file_name}", f"{_KERAS_RELEASES}/{file_name}")
+    title = f"{arch} (Oxford, keras-notop)"
+    return Entry(arch, arch, title, file_name, urls, size, f"md5:{md5}")
+
+
+def _torchvision(arch: str, size: int, sha256: str) -> Entry:
+    """Trained anew by PyTorch's authors: other filters than Oxford's, on inputs of another scale."""
+    file_name = f"{arch}-{sha256[:8]}.pth"
+    return Entry(
+        f"{arch}-torchvision",
+        arch,
+        f"{arch} (torchvision)",
+        file_name,
+        (f"{_TORCHVISION}/{file_name}",),
+        size,
+        f"sha256:{sha256}",
+    )
+
+
+_ENTRIES = (
+    _keras("vgg19", 80_134_624, "253f8cb515780f3b799900260a226db6"),
+    _keras("vgg16", 58_889_256, "6d6bbae143d832006294945121d1f1fc"),
+    _torchvision("vgg19", 574_673_361, "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"),
+    _torchvision("vgg16", 553_433_881, "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"),
+)
+REGISTRY = {entry.name: entry for entry in _ENTRIES}
+
+
+def of_arch(arch: str) -> tuple[Entry, ...]:
+    """The registered networks of `arch`, the one to prefer first."""
+    return tuple(entry for entry in REGISTRY.values() if entry.arch == arch)
+
+
+def mirrors(entry: Entry) -> tuple[str, ...]:
+    """Addresses to try in turn; `NST_JAX_MIRROR`, a base URL, comes first where it is set."""
+    base = os.environ.get("NST_JAX_MIRROR")
+    return ((f"{base.rstrip('/')}/{entry.file_name}",) if base else ()) + entry.urls
+
+
+def lookup(name: str, others: tuple[str, ...] = ()) -> Entry:
+    """The entry called `name`.
+
+    Raises:
+        UserError: there is none; the message lists the choices, `others` included.
+    """
+    if name in REGISTRY:
+        return REGISTRY[name]
+    choices = (*others, *REGISTRY)
+    nearest = difflib.get_close_matches(name, choices, 1)
+    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    raise UserError(f"network.weights: {name!r} is neither a file nor one of {', '.join(choices)}{hint}")

@@ -1,0 +1,63 @@
+"""From the name in `network.weights` to the network itself."""
+
+import os
+from collections.abc import Sequence
+
+from absl import logging
+
+from nst_jax.errors import UserError
+from nst_jax.weights import cache, registry, strict
+from nst_jax.weights.loading import load
+from nst_jax.weights.model import Weights
+from nst_jax.weights.random import random_weights
+
+SPECIAL_NAMES = ("auto", "random")
+_AUTO_TIMEOUT = 4.0  # seconds: offline, "auto" must reach its last resort soon
+
+
+def resolve(name: str, arch: str, needed: Sequence[str]) -> Weights:
+    """The weights that `name` means: "auto", "random", a registered name, or a path.
+
+    They hold every convolution up to the last of the `needed` layers. Only "auto" ever falls back.
+
+    Raises:
+        UserError: no such name or file, a file that does not fit, a download that failed.
+    """
+    return strict.require(_find(name, arch), needed)
+
+
+def _find(name: str, arch: str) -> Weights:
+    if name == "auto":
+        return _automatic(arch)
+    if name == "random":
+        return random_weights(arch)
+    if name not in registry.REGISTRY and os.path.exists(name):
+        return load(name, arch)
+    entry = registry.lookup(name, SPECIAL_NAMES)
+    if entry.arch != arch:
+        raise UserError(f"network.weights: {name} is a {entry.arch}, but network.arch is {arch}")
+    return cache.cached(entry) or cache.obtain(entry)
+
+
+def _automatic(arch: str) -> Weights:
+    """Cached, else downloaded, else the last resort, with a warning that says so and why."""
+    entries = registry.of_arch(arch)
+    for entry in entries:
+        if weights := cache.cached(entry):
+            return weights
+    try:
+        if not entries:
+            raise UserError(f"no trained {arch} is registered")
+        return cache.obtain(entries[0], _AUTO_TIMEOUT)
+    except UserError as reason:
+        return _last_resort(arch, str(reason))
+
+
+def _last_resort(arch: str, reason: str) -> Weights:
+    weights = random_weights(arch)
+    logging.warning(
+        "NO TRAINED NETWORK: %s. Going on with %s weights; pictures will be poorer.",
+        reason,
+        weights.name,
+    )
+    return weights

@@ -1,0 +1,104 @@
+"""The strict check: every array of a file is one the network has, of its shape, and finite."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from nst_jax.errors import UserError
+from nst_jax.weights.model import Weights
+from nst_jax.weights.naming import shortened
+from nst_jax.weights.topology import (
+    ARCHES,
+    INPUT_CHANNELS,
+    KERNEL_SIZE,
+    WIDTHS,
+    block_of,
+    conv_layers,
+    convs_up_to,
+    layer_names,
+)
+
+
+def checked(file: str, arch: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """`arrays` as float32, each shape and value verified.
+
+    Layers may be lacking: `require` sees to those that a run needs.
+
+    Raises:
+        UserError: a kernel without its bias or the reverse, a wrong shape or dtype, NaN, infinity.
+    """
+    present = _present(arch, arrays)
+    if other := _whole_other(arch, present):
+        raise UserError(f"{file}: looks like {other}, not {arch}")
+    pairs = [f"{layer}.{part}" for layer in present for part in ("kernel", "bias")]
+    missing = [name for name in pairs if name not in arrays]
+    if missing:
+        raise UserError(f"{file}: arrays missing: {shortened(missing)}")
+    faults = [
+        f"{name} is {arrays[name].shape}, not {shape}"
+        for name, shape in _expected_shapes(arch, arrays).items()
+        if arrays[name].shape != shape
+    ]
+    if faults:
+        raise UserError(f"{file}: wrong shapes for {arch}: {shortened(faults, 3)}")
+    return {name: _finite_float32(file, name, array) for name, array in arrays.items()}
+
+
+def require(weights: Weights, needed: Sequence[str]) -> Weights:
+    """`weights`, if they hold every convolution up to the last of the `needed` layers.
+
+    Raises:
+        UserError: they do not, or a layer is not the network's.
+    """
+    order = layer_names(weights.arch)
+    unknown = [layer for layer in needed if layer not in order]
+    if unknown:
+        raise UserError(f"{weights.arch} has no layer {shortened(unknown)}; choose from {', '.join(order)}")
+    last = max(needed, key=order.index, default=order[0])
+    held = weights.layers()
+    lacking = [layer for layer in convs_up_to(weights.arch, last) if layer not in held]
+    if lacking:
+        raise UserError(
+            f"network.weights: {weights.name} lacks {shortened(lacking)}, which a run up to {last}"
+            f" needs; it holds {', '.join(held)}"
+        )
+    return weights
+
+
+def _present(arch: str, arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """The layers of which there is a kernel or a bias, in network order."""
+    found = {name.split(".")[0] for name in arrays}
+    return [layer for layer in conv_layers(arch) if layer in found]
+
+
+def _whole_other(arch: str, present: list[str]) -> str | None:
+    """The network whose layers these are, all of them, where `arch` has more."""
+    for other in ARCHES:
+        if present == list(conv_layers(other)) != list(conv_layers(arch)):
+            return other
+    return None
+
+
+def _expected_shapes(arch: str, arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of all that is held; widths that `arch` leaves open are the biases' lengths."""
+    widths = WIDTHS[arch]
+    shapes: dict[str, tuple[int, ...]] = {}
+    before = INPUT_CHANNELS
+    for layer in conv_layers(arch) if widths else _present(arch, arrays):
+        width = widths[block_of(layer) - 1] if widths else arrays[f"{layer}.bias"].size
+        if f"{layer}.kernel" in arrays:
+            shapes[f"{layer}.kernel"] = (KERNEL_SIZE, KERNEL_SIZE, before, width)
+            shapes[f"{layer}.bias"] = (width,)
+        before = width
+    return shapes
+
+
+def _finite_float32(file: str, name: str, array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
+        raise UserError(f"{file}: {name} is {array.dtype}, not a floating-point array")
+    with np.errstate(over="ignore"):  # what overflows float32 is refused below
+        # A copy, even of float32: readers hand out views of the mapped file.
+        converted = np.array(array, np.float32, order="C")
+    if not np.isfinite(converted).all():
+        raise UserError(f"{file}: {name} holds NaN or infinity")
+    return converted
