@@ -1,0 +1,41 @@
+"""Filters rescaled to a mean activation of 1 (Gatys et al. 2016, section 2)."""
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from nst_jax.networks.vgg import VGG
+from nst_jax.weights import Weights
+from nst_jax.weights.model import make_weights
+
+
+def mean_activations(network: VGG, images: Sequence[Float[Array, "1 _ _ 3"]]) -> dict[str, np.ndarray]:
+    """The mean activation of every filter of every convolution, over all images and positions."""
+    per_image = [jax.device_get(_sums(network, image)) for image in images]
+    totals = jax.tree.map(lambda *parts: sum(parts), *per_image)
+    return {layer: total / positions for layer, (total, positions) in totals.items()}
+
+
+@jax.jit
+def _sums(network: VGG, image: Array) -> dict[str, tuple[Array, int]]:
+    activations = network(image, tuple(network.convs))
+    return {layer: (F.sum((0, 1, 2)), F.size // F.shape[-1]) for layer, F in activations.items()}
+
+
+def normalize_filters(weights: Weights, means: Mapping[str, np.ndarray]) -> Weights:
+    """The same network with each filter divided by its mean activation, layer by layer.
+
+    A filter's kernel and bias are divided by its mean, and the next layer's kernel is multiplied by it.
+    ReLU and pooling are homogeneous, so activations change by these factors and nothing else. A filter
+    that never fires keeps its scale.
+    """
+    arrays = {}
+    undo = np.ones(3, np.float32)
+    for layer in means:
+        mean = np.where(means[layer] > 0, means[layer], 1).astype(np.float32)
+        arrays[f"{layer}.kernel"] = weights.arrays[f"{layer}.kernel"] * undo[:, None] / mean
+        arrays[f"{layer}.bias"] = weights.arrays[f"{layer}.bias"] / mean
+        undo = mean
+    return make_weights(f"{weights.name}, normalized", weights.arch, arrays, weights.preprocessing)

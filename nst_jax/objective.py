@@ -1,0 +1,98 @@
+"""J(G): the whole objective of one picture, and its terms one by one."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from nst_jax import losses
+from nst_jax.networks import VGG
+
+CONTENT_LOSSES = {"sum": losses.content_loss, "mean": losses.mean_content_loss}
+
+
+class LossWeights(NamedTuple):
+    """alpha, beta, the weight of total variation, and each layer's own; arrays, so that they can be swept."""
+
+    alpha: Array
+    beta: Array
+    tv: Array
+    content: dict[str, Array]
+    style: dict[str, Array]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """All that J(G) depends on besides the image: network, targets, weights."""
+
+    network: VGG
+    content: dict[str, Float[Array, "1 _ _ _"]]  # P: the content's activations by layer
+    style: dict[str, Float[Array, "_ _"]]  # A: the style's Gram matrices by layer
+    weights: LossWeights
+    content_loss: str = dataclasses.field(default="sum", metadata={"static": True})
+
+    def layers(self) -> tuple[str, ...]:
+        """Every layer whose activations the objective needs."""
+        return tuple({**self.content, **self.style})
+
+
+def make_problem(
+    network: VGG,
+    content: Float[Array, "1 h w 3"],
+    style: Float[Array, "1 _ _ 3"],
+    weights: LossWeights,
+    content_loss: str = "sum",
+) -> Problem:
+    """Compute the targets once: activations of the content, Gram matrices of the style."""
+    P = _activations(network, content, tuple(weights.content))
+    F = _activations(network, style, tuple(weights.style))
+    return Problem(network, P, {layer: losses.gram(F[layer]) for layer in F}, weights, content_loss)
+
+
+def terms(problem: Problem, image: Float[Array, "1 h w 3"]) -> dict[str, Float[Array, ""]]:
+    """`total = alpha * content + beta * style + tv_weight * tv`, and what it is made of.
+
+    `content/L` and `style/L` are the losses of layer L before their weights: `style` is the sum over
+    layers of w_L times `style/L`. Gatys et al. 2015, equations 1, 4, 5 and 7.
+    """
+    weights = problem.weights
+    F = problem.network(image, problem.layers())
+    content_loss = CONTENT_LOSSES[problem.content_loss]
+    content = {layer: content_loss(F[layer], P) for layer, P in problem.content.items()}
+    style = {layer: losses.style_loss(F[layer], A) for layer, A in problem.style.items()}
+    parts = {
+        "content": losses.weighted_sum(content, weights.content),
+        "style": losses.weighted_sum(style, weights.style),
+        "tv": losses.total_variation(image),
+    }
+    total = weights.alpha * parts["content"] + weights.beta * parts["style"] + weights.tv * parts["tv"]
+    return {
+        "total": total,
+        **parts,
+        **{f"content/{layer}": value for layer, value in content.items()},
+        **{f"style/{layer}": value for layer, value in style.items()},
+    }
+
+
+def total(problem: Problem, image: Float[Array, "1 h w 3"]) -> Float[Array, ""]:
+    """J(G), the scalar that is minimised."""
+    return terms(problem, image)["total"]
+
+
+_activations = jax.jit(lambda network, image, layers: network(image, layers), static_argnums=2)
+
+
+def loss_weights(
+    alpha: float, beta: float, tv: float, content: dict[str, float], style: dict[str, float]
+) -> LossWeights:
+    """`LossWeights` as float32 scalars."""
+
+    def scalars(weights: dict[str, float]) -> dict[str, Array]:
+        return {layer: jnp.float32(weight) for layer, weight in weights.items()}
+
+    return LossWeights(
+        jnp.float32(alpha), jnp.float32(beta), jnp.float32(tv), scalars(content), scalars(style)
+    )

@@ -1,0 +1,1 @@
+"""For maintainers: sample pictures, golden values, digests, distillation."""

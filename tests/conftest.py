@@ -1,0 +1,63 @@
+"""Shapes and types are checked at run time while testing; caches stay inside the test run."""
+
+import os
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook("nst_jax", "beartype.beartype")
+
+from nst_jax.weights import OXFORD, Weights, save  # noqa: E402
+from nst_jax.weights.model import make_weights  # noqa: E402
+from nst_jax.weights.topology import conv_layers  # noqa: E402
+
+REFERENCE = Path(os.environ.get("NST_REFERENCE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of reference weights and pictures, which is not part of the project."""
+    if not (REFERENCE / "weights").is_dir():
+        pytest.skip(f"no reference data at {REFERENCE}; set NST_REFERENCE_DATA")
+    return REFERENCE
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for the whole session, subprocesses included, so that programs compile once."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["NST_JAX_CACHE"] = str(folder)
+    return folder
+
+
+def formula_weights(widths: tuple[int, ...] = (4, 6, 8, 8, 8), arch: str = "slim") -> Weights:
+    """A narrow network whose numbers are a formula: smooth, alive, the same everywhere."""
+    arrays, before = {}, 3
+    for name in conv_layers(arch):
+        width = widths[int(name[4]) - 1]
+        index = np.arange(9 * before * width, dtype=np.uint64).reshape(3, 3, before, width) + len(arrays)
+        uniform = (index * np.uint64(2654435761) % np.uint64(2**32)) / 2**32 - 0.5
+        kernel = uniform * np.sqrt(12) * np.sqrt(2 / (9 * before))
+        arrays[f"{name}.kernel"] = kernel.astype(np.float32)
+        arrays[f"{name}.bias"] = np.cos(np.arange(width) + before).astype(np.float32)
+        before = width
+    return make_weights("formula", arch, arrays, OXFORD)
+
+
+def formula_image(height: int, width: int, phase: float = 0.0) -> jax.Array:
+    """A colourful picture whose numbers are a formula, in [0,1]."""
+    y, x, c = np.meshgrid(np.arange(height), np.arange(width), np.arange(3), indexing="ij")
+    waves = np.sin(0.37 * x + 0.11 * y * (c + 1) + phase) * np.cos(0.23 * y - 0.05 * x * c + 2 * phase)
+    return jnp.asarray(0.5 + 0.45 * waves, jnp.float32)[None]
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights file of the narrow network: `--config.network.arch=slim --config.network.weights=FILE`."""
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save(path, formula_weights(), "made by a formula")
+    return path
