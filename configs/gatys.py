@@ -1,0 +1,70 @@
+"""Gatys, Ecker & Bethge 2015, "A Neural Algorithm of Artistic Style" (arXiv 1508.06576), Fig 2.
+
+    python -m nst_jax.run --config=configs/gatys.py --config.content=photo.jpg --config.style=painting.jpg
+
+White noise becomes a picture with the content of one image and the style of another.
+
+Variants:
+    configs/gatys.py:normalized   filters rescaled to mean activation 1 (CVPR 2016), with a ratio to match
+    configs/gatys.py:released     the constants of the authors' released code
+"""
+
+from ml_collections import ConfigDict
+
+from nst_jax.errors import unknown
+
+
+def get_config(variant: str = "paper") -> ConfigDict:
+    config = ConfigDict()
+    config.content = "sample:rocket"
+    config.style = "sample:swirls"
+    config.size = 512  # longer side, pixels
+    config.style_scale = 1.0  # size of the style relative to the result
+    config.init = "noise"  # or 'content', 'style', or a path
+    config.seed = 0
+
+    config.network = ConfigDict()
+    config.network.arch = "vgg19"
+    config.network.weights = "auto"
+    config.network.pool = "avg"
+    config.network.normalize = False
+
+    config.content_layers = ConfigDict({"conv4_2": 1.0})
+    config.style_layers = ConfigDict({f"conv{block}_1": 0.2 for block in range(1, 6)})
+    # Only the ratio counts, and it holds for this network near this size: filters rescaled change it a
+    # thousandfold, and the content term is a sum over positions where the style term is a mean.
+    config.content_weight = 1e-3  # alpha
+    config.style_weight = 1.0  # beta
+    config.tv_weight = 0.0
+    config.content_loss = "sum"
+
+    config.optimizer = ConfigDict()
+    config.optimizer.name = "lbfgs"
+    config.optimizer.steps = 500  # at each scale
+    config.optimizer.learning_rate = 0.02  # of adam; gd needs its own, about 1e-9 here; lbfgs has none
+    config.scales = (1.0,)  # coarse to fine, e.g. (0.5, 1.0)
+
+    config.log_every = 10  # steps
+    config.snapshot_every = 50
+    if variant not in VARIANTS:
+        raise unknown("--config variant", variant, VARIANTS)
+    return VARIANTS[variant](config)
+
+
+def _normalized(config: ConfigDict) -> ConfigDict:
+    config.network.normalize = True
+    config.content_weight = 1e-6
+    return config
+
+
+def _released(config: ConfigDict) -> ConfigDict:
+    config.network.pool = "max"
+    config.init = "content"
+    config.content_loss = "mean"
+    config.content_weight = 1.0
+    filters = {"conv1_1": 64, "conv2_1": 128, "conv3_1": 256, "conv4_1": 512, "conv5_1": 512}
+    config.style_layers = ConfigDict({layer: 4e3 / n**2 for layer, n in filters.items()})
+    return config
+
+
+VARIANTS = {"paper": lambda config: config, "normalized": _normalized, "released": _released}

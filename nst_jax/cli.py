@@ -1,0 +1,113 @@
+"""What every command shares: the config flag, exit statuses, quiet logs, the compilation cache."""
+
+import logging as std_logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import jax
+from absl import flags, logging
+from ml_collections import config_flags
+
+from nst_jax.errors import UserError
+from nst_jax.files import cache_dir
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+
+def define_config(values: flags.FlagValues, argv: Sequence[str]) -> None:
+    """Add `--config=FILE[:variant]` and its `--config.x.y=...` overrides to `values`."""
+    config_flags.DEFINE_config_file(
+        "config",
+        help_string="config file with get_config(), e.g. configs/gatys.py or configs/gatys.py:normalized",
+        flag_values=values,
+        # New names pass here and are judged by config.py, which also sees typos inside the file.
+        lock_config=False,
+        accept_new_attributes=True,
+        sys_argv=list(argv),
+    )
+
+
+def parse(values: flags.FlagValues, argv: Sequence[str], usage: str) -> None:
+    """Parse `argv` into `values`.
+
+    Raises:
+        UserError: unknown flags, values of the wrong type, a config file that is missing or fails.
+    """
+    flags.DEFINE_bool("help", False, "show this text", short_name="h", flag_values=values)
+    try:
+        extra = values(list(argv))[1:]
+    except flags.Error as error:
+        raise UserError(_last_line(error)) from error
+    except (Exception, SystemExit) as error:
+        # Config files are programs: whatever they raise is about them.
+        raise UserError(f"--config: {type(error).__name__}: {_last_line(error)}") from error
+    if values.help:
+        print(usage, values.main_module_help() or values.get_help(), sep="\n\n")
+        sys.exit(0)
+    if extra:
+        raise UserError(f"unexpected argument {extra[0]!r}; flags begin with --")
+
+
+def config_value(values: flags.FlagValues) -> Any:
+    """The ConfigDict that `--config` made, or None without the flag.
+
+    Raises:
+        UserError: the file does not exist.
+    """
+    config = values["config"].value
+    if config is None:
+        return None
+    path = config_path(values)
+    if not os.path.isfile(path):
+        raise UserError(f"--config: no such file: {path}")
+    return config
+
+
+def config_path(values: flags.FlagValues) -> str:
+    """The file part of `--config`, without its variant."""
+    return config_flags.get_config_filename(values["config"]).partition(":")[0]
+
+
+def config_name(values: flags.FlagValues) -> str:
+    """`gatys` for configs/gatys.py, `gatys-released` for configs/gatys.py:released."""
+    path, _, variant = config_flags.get_config_filename(values["config"]).partition(":")
+    stem = os.path.splitext(os.path.basename(path))[0]
+    return f"{stem}-{variant}" if variant else stem
+
+
+def run(main: Callable[[list[str]], int]) -> NoReturn:
+    """Call `main(argv)` and exit: its status, 2 for the user's errors, 130 on Ctrl-C, 1 for our faults."""
+    _plain_logs()
+    try:
+        status = main(sys.argv)
+    except UserError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        status = EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        status = EXIT_INTERRUPTED
+    sys.exit(status)
+
+
+def use_compilation_cache() -> None:
+    """Keep compiled programs in the per-user cache, unless the user chose another place."""
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "xla"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def _plain_logs() -> None:
+    flags.FLAGS(["nst_jax"])  # else absl says that it logs before its own flags are parsed
+    logging.use_absl_handler()
+    handler = logging.get_absl_handler()
+    handler.setFormatter(std_logging.Formatter("%(levelname)s: %(message)s"))
+    handler.python_handler.stream = sys.stderr
+
+
+def _last_line(error: BaseException) -> str:
+    """The line of a message that says what is wrong; tracebacks and KeyErrors hide it at their end."""
+    message = error.args[0] if isinstance(error, KeyError) and error.args else error
+    lines = [line.strip() for line in str(message).splitlines() if line.strip()]
+    return lines[-1].removeprefix("nst_jax.errors.UserError: ") if lines else "no message"

@@ -1,0 +1,237 @@
+"""The one optimisation loop: jitted chunks of L-BFGS, Adam or gradient-descent steps on an image.
+
+A chunk runs wholly on the device; its length is an argument, so chunks of any length share one program and
+cutting a run into other chunks changes nothing in its result. The host looks in between chunks.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from nst_jax.errors import UserError
+
+RUNNING, NOT_FINITE, STALLED = 0, 1, 2
+LBFGS_MEMORY = 10
+LBFGS_LINE_SEARCH_STEPS = 20
+# Gradient steps are cut by SHRINK after each divergence, so this many tries span any float32 scale.
+SHRINK, MOST_SHRINKS = 0.1, 30
+# Chunks grow until one takes about this long, which keeps the display alive and the overhead small.
+CHUNK_SECONDS = 0.5
+
+Objective = Callable[[Any, Array], Array]
+
+
+class State(NamedTuple):
+    """All that the next step depends on; `value` and `grad` are the objective's at `image`."""
+
+    image: Float[Array, "1 h w 3"]
+    value: Float[Array, ""]
+    grad: Float[Array, "1 h w 3"]
+    optimizer: Any  # optax's own state
+    best_image: Float[Array, "1 h w 3"]
+    best_value: Float[Array, ""]
+    rate: Float[Array, ""]  # multiplies the updates of adam and gd; below 1 after a divergence
+    step: Int[Array, ""]
+    evaluations: Int[Array, ""]
+    restarted: Int[Array, ""]  # the step of the last recovery, -1 before any
+    status: Int[Array, ""]
+
+
+class DivergedError(UserError):
+    """The loss stopped being finite and smaller steps did not help; `state` holds the best image."""
+
+    def __init__(self, state: State):
+        """Keep `state` for whoever saves the picture."""
+        super().__init__(f"the loss is not finite after step {int(state.step)}, even with smaller steps")
+        self.state = state
+
+
+def transformation(name: str, learning_rate: float) -> optax.GradientTransformationExtraArgs:
+    """The optax optimiser behind `optimizer.name`."""
+    search = optax.scale_by_zoom_linesearch(LBFGS_LINE_SEARCH_STEPS, initial_guess_strategy="one")
+    choices = {
+        "lbfgs": lambda: optax.lbfgs(memory_size=LBFGS_MEMORY, linesearch=search),
+        "adam": lambda: optax.adam(learning_rate),
+        "gd": lambda: optax.sgd(learning_rate),
+    }
+    return optax.with_extra_args_support(choices[name]())
+
+
+class Optimizer:
+    """Minimises `objective(problem, image)` over the image, with the optimiser called `name`.
+
+    The variable is the picture itself, never clipped: a projection would make the line search's cached
+    values stale. `gd` is exactly G := G - learning_rate * dJ/dG while the loss is finite.
+    """
+
+    def __init__(self, objective: Objective, name: str, learning_rate: float):
+        """Hold the jitted programs; each compiles once per image shape."""
+        self.name = name
+        self.objective = objective
+        self.transformation = transformation(name, learning_rate)
+        self.start = jax.jit(self._start)
+        self.advance = jax.jit(self._advance)
+
+    def _start(self, problem: Any, image: Float[Array, "1 h w 3"]) -> State:
+        """The state at `image`, after one evaluation."""
+        value, grad = jax.value_and_grad(self.objective, argnums=1)(problem, image)
+        none = jnp.zeros((), jnp.int32)
+        return State(
+            image=image,
+            value=value,
+            grad=grad,
+            optimizer=_strongly_typed(self.transformation.init(image)),
+            best_image=image,
+            best_value=value,
+            rate=jnp.ones((), jnp.float32),
+            step=none,
+            evaluations=none + 1,
+            restarted=none - 1,
+            status=jnp.where(_finite(value, grad), RUNNING, NOT_FINITE).astype(jnp.int32),
+        )
+
+    def _advance(self, problem: Any, state: State, steps: Int[Array, ""]) -> State:
+        """Up to `steps` further steps; fewer when one fails, which `status` then tells."""
+        last = state.step + steps
+
+        def unfinished(state: State) -> Array:
+            return (state.step < last) & (state.status == RUNNING)
+
+        return lax.while_loop(unfinished, lambda state: self._step(problem, state), state)
+
+    def _step(self, problem: Any, state: State) -> State:
+        """One step, or the state as it was, marked, if the step led nowhere."""
+        new = (
+            self._line_search_step(problem, state)
+            if self.name == "lbfgs"
+            else self._plain_step(problem, state)
+        )
+        finite = _finite(new.value, new.grad)
+        stalled = (new.value >= state.value) if self.name == "lbfgs" else jnp.zeros((), bool)
+        better = finite & (new.value < state.best_value)
+        new = new._replace(
+            step=state.step + 1,
+            best_image=jnp.where(better, new.image, state.best_image),
+            best_value=jnp.where(better, new.value, state.best_value),
+        )
+        kept = jax.tree.map(lambda a, b: jnp.where(finite & ~stalled, a, b), new, state)
+        status = jnp.where(finite, jnp.where(stalled, STALLED, RUNNING), NOT_FINITE).astype(jnp.int32)
+        return kept._replace(evaluations=new.evaluations, status=status)
+
+    def _line_search_step(self, problem: Any, state: State) -> State:
+        updates, optimizer = self.transformation.update(
+            state.grad,
+            state.optimizer,
+            state.image,
+            value=state.value,
+            grad=state.grad,
+            value_fn=lambda image: self.objective(problem, image),
+        )
+        search = optimizer[-1]
+        return state._replace(
+            image=optax.apply_updates(state.image, updates),
+            # The search ends with an evaluation at the new image: no other is needed.
+            value=search.value,
+            grad=search.grad,
+            optimizer=optimizer,
+            evaluations=state.evaluations + search.info.num_linesearch_steps,
+        )
+
+    def _plain_step(self, problem: Any, state: State) -> State:
+        updates, optimizer = self.transformation.update(state.grad, state.optimizer, state.image)
+        image = optax.apply_updates(state.image, jax.tree.map(lambda u: state.rate * u, updates))
+        value, grad = jax.value_and_grad(self.objective, argnums=1)(problem, image)
+        return state._replace(
+            image=image,
+            value=value,
+            grad=grad,
+            optimizer=optimizer,
+            evaluations=state.evaluations + 1,
+        )
+
+    def recover(self, problem: Any, state: State) -> State | None:
+        """Go on after a failed step: L-BFGS forgets its memory, the others go back to the best image with a
+        smaller step. None where that was tried at this very step already, or too often.
+        """
+        if self.name == "lbfgs":
+            if int(state.restarted) == int(state.step):
+                return None
+            fresh, rate = self.start(problem, state.image), state.rate
+        else:
+            rate = state.rate * SHRINK
+            if float(rate) < SHRINK**MOST_SHRINKS:
+                return None
+            fresh = self.start(problem, state.best_image)
+        return fresh._replace(
+            best_image=state.best_image,
+            best_value=state.best_value,
+            rate=rate,
+            step=state.step,
+            evaluations=state.evaluations + fresh.evaluations,
+            restarted=state.step,
+        )
+
+
+def minimize(
+    optimizer: Optimizer,
+    problem: Any,
+    state: State,
+    stops: Iterable[int],
+    watch: Callable[[State], bool],
+    advance: Callable[[Any, State, Array], State] | None = None,
+) -> State:
+    """Advance to each of the increasing step numbers `stops`, calling `watch` at them and at times between.
+
+    Ends early where L-BFGS can go no lower (`status` says STALLED then), or when `watch` returns False.
+    `advance` may be `optimizer.advance` compiled beforehand.
+
+    Raises:
+        DivergedError: the loss is not finite and `Optimizer.recover` is at its end.
+    """
+    advance = advance or optimizer.advance
+    chunk = 1
+    for stop in stops:
+        while int(state.step) < stop:
+            began = time.monotonic()
+            state = advance(problem, state, jnp.asarray(min(chunk, stop - int(state.step)), jnp.int32))
+            if (status := int(state.status)) != RUNNING:
+                recovered = optimizer.recover(problem, state)
+                if recovered is None and status == STALLED:
+                    watch(state)
+                    return state
+                if recovered is None:
+                    raise DivergedError(state)
+                state = recovered
+            if time.monotonic() - began < CHUNK_SECONDS / 2:
+                chunk *= 2
+            if not watch(state):
+                return state
+    return state
+
+
+def _finite(value: Array, grad: Array) -> Array:
+    return jnp.isfinite(value) & jnp.all(jnp.isfinite(grad))
+
+
+def _strongly_typed(tree: Any) -> Any:
+    """Fix weak types, which would make the second call compile anew."""
+    return jax.tree.map(lambda leaf: lax.convert_element_type(leaf, jnp.asarray(leaf).dtype), tree)
+
+
+def restore(leaves: list[np.ndarray], like: State) -> State:
+    """A `State` from the saved leaves of one whose structure, shapes and dtypes are those of `like`.
+
+    Raises:
+        UserError: they do not fit, as another version of this package wrote them.
+    """
+    expected, structure = jax.tree.flatten(like)
+    if [(a.shape, a.dtype) for a in leaves] != [(a.shape, a.dtype) for a in expected]:
+        raise UserError("--resume: the checkpoint was written by another version of nst_jax; start anew")
+    return jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in leaves])

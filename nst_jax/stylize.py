@@ -1,0 +1,211 @@
+"""One job, from pictures to a picture: targets, then the optimisation at each scale."""
+
+import dataclasses
+import time
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nst_jax import images, objective, report
+from nst_jax import weights as trained
+from nst_jax.config import Config
+from nst_jax.errors import UserError
+from nst_jax.networks import VGG, mean_activations, normalize_filters
+from nst_jax.objective import Problem
+from nst_jax.optimize import DivergedError, Optimizer, State, minimize, restore
+from nst_jax.record import Recorder
+from nst_jax.run_folder import Checkpoint, RunFolder, digest
+from nst_jax.weights import Weights
+
+# The photos, and their size, over which `network.normalize` takes its means: fixed, so that a ratio
+# alpha/beta means the same from run to run.
+NORMALIZATION_PHOTOS = ("sample:astronaut", "sample:chelsea", "sample:coffee", "sample:rocket")
+NORMALIZATION_SIZE = 256
+# L-BFGS evaluates 1.05 to 1.15 times a step; the others once.
+EVALUATIONS_PER_STEP = 1.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """Everything read and checked: what remains is computing."""
+
+    config: Config
+    content: np.ndarray
+    style: np.ndarray
+    start: np.ndarray | None  # None for noise
+    network: VGG
+    weights: Weights
+
+    def identity(self) -> str:
+        """A digest of the inputs, by which a resumed run knows that they are still the same."""
+        pictures = [self.content, self.style] + ([] if self.start is None else [self.start])
+        return f"{digest(*pictures)} {self.weights.sha256}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came out: the picture, and how it went."""
+
+    image: np.ndarray
+    status: str  # 'done' or 'interrupted' or 'diverged'
+    steps: int
+    evaluations: int
+    seconds: float
+
+
+def prepare(config: Config) -> Job:
+    """Read pictures and weights and build the network.
+
+    Raises:
+        UserError: any of them cannot be used; nothing has been written.
+    """
+    content, style = _read("content", config.content), _read("style", config.style)
+    starts = {"noise": None, "content": content, "style": style}
+    start = starts[config.init] if config.init in starts else _read("init", config.init)
+    _check_sizes(config, content, style)
+    layers = config.active_layers()
+    weights = trained.resolve(
+        config.network.weights, config.network.arch, [x for x in layers if x[:4] == "conv"]
+    )
+    if config.network.normalize:
+        weights = normalize(weights, config.network.pool)
+    network = VGG(weights, config.network.pool)
+    if missing := [layer for layer in layers if layer not in network.layers]:
+        raise UserError(f"network.weights: {weights.name} ends before {missing[0]}; it has {network.layers}")
+    return Job(config, content, style, start, network, weights)
+
+
+def normalize(weights: Weights, pool: str) -> Weights:
+    """`weights` with filters of mean activation 1 over the bundled photos (Gatys et al. 2016)."""
+    photos = [jnp.asarray(images.fit(images.read(name), NORMALIZATION_SIZE)) for name in NORMALIZATION_PHOTOS]
+    return normalize_filters(weights, mean_activations(VGG(weights, pool), photos))
+
+
+def paint(job: Job, folder: RunFolder, resume: bool = False) -> Outcome:
+    """Optimise the picture, coarse to fine, recording into `folder`.
+
+    Raises:
+        UserError: the folder cannot be written, or what it holds cannot be resumed.
+    """
+    saved = folder.load_checkpoint(job.identity()) if resume else None
+    with Recorder(job.config, folder, job.identity(), saved) as recorder:
+        if resume and saved is None:
+            recorder.rewind(-1)
+        try:
+            state = _through_scales(job, recorder, saved)
+            status = "interrupted" if recorder.interrupted else "done"
+        except DivergedError as error:
+            state, status = error.state, "diverged"
+        seconds = recorder.seconds()
+    image = state.image if status == "done" else state.best_image
+    return Outcome(np.asarray(image), status, int(state.step), int(state.evaluations), seconds)
+
+
+def problem_at(job: Job, scale: float) -> Problem:
+    """The objective at `scale` times the full size, targets included."""
+    config = job.config
+    content = images.fit(job.content, round(config.size * scale))
+    style = images.fit(job.style, round(config.size * scale * config.style_scale))
+    weights = objective.loss_weights(
+        config.content_weight,
+        config.style_weight,
+        config.tv_weight,
+        config.active_content(),
+        config.active_style(),
+    )
+    return objective.make_problem(
+        job.network, jnp.asarray(content), jnp.asarray(style), weights, config.content_loss
+    )
+
+
+def initial_image(job: Job, scale: float) -> np.ndarray:
+    """Where the optimisation begins: white noise, uniform in [0,1], or the picture that `init` names."""
+    height, width = images.fit(job.content, round(job.config.size * scale)).shape[1:3]
+    if job.start is None:
+        return np.asarray(jax.random.uniform(jax.random.key(job.config.seed), (1, height, width, 3)))
+    return images.resize(job.start, height, width)
+
+
+def _through_scales(job: Job, recorder: Recorder, saved: Checkpoint | None) -> State:
+    """Optimise at each scale in turn, each from the result of the one before."""
+    config = job.config
+    optimizer = Optimizer(objective.total, config.optimizer.name, config.optimizer.learning_rate)
+    state: State | None = None
+    for index in range(saved.scale if saved else 0, len(config.scales)):
+        problem = problem_at(job, config.scales[index])
+        image = initial_image(job, config.scales[index])
+        if state is not None:
+            image = images.resize(np.asarray(state.image), *image.shape[1:3])
+        recorder.enter_scale(index, partial(_terms, problem))
+        state = _begin(optimizer, problem, image, state, index * config.optimizer.steps)
+        if saved is not None:
+            state, saved = restore(saved.leaves, state), None
+            recorder.rewind(int(state.step))
+        elif index == 0:
+            recorder.log(state)
+        advance = optimizer.advance.lower(problem, state, jnp.int32(1)).compile()
+        if index == 0:
+            _print_estimate(config, optimizer, problem, state, advance)
+        state = minimize(optimizer, problem, state, recorder.stops(), recorder, advance)
+        if recorder.interrupted:
+            break
+    assert state is not None
+    return state
+
+
+def _begin(
+    optimizer: Optimizer, problem: Problem, image: np.ndarray, before: State | None, step: int
+) -> State:
+    """A fresh state at `image` that goes on counting from the scale `before`."""
+    state = optimizer.start(problem, image)
+    evaluations = state.evaluations if before is None else state.evaluations + before.evaluations
+    return state._replace(step=jnp.int32(step), evaluations=evaluations)
+
+
+def _print_estimate(
+    config: Config, optimizer: Optimizer, problem: Problem, state: State, advance: Any
+) -> None:
+    """Say what the run will take, from the compiled program's needs and one timed evaluation."""
+    began = time.monotonic()
+    jax.block_until_ready(optimizer.start(problem, state.image))
+    pixels = sum((scale / config.scales[0]) ** 2 for scale in config.scales)
+    seconds = (time.monotonic() - began) * config.optimizer.steps * EVALUATIONS_PER_STEP * pixels
+    analysis = advance.memory_analysis()
+    memory = (analysis.temp_size_in_bytes + analysis.argument_size_in_bytes) / config.scales[0] ** 2
+    sizes = " + ".join(str(round(config.size * scale)) for scale in config.scales)
+    print(
+        f"estimate: {report.duration(seconds)} and {report.size(memory)} for {config.optimizer.steps} "
+        f"steps of {config.optimizer.name} at {sizes} px",
+        flush=True,
+    )
+
+
+def _read(field: str, source: str) -> np.ndarray:
+    try:
+        return images.read(source)
+    except UserError as error:
+        choices = "noise, content, style, or a picture; " if field == "init" else ""
+        raise UserError(f"{field}: {choices}{error}") from error
+
+
+def _check_sizes(config: Config, content: np.ndarray, style: np.ndarray) -> None:
+    """Refuse pictures that the pooling before the deepest layer would shrink to nothing."""
+    deepest = config.active_layers()[-1]
+    halvings = int(deepest[4]) - (not deepest.startswith("pool"))
+    size = config.size * min(config.scales)
+    for field, picture, longer in (
+        ("size", content, size),
+        ("style_scale", style, size * config.style_scale),
+    ):
+        shorter = longer * min(picture.shape[1:3]) / max(picture.shape[1:3])
+        if round(shorter) < 2**halvings:
+            raise UserError(
+                f"{field}: {getattr(config, field)} leaves a shorter side of {shorter:.0f} pixels; "
+                f"{deepest} needs {2**halvings}"
+            )
+
+
+_terms = jax.jit(objective.terms)

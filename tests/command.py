@@ -1,0 +1,64 @@
+"""Running the project's commands as a user does."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+
+
+def command(*flags: object, module: str = "nst_jax.run") -> list[str]:
+    return [sys.executable, "-m", module, *map(str, flags)]
+
+
+def call(*flags: object, module: str = "nst_jax.run", **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*flags, module=module),
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def tiny(weights: Path, workdir: Path, **fields: object) -> list[str]:
+    """Flags of a run that takes seconds: a narrow network, a small picture."""
+    settings = {
+        "network.arch": "slim",
+        "network.weights": weights,
+        "size": 48,
+        "optimizer.steps": 20,
+        "content": "sample:coffee",
+        "style": "sample:stained_glass",
+        **{name.replace("__", "."): value for name, value in fields.items()},
+    }
+    return [
+        f"--config={ROOT / 'configs' / 'gatys.py'}",
+        f"--workdir={workdir}",
+        *(f"--config.{name}={value}" for name, value in settings.items()),
+    ]
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def metrics(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Exit status 2, and one line on stderr that holds all `words`."""
+    assert result.returncode == 2, result.stderr
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("error: ")
+    for word in words:
+        assert word in lines[0], result.stderr
