@@ -11,6 +11,6 @@ class UserError(ValueError):
 def unknown(what: str, value: object, choices: Iterable[str]) -> UserError:
     """`value` is none of the `choices` for `what`: name the nearest, then all of them."""
     names = list(choices)
-    near = difflib.get_close_matches(str(value), names, n=1)
+    near = difflib.get_close_matches(str(value).lower(), names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return UserError(f"{what}: unknown {value!r}; {hint}choices: {', '.join(names)}")

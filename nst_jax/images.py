@@ -4,7 +4,6 @@ The convention, everywhere in this package: a picture is a NumPy array of float3
 sRGB-encoded RGB, in a batch of one: shape `1 h w 3` (NHWC). `read` makes that of any file.
 """
 
-import difflib
 import functools
 import os
 import warnings
@@ -21,7 +20,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from nst_jax import files
-from nst_jax.errors import UserError
+from nst_jax.errors import UserError, unknown
 
 SAMPLE_PREFIX = "sample:"
 MIN_SIDE = 16  # VGG halves the picture four times before its last style layer.
@@ -105,9 +104,7 @@ def _locate(source: str) -> Path:
     name = source.removeprefix(SAMPLE_PREFIX)
     if name in _samples():
         return _samples()[name]
-    nearest = difflib.get_close_matches(name.lower(), sample_names(), n=1, cutoff=0.4)
-    hint = f"did you mean {SAMPLE_PREFIX}{nearest[0]}? " if nearest else ""
-    raise UserError(f"no sample picture {source!r}: {hint}choices: {', '.join(sample_names())}")
+    raise unknown("sample picture", name, sample_names())
 
 
 def _open(source: str) -> BinaryIO:

@@ -1,7 +1,7 @@
 """J(G): the whole objective of one picture, and its terms one by one."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,8 +29,8 @@ class Problem:
     """All that J(G) depends on besides the image: network, targets, weights."""
 
     network: VGG
-    content: dict[str, Float[Array, "1 _ _ _"]]  # P: the content's activations by layer
-    style: dict[str, Float[Array, "_ _"]]  # A: the style's Gram matrices by layer
+    content: dict[str, Any]  # P, "1 h w n": the content's activations by layer
+    style: dict[str, Any]  # A, "n n": the style's Gram matrices by layer
     weights: LossWeights
     content_loss: str = dataclasses.field(default="sum", metadata={"static": True})
 

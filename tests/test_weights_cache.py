@@ -158,9 +158,9 @@ def test_the_lock_holds_between_processes_and_dies_with_its_holder(tmp_path):
 
 
 def test_names():
-    with pytest.raises(UserError, match="neither a file"):
+    with pytest.raises(UserError, match=r"network\.weights: unknown"):
         resolve("x" * 5000, "vgg19", ["conv1_1"])
-    with pytest.raises(UserError, match=r"'vgg91' is neither.*auto.*random.*vgg19.*mean 'vgg"):
+    with pytest.raises(UserError, match=r"unknown 'vgg91'; did you mean 'vgg19'.*auto, random, vgg19, vgg16"):
         resolve("vgg91", "vgg19", ["conv1_1"])
     with pytest.raises(UserError, match=r"vgg16 is a vgg16, but network\.arch is vgg19"):
         resolve("vgg16", "vgg19", ["conv1_1"])

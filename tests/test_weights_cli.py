@@ -72,7 +72,7 @@ def test_fetch_fails_in_one_line(environment):
     [
         (("fetch", "vgg91"), ("'vgg91'", "vgg19-torchvision", "did you mean")),
         (("show", "vgg19"), ("not in the cache", "fetch vgg19")),
-        (("show", "nothing.pth"), ("'nothing.pth'", "neither a file")),
+        (("show", "nothing.pth"), ("'nothing.pth'", "or a file")),
         (("convert", "nothing.pth"), ("cannot read nothing.pth",)),
         (("convert", __file__), ("not a known weight format",)),
     ],

@@ -1,10 +1,9 @@
 """The networks known by name: what each is, where its file lies, and how to tell it is whole."""
 
 import dataclasses
-import difflib
 import os
 
-from nst_jax.errors import UserError
+from nst_jax.errors import unknown
 
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
 _KERAS_RELEASES = "https://github.com/fchollet/deep-learning-models/releases/download/v0.1"
@@ -74,7 +73,4 @@ def lookup(name: str, others: tuple[str, ...] = ()) -> Entry:
     """
     if name in REGISTRY:
         return REGISTRY[name]
-    choices = (*others, *REGISTRY)
-    nearest = difflib.get_close_matches(name, choices, 1)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-    raise UserError(f"network.weights: {name!r} is neither a file nor one of {', '.join(choices)}{hint}")
+    raise unknown("network.weights", name, (*others, *REGISTRY, "or a file"))

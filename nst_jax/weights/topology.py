@@ -1,6 +1,6 @@
 """The VGG networks (Simonyan & Zisserman 2014): which convolutions, in which order, how wide."""
 
-from nst_jax.errors import UserError
+from nst_jax.errors import unknown
 
 # Convolutions per block; a 2x2 pooling closes each block.
 ARCHES: dict[str, tuple[int, ...]] = {
@@ -23,7 +23,7 @@ KERNEL_SIZE = 3
 def conv_layers(arch: str) -> tuple[str, ...]:
     """The convolutions of `arch` in network order: "conv1_1", "conv1_2", "conv2_1", ..."""
     if arch not in ARCHES:
-        raise UserError(f"network.arch: unknown {arch!r}; choose from {', '.join(ARCHES)}")
+        raise unknown("network.arch", arch, ARCHES)
     return tuple(
         f"conv{block}_{index}" for block, count in enumerate(ARCHES[arch], 1) for index in range(1, count + 1)
     )

@@ -1,1 +1,0 @@
-"""For maintainers: sample pictures, golden values, digests, distillation."""

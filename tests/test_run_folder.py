@@ -1,0 +1,138 @@
+"""Run folders: whole files, honest refusals, metrics that survive a torn line."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst_jax import files
+from nst_jax.config import Config, to_dict
+from nst_jax.errors import UserError
+from nst_jax.report import Metrics, duration, size
+from nst_jax.run_folder import Checkpoint, RunFolder, digest, environment, read_config
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder(tmp_path / "run", Config(size=64))
+
+
+def test_a_folder_begins_once(folder):
+    assert not folder.begun()
+    folder.begin()
+    assert read_config(folder.path) == folder.config
+    with pytest.raises(UserError, match="holds a run already; add --resume"):
+        folder.begin()
+
+
+def test_a_folder_without_a_run_cannot_be_resumed(tmp_path):
+    with pytest.raises(UserError, match=r"holds no run to resume \(no config\.json\)"):
+        read_config(tmp_path)
+    (tmp_path / "config.json").write_text('{"size": 6')
+    with pytest.raises(UserError, match=r"config\.json: cannot be read"):
+        read_config(tmp_path)
+
+
+def test_a_checkpoint_comes_back_bit_for_bit(folder):
+    leaves = [np.float32([[np.pi, -0.0]]), np.asarray(7, np.int32), np.zeros((0, 3), np.float32)]
+    folder.save_checkpoint(Checkpoint(leaves, scale=2, seconds=0.1 + 0.2), "inputs")
+    back = folder.load_checkpoint("inputs")
+    assert (back.scale, back.seconds) == (2, 0.1 + 0.2)
+    for a, b in zip(leaves, back.leaves, strict=True):
+        assert a.dtype == b.dtype
+        assert a.tobytes() == b.tobytes()
+
+
+def test_a_checkpoint_of_other_inputs_is_refused(folder):
+    assert folder.load_checkpoint("inputs") is None
+    folder.save_checkpoint(Checkpoint([], 0, 0.0), "inputs")
+    with pytest.raises(UserError, match="the pictures or weights are not those"):
+        folder.load_checkpoint("others")
+
+
+def test_a_damaged_checkpoint_is_refused(folder):
+    folder.save_checkpoint(Checkpoint([np.ones(100)], 0, 0.0), "inputs")
+    path = folder.path / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(UserError, match=r"checkpoint\.safetensors: cannot be read"):
+        folder.load_checkpoint("inputs")
+
+
+def test_the_result_carries_its_settings_and_ends_the_run(folder):
+    folder.save_checkpoint(Checkpoint([], 0, 0.0), "inputs")
+    assert not folder.finished()
+    path = folder.save_result(np.full((1, 4, 5, 3), 0.5, np.float32), {"status": "done"})
+    assert folder.finished()
+    assert not (folder.path / "checkpoint.safetensors").exists()
+    with Image.open(path) as image:
+        assert json.loads(image.text["config"]) == json.loads(json.dumps(to_dict(folder.config)))
+        assert json.loads(image.text["run"])["status"] == "done"
+
+
+def test_an_interrupted_run_keeps_its_checkpoint(folder):
+    folder.save_checkpoint(Checkpoint([], 0, 0.0), "inputs")
+    folder.save_result(np.zeros((1, 4, 5, 3), np.float32), {"status": "interrupted"})
+    assert not folder.finished()
+    assert folder.load_checkpoint("inputs") is not None
+
+
+def test_metrics_drop_a_torn_line_and_what_comes_after_the_checkpoint(tmp_path):
+    metrics = Metrics(tmp_path / "metrics.jsonl")
+    for step in (0, 10, 20):
+        metrics.write({"step": step, "total": 1 / 3})
+    with metrics.path.open("a") as file:
+        file.write('{"step": 30, "tot')
+    assert [line["step"] for line in metrics.read()] == [0, 10, 20]
+    assert metrics.rewind(10) == 10
+    assert metrics.read() == [{"step": 0, "total": 1 / 3}, {"step": 10, "total": 1 / 3}]
+    assert metrics.rewind(-1) == -1
+    assert metrics.read() == []
+
+
+def write_half(path):
+    with files.atomic(path) as temporary:
+        temporary.write_bytes(b"new, but only ha")
+        raise RuntimeError
+
+
+def test_an_atomic_write_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    files.write_bytes(path, b"old")
+    with pytest.raises(RuntimeError):
+        write_half(path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writing_where_a_file_stands_in_the_way_is_the_users_to_mend(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UserError, match=r"cannot write .*file/inside"):
+        files.write_bytes(tmp_path / "file" / "inside", b"")
+
+
+def test_digests_tell_shapes_and_values_apart():
+    a = np.zeros((2, 3), np.float32)
+    assert digest(a) == digest(a.copy())
+    assert len({digest(a), digest(a.T), digest(a + 1), digest(a, a)}) == 4
+
+
+def test_the_environment_names_versions_and_device():
+    found = environment()
+    assert found["versions"].keys() >= {"python", "jax", "flax", "optax"}
+    assert found["device"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.6, "1 min 0 s"), (95.0, "1 min 35 s"), (3700.0, "1 h 1 min")],
+)
+def test_durations_in_words(seconds, words):
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(10.0, "10 B"), (2048.0, "2 KiB"), (3.0 * 2**20, "3 MiB"), (3.0 * 2**30, "3.0 GiB")]
+)
+def test_sizes_in_words(count, words):
+    assert size(count) == words
