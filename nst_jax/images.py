@@ -104,7 +104,8 @@ def _locate(source: str) -> Path:
     name = source.removeprefix(SAMPLE_PREFIX)
     if name in _samples():
         return _samples()[name]
-    raise unknown("sample picture", name, sample_names())
+    choices = [f"{SAMPLE_PREFIX}{choice}" for choice in sample_names()]
+    raise unknown("sample picture", source, choices)
 
 
 def _open(source: str) -> BinaryIO:

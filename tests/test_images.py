@@ -165,5 +165,5 @@ def test_every_sample_reads(name):
 
 def test_an_unknown_sample_names_the_nearest_and_the_choices():
     message = refusal("sample:Astronot")
-    assert "did you mean 'astronaut'?" in message
+    assert "did you mean 'sample:astronaut'?" in message
     assert all(name in message for name in images.sample_names())
