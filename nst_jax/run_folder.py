@@ -3,7 +3,6 @@
 import hashlib
 import json
 import platform
-import resource
 import sys
 from collections.abc import Mapping
 from importlib import metadata
@@ -143,11 +142,16 @@ def environment() -> dict[str, Any]:
 
 
 def peak_memory_bytes() -> int:
-    """The most memory held so far: the accelerator's, or this process's on a CPU."""
+    """The most memory held so far: the accelerator's, or this process's on a CPU; 0 where nobody counts."""
     statistics = jax.devices()[0].memory_stats() or {}
-    # Linux counts in KiB, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return statistics.get("peak_bytes_in_use", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+    if "peak_bytes_in_use" in statistics:
+        return int(statistics["peak_bytes_in_use"])
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts in bytes, Linux in KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def digest(*arrays: np.ndarray) -> str:

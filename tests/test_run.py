@@ -13,11 +13,12 @@ from PIL import Image
 from tests.command import ROOT, assert_refused, call, command, metrics, pixels, tiny
 
 
-def test_a_run_leaves_what_the_contract_says(tiny_weights, tmp_path):
+def test_a_run_leaves_what_the_contract_says(tiny_weights, tmp_path, cache):
     folder = tmp_path / "run"
     result = call(*tiny(tiny_weights, folder, snapshot_every=10, tv_weight=0.5))
     assert result.returncode == 0, result.stderr
     assert "estimate: " in result.stdout
+    assert any((cache / "xla").iterdir()), "compiled programs are kept"
     assert "network tiny.safetensors" in result.stdout.splitlines()[-1]
 
     assert pixels(folder / "result.png").shape == (32, 48, 3)
@@ -173,6 +174,7 @@ REFUSED = {
     "not a picture": ([f"--config.content={__file__}"], "content", "test_run.py"),
     "init": (["--config.init=nosie"], "init", "nosie", "noise, content, style"),
     "weights": (["--config.network.weights=vgg91"], "network.weights", "vgg91", "vgg19"),
+    "not weights": ([f"--config.network.weights={__file__}"], "test_run.py"),
     "too small": (["--config.size=16"], "size: 16", "conv5_1 needs 16"),
     "variant": (["--config=configs/gatys.py:relaesd"], "relaesd", "released"),
     "missing config": (["--config=configs/none.py"], "configs/none.py"),

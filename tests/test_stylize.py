@@ -9,7 +9,7 @@ from nst_jax.config import from_dict
 from nst_jax.errors import UserError
 from nst_jax.networks import VGG, mean_activations
 from nst_jax.run_folder import RunFolder
-from nst_jax.stylize import NORMALIZATION_PHOTOS, initial_image, normalize, paint, prepare, problem_at
+from nst_jax.stylize import NORMALIZATION_SAMPLES, initial_image, normalize, paint, prepare, problem_at
 from tests.conftest import formula_weights
 
 
@@ -55,7 +55,7 @@ def test_layers_of_weight_zero_are_not_computed(tiny_weights):
 
 def test_normalized_weights_have_mean_activation_one():
     weights = normalize(formula_weights(), "avg")
-    photos = [jax.numpy.asarray(images.fit(images.read(name), 256)) for name in NORMALIZATION_PHOTOS]
+    photos = [jax.numpy.asarray(images.fit(images.read(name), 256)) for name in NORMALIZATION_SAMPLES]
     for layer, means in mean_activations(VGG(weights), photos).items():
         np.testing.assert_allclose(means[means > 0], 1, rtol=1e-3, err_msg=layer)
 
