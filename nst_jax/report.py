@@ -1,14 +1,18 @@
-"""What a run tells: the metrics file, the progress bar, and figures in words."""
+"""What a run tells: metrics file, progress bar, figures in words, contact sheets."""
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from nst_jax import files
+from nst_jax import files, images
+
+LABEL_SIZE, MARGIN = 16, 6  # of contact sheets, pixels
 
 
 class Metrics:
@@ -90,3 +94,27 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}"
         count /= 1024
     return f"{count:.1f} GiB"
+
+
+def contact_sheet(panels: Sequence[Sequence[tuple[str, np.ndarray]]], height: int = 256) -> np.ndarray:
+    """Rows of (label, picture) as one picture "1 h w 3", each `height` pixels high under its label."""
+    rows = [[_panel(label, picture, height) for label, picture in row] for row in panels]
+    width = max(sum(panel.width + MARGIN for panel in row) for row in rows) + MARGIN
+    sheet = Image.new("RGB", (width, sum(row[0].height + MARGIN for row in rows) + MARGIN), "white")
+    y = MARGIN
+    for row in rows:
+        x = MARGIN
+        for panel in row:
+            sheet.paste(panel, (x, y))
+            x += panel.width + MARGIN
+        y += row[0].height + MARGIN
+    return np.asarray(sheet, np.float32)[None] / 255
+
+
+def _panel(label: str, picture: np.ndarray, height: int) -> Image.Image:
+    shown = images.resize(picture, height, max(1, round(height * picture.shape[2] / picture.shape[1])))
+    font = ImageFont.load_default(LABEL_SIZE)
+    panel = Image.new("RGB", (shown.shape[2], height + LABEL_SIZE + MARGIN), "white")
+    ImageDraw.Draw(panel).text((0, 0), label, "black", font)
+    panel.paste(Image.fromarray(np.uint8(shown[0] * 255 + 0.5)), (0, LABEL_SIZE + MARGIN))
+    return panel

@@ -8,7 +8,7 @@ from absl import flags
 from nst_jax import cli, report, stylize
 from nst_jax.config import Config, from_dict, to_dict
 from nst_jax.errors import UserError
-from nst_jax.run_folder import RunFolder, environment, peak_memory_bytes, read_config
+from nst_jax.run_folder import RunFolder, read_config
 
 USAGE = """python -m nst_jax.run --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume]
 
@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
     if not (values.resume and folder.begun()):
         folder.begin()
     outcome = stylize.paint(job, folder, values.resume)
-    result = folder.save_result(outcome.image, _record(job, outcome))
+    result = folder.path / "result.png"
     if outcome.status == "diverged":
         raise UserError(
             f"optimizer.learning_rate: the loss is not finite after step {outcome.steps}, even with "
@@ -71,23 +71,6 @@ def _check_same(config: Config, saved: Config) -> None:
     for name, value in to_dict(saved).items():
         if (now := to_dict(config)[name]) != value:
             raise UserError(f"--resume: {name} is {now} now but was {value} when the run began")
-
-
-def _record(job: stylize.Job, outcome: stylize.Outcome) -> dict[str, object]:
-    """What run.json holds."""
-    return {
-        "status": outcome.status,
-        "network": {
-            "name": job.weights.name,
-            "arch": job.weights.arch,
-            "sha256": job.weights.sha256,
-        },
-        "steps": outcome.steps,
-        "evaluations": outcome.evaluations,
-        "wall_seconds": round(outcome.seconds, 3),
-        "peak_memory_bytes": peak_memory_bytes(),
-        **environment(),
-    }
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from nst_jax.networks import VGG, mean_activations, normalize_filters
 from nst_jax.objective import Problem
 from nst_jax.optimize import DivergedError, Optimizer, State, minimize, restore
 from nst_jax.record import Recorder
-from nst_jax.run_folder import Checkpoint, RunFolder, digest
+from nst_jax.run_folder import Checkpoint, RunFolder, digest, environment, peak_memory_bytes
 from nst_jax.weights import Weights
 
 # The pictures over which `network.normalize` takes its means: fixed, so that a ratio alpha/beta means the
@@ -88,7 +88,7 @@ def normalize(weights: Weights, pool: str) -> Weights:
 
 
 def paint(job: Job, folder: RunFolder, resume: bool = False) -> Outcome:
-    """Optimise the picture, coarse to fine, recording into `folder`.
+    """Optimise the picture, coarse to fine, recording into `folder`; the result is saved however it ends.
 
     Raises:
         UserError: the folder cannot be written, or what it holds cannot be resumed.
@@ -103,8 +103,27 @@ def paint(job: Job, folder: RunFolder, resume: bool = False) -> Outcome:
         except DivergedError as error:
             state, status = error.state, "diverged"
         seconds = recorder.seconds()
-    image = state.image if status == "done" else state.best_image
-    return Outcome(np.asarray(image), status, int(state.step), int(state.evaluations), seconds)
+    image = np.asarray(state.image if status == "done" else state.best_image)
+    outcome = Outcome(image, status, int(state.step), int(state.evaluations), seconds)
+    folder.save_result(outcome.image, _record(job, outcome))
+    return outcome
+
+
+def _record(job: Job, outcome: Outcome) -> dict[str, object]:
+    """What run.json holds."""
+    return {
+        "status": outcome.status,
+        "network": {
+            "name": job.weights.name,
+            "arch": job.weights.arch,
+            "sha256": job.weights.sha256,
+        },
+        "steps": outcome.steps,
+        "evaluations": outcome.evaluations,
+        "wall_seconds": round(outcome.seconds, 3),
+        "peak_memory_bytes": peak_memory_bytes(),
+        **environment(),
+    }
 
 
 def problem_at(job: Job, scale: float) -> Problem:

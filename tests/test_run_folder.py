@@ -1,4 +1,4 @@
-"""Run folders: whole files, honest refusals, metrics that survive a torn line."""
+"""Run folders: whole files, honest refusals."""
 
 import json
 
@@ -9,7 +9,6 @@ from PIL import Image
 from nst_jax import files
 from nst_jax.config import Config, to_dict
 from nst_jax.errors import UserError
-from nst_jax.report import Metrics, duration, size
 from nst_jax.run_folder import Checkpoint, RunFolder, digest, environment, read_config
 
 
@@ -77,19 +76,6 @@ def test_an_interrupted_run_keeps_its_checkpoint(folder):
     assert folder.load_checkpoint("inputs") is not None
 
 
-def test_metrics_drop_a_torn_line_and_what_comes_after_the_checkpoint(tmp_path):
-    metrics = Metrics(tmp_path / "metrics.jsonl")
-    for step in (0, 10, 20):
-        metrics.write({"step": step, "total": 1 / 3})
-    with metrics.path.open("a") as file:
-        file.write('{"step": 30, "tot')
-    assert [line["step"] for line in metrics.read()] == [0, 10, 20]
-    assert metrics.rewind(10) == 10
-    assert metrics.read() == [{"step": 0, "total": 1 / 3}, {"step": 10, "total": 1 / 3}]
-    assert metrics.rewind(-1) == -1
-    assert metrics.read() == []
-
-
 def write_half(path):
     with files.atomic(path) as temporary:
         temporary.write_bytes(b"new, but only ha")
@@ -121,18 +107,3 @@ def test_the_environment_names_versions_and_device():
     found = environment()
     assert found["versions"].keys() >= {"python", "jax", "flax", "optax"}
     assert found["device"]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.6, "1 min 0 s"), (95.0, "1 min 35 s"), (3700.0, "1 h 1 min")],
-)
-def test_durations_in_words(seconds, words):
-    assert duration(seconds) == words
-
-
-@pytest.mark.parametrize(
-    ("count", "words"), [(10.0, "10 B"), (2048.0, "2 KiB"), (3.0 * 2**20, "3 MiB"), (3.0 * 2**30, "3.0 GiB")]
-)
-def test_sizes_in_words(count, words):
-    assert size(count) == words
