@@ -53,7 +53,7 @@ def get_config(variant: str = "paper") -> ConfigDict:
 
 def _normalized(config: ConfigDict) -> ConfigDict:
     config.network.normalize = True
-    config.content_weight = 1e-6
+    config.content_weight = 1e-7
     return config
 
 

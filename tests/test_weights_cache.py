@@ -77,10 +77,10 @@ def test_a_named_network_never_falls_back(registered):
 
 def test_auto_falls_back_loudly(registered, caplog):
     registered.replies = [Reply(404)]
-    weights = resolve("auto", "vgg19", ["conv5_4"])
-    assert weights.name == "random"
+    weights = resolve("auto", "vgg19", ["conv5_1"])
+    assert weights.name == "slim (embedded)"
     (record,) = (record for record in caplog.records if record.levelno == logging.WARNING)
-    assert "NO TRAINED NETWORK" in record.getMessage()
+    assert "going on with slim (embedded)" in record.getMessage()
     assert "404" in record.getMessage()
     assert "\n" not in record.getMessage()
 
@@ -88,13 +88,20 @@ def test_auto_falls_back_loudly(registered, caplog):
 def test_auto_falls_back_where_the_cache_cannot_be_written(registered, tmp_path, monkeypatch, caplog):
     (tmp_path / "file").touch()
     monkeypatch.setenv("NST_JAX_CACHE", str(tmp_path / "file"))
-    assert resolve("auto", "vgg19", ["conv1_1"]).name == "random"
+    assert resolve("auto", "vgg19", ["conv1_1"]).name == "slim (embedded)"
     assert "cannot write" in caplog.text
 
 
-def test_auto_for_an_arch_that_nobody_trained(registered, caplog):
-    assert resolve("auto", "slim", ["conv5_1"]).name == "random"
-    assert "no trained slim is registered" in caplog.text
+def test_auto_is_the_embedded_network_where_that_is_asked_for(registered, caplog):
+    assert resolve("auto", "slim", ["conv5_1"]).name == "slim (embedded)"
+    assert not registered.requests
+    assert not caplog.text
+
+
+def test_the_embedded_network_ends_at_conv5_1(registered):
+    registered.replies = [Reply(404)]
+    with pytest.raises(UserError, match=r"slim \(embedded\) lacks conv5_2"):
+        resolve("auto", "vgg19", ["conv5_2"])
 
 
 def test_what_cannot_be_read_does_not_stay(registered, tmp_path, monkeypatch):

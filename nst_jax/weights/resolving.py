@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from absl import logging
 
 from nst_jax.errors import UserError
-from nst_jax.weights import cache, registry, strict
+from nst_jax.weights import cache, embedded, registry, strict
 from nst_jax.weights.loading import load
 from nst_jax.weights.model import Weights
 from nst_jax.weights.random import random_weights
@@ -40,24 +40,16 @@ def _find(name: str, arch: str) -> Weights:
 
 
 def _automatic(arch: str) -> Weights:
-    """Cached, else downloaded, else the last resort, with a warning that says so and why."""
+    """Cached, else downloaded, else the embedded network, with a warning that says so and why."""
     entries = registry.of_arch(arch)
+    if not entries:
+        return embedded.slim()
     for entry in entries:
         if weights := cache.cached(entry):
             return weights
     try:
-        if not entries:
-            raise UserError(f"no trained {arch} is registered")
         return cache.obtain(entries[0], _AUTO_TIMEOUT)
     except UserError as reason:
-        return _last_resort(arch, str(reason))
-
-
-def _last_resort(arch: str, reason: str) -> Weights:
-    weights = random_weights(arch)
-    logging.warning(
-        "NO TRAINED NETWORK: %s. Going on with %s weights; pictures will be poorer.",
-        reason,
-        weights.name,
-    )
-    return weights
+        weights = embedded.slim()
+        logging.warning("%s; going on with %s, the network in the package", reason, weights.name)
+        return weights

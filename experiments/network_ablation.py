@@ -1,0 +1,76 @@
+"""Which network paints best? The same picture with VGG-19, slim and random filters, on one sheet.
+
+    python -m experiments.network_ablation --config=configs/quick.py --workdir=runs/networks
+
+Every network gets the same content, style and seed. The number beside its name is the style distance, the
+mean over style layers of ||G - A|| / ||A||, measured for all under the best network at hand: VGG-19 where its
+weights are in the cache or given as `--vgg19=FILE`, else slim; nothing is downloaded. A file that lacks some
+of the style's layers still judges by the others, but only one that holds them all paints.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from absl import flags
+
+from nst_jax import cli, files, images, losses, report, stylize
+from nst_jax.config import Config, from_dict
+from nst_jax.networks import VGG
+from nst_jax.run_folder import RunFolder
+from nst_jax.weights import Weights, cache, load, registry, resolve
+
+
+def main(argv: list[str]) -> int:
+    """Paint with each network, judge, and write sheet.png and distances.json."""
+    values = flags.FlagValues()
+    cli.define_config(values, argv)
+    flags.DEFINE_string("workdir", "runs/network_ablation", "where the sheet goes", flag_values=values)
+    flags.DEFINE_string("vgg19", None, "a file of VGG-19 weights; default: the cache", flag_values=values)
+    cli.parse(values, argv, __doc__ or "")
+    cli.use_compilation_cache()
+    config, folder = from_dict(cli.config_value(values)), Path(values.workdir)
+    vgg19 = load(Path(values.vgg19), "vgg19") if values.vgg19 else cache.cached(registry.REGISTRY["vgg19"])
+    judge = VGG(vgg19 or resolve("auto", "slim", ()), config.network.pool)
+    jobs = _jobs(config, vgg19, values.vgg19)
+    pictures = {label: _paint(job, folder / label) for label, job in jobs.items()}
+    distances = {label: style_distance(judge, config, picture) for label, picture in pictures.items()}
+    inputs = [("content", images.read(config.content)), ("style", images.read(config.style))]
+    painted = [(f"{label}: {distances[label]:.3f}", picture) for label, picture in pictures.items()]
+    images.write(folder / "sheet.png", report.contact_sheet([inputs, painted]))
+    files.write_bytes(folder / "distances.json", (json.dumps(distances, indent=2) + "\n").encode())
+    print(f"{folder / 'sheet.png'}: style distances {distances}")
+    return 0
+
+
+def _jobs(config: Config, vgg19: Weights | None, file: str | None) -> dict[str, stylize.Job]:
+    choices = {"slim": ("slim", "auto"), "random": ("vgg19", "random")}
+    if vgg19 and set(config.active_layers()) <= set(VGG(vgg19).layers):
+        choices = {"vgg19": ("vgg19", file or "vgg19"), **choices}
+    networks = {
+        label: dataclasses.replace(config.network, arch=arch, weights=weights)
+        for label, (arch, weights) in choices.items()
+    }
+    return {label: stylize.prepare(dataclasses.replace(config, network=n)) for label, n in networks.items()}
+
+
+def _paint(job: stylize.Job, folder: Path) -> np.ndarray:
+    print(f"{folder.name}:")
+    run = RunFolder(folder, job.config)
+    run.begin()
+    return stylize.paint(job, run).image
+
+
+def style_distance(judge: VGG, config: Config, picture: np.ndarray) -> float:
+    """Mean over the style layers that `judge` has of ||G - A|| / ||A||, Frobenius norms of Grams."""
+    layers = [layer for layer in config.active_style() if layer in judge.layers]
+    style = images.fit(images.read(config.style), round(config.size * config.style_scale))
+    F, S = (judge(jnp.asarray(image), layers) for image in (np.clip(picture, 0, 1), style))
+    grams = [(losses.gram(F[layer]), losses.gram(S[layer])) for layer in layers]
+    return float(np.mean([jnp.linalg.norm(G - A) / jnp.linalg.norm(A) for G, A in grams]))
+
+
+if __name__ == "__main__":
+    cli.run(main)
