@@ -1,0 +1,1 @@
+"""Training of a compact network from teachers: data, teachers, student, objective, training."""

@@ -1,0 +1,184 @@
+"""One state, one jitted step: how the student learns."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from nst_jax import files
+from nst_jax.distill import objective, student, teachers
+from nst_jax.distill.student import INPUT_SPREAD
+from nst_jax.errors import UserError
+from nst_jax.networks.vgg import preprocess
+from nst_jax.weights import OXFORD
+from nst_jax.weights.topology import block_of, convs_up_to
+
+State = dict[str, Any]  # "step", "trained" (student and linear maps), "optimizer", "scales"
+WARMUP = 50  # steps over which the learning rate rises
+SMALLEST_RMS = 0.02  # so that biases which begin at 0 learn too
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How to train: what the step depends on."""
+
+    seed: int
+    steps: int
+    learning_rate: float
+    widths: tuple[int, ...]
+    natural: int  # images of a batch that are plain crops; they come first
+    terms: Mapping[str, float]  # weight of each of the objective's terms
+    frozen_up_to: str = ""  # the last layer that keeps its filters; none if empty
+
+    def frozen(self) -> tuple[str, ...]:
+        """The layers that keep their filters, and so need no teacher."""
+        return convs_up_to("slim", self.frozen_up_to) if self.frozen_up_to else ()
+
+
+def first_state(recipe: Recipe, taught: teachers.Taught, images: Float[np.ndarray, "b h w 3"]) -> State:
+    """The student that least squares make of the teachers' responses to `images`."""
+    shown = jnp.asarray(images)
+    x = preprocess(shown, OXFORD)
+    wanted = student.responses(taught["shallow"], x, _held(taught["shallow"]))
+    deep = tuple(name for name in student.CONVS if name not in wanted)
+    wanted |= teachers.encoder_responses(taught["deep"], shown, deep)
+    arrays = student.random_arrays(recipe.widths, recipe.seed)
+    arrays = student.fit(arrays, x / INPUT_SPREAD, wanted, recipe.seed)
+    T = teachers.targets(taught, shown)
+    scales = {layer: jnp.sqrt(jnp.mean(jnp.square(T[layer]))) for layer in T}
+    S = _activations(student.responses(arrays, x / INPUT_SPREAD, teachers.LAYERS))
+    maps = {layer: _linear_map(S[layer], T[layer] / scales[layer]) for layer in T}
+    trained = jax.tree.map(jnp.asarray, {"student": arrays, "maps": maps})
+    optimizer = optimizer_of(recipe).init(trained)
+    return {"step": 0, "trained": trained, "optimizer": optimizer, "scales": scales}
+
+
+def optimizer_of(recipe: Recipe) -> optax.GradientTransformation:
+    """Adam, warmed up, its learning rate falling along a cosine to nothing.
+
+    The rate is relative to each array's root mean square: wide layers have small weights, which
+    a step that suits the narrow ones would shake.
+    """
+    rate = optax.warmup_cosine_decay_schedule(0, recipe.learning_rate, WARMUP, recipe.steps)
+    return optax.chain(
+        optax.clip_by_global_norm(1.0),
+        optax.scale_by_adam(b2=0.99),
+        optax.scale_by_param_block_rms(SMALLEST_RMS),
+        optax.scale_by_learning_rate(rate),
+    )
+
+
+def make_step(
+    recipe: Recipe, taught: teachers.Taught
+) -> Callable[[State, np.ndarray], tuple[State, dict[str, Array]]]:
+    """The jitted step: (state, batch) to (state, metrics)."""
+    optimizer = optimizer_of(recipe)
+
+    @jax.jit
+    def update(state: State, taught: teachers.Taught, batch: Array) -> tuple[State, dict[str, Array]]:
+        gradient, metrics = jax.grad(_loss, has_aux=True)(
+            state["trained"], state["scales"], taught, batch, recipe
+        )
+        updates, memory = optimizer.update(gradient, state["optimizer"], state["trained"])
+        trained = optax.apply_updates(state["trained"], updates)
+        # Adam's momentum of before would still move the frozen filters.
+        trained["student"] |= _frozen(state["trained"]["student"], recipe)
+        new = state | {"step": state["step"] + 1, "trained": trained, "optimizer": memory}
+        return new, metrics
+
+    on_device = jax.device_put(taught)
+    return lambda state, batch: update(state, on_device, batch)
+
+
+def _loss(
+    trained: Mapping, scales: Mapping, taught: teachers.Taught, batch: Array, recipe: Recipe
+) -> tuple[Array, dict[str, Array]]:
+    """The mean over layers of the weighted terms, with each term by name: "cka/conv1_1"."""
+    x = preprocess(batch, OXFORD) / INPUT_SPREAD
+    arrays = trained["student"]
+    arrays = arrays | jax.lax.stop_gradient(_frozen(arrays, recipe))
+    responses = student.responses(arrays, x)
+    T = teachers.targets(taught, batch)
+    metrics = {f"dull/{layer}": objective.dullness(R) for layer, R in responses.items()}
+    for layer in (layer for layer in teachers.LAYERS if layer not in recipe.frozen()):
+        S = nnx.relu(responses[layer])
+        stride = objective.STRIDES.get(layer, 1)
+        linear = trained["maps"][layer]
+        terms = objective.layer_terms(S, T[layer] / scales[layer], linear, recipe.natural, stride)
+        metrics |= {f"{name}/{layer}": value for name, value in terms.items()}
+    total = sum(
+        weight * jnp.mean(jnp.stack([v for k, v in metrics.items() if k.split("/")[0] == term]))
+        for term, weight in recipe.terms.items()
+    )
+    return jnp.asarray(total), metrics | {"total": jnp.asarray(total)}
+
+
+def save_state(path: Path, state: State) -> None:
+    """Write the state atomically: an interrupted write leaves the one before."""
+    with files.atomic(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **{key: np.asarray(leaf) for key, leaf in _flat(state)})
+
+
+def load_state(path: Path, like: State) -> State:
+    """The state at `path`, with the structure, shapes and dtypes of `like`.
+
+    Raises:
+        UserError: it is of another student.
+    """
+    with np.load(path) as saved:
+        faults = [k for k, v in _flat(like) if k not in saved or saved[k].shape != np.shape(v)]
+        if faults:
+            raise UserError(f"{path}: does not fit the config at {', '.join(faults[:3])}")
+        leaves = [jnp.asarray(saved[key]) for key, _ in _flat(like)]
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+
+def blank_state(recipe: Recipe, taught: teachers.Taught) -> State:
+    """A state of the right shapes, to be filled by `load_state`."""
+    images = jnp.zeros((1, 32, 32, 3))
+    arrays = student.random_arrays(recipe.widths, recipe.seed)
+    channels = {layer: T.shape[-1] for layer, T in teachers.targets(taught, images).items()}
+    maps = {
+        layer: {
+            "kernel": jnp.zeros((recipe.widths[block_of(layer) - 1], count)),
+            "bias": jnp.zeros(count),
+        }
+        for layer, count in channels.items()
+    }
+    trained = jax.tree.map(jnp.asarray, {"student": arrays, "maps": maps})
+    scales = {layer: jnp.ones(()) for layer in channels}
+    optimizer = optimizer_of(recipe).init(trained)
+    return {"step": 0, "trained": trained, "optimizer": optimizer, "scales": scales}
+
+
+def _flat(state: State) -> list[tuple[str, Array]]:
+    leaves, _ = jax.tree.flatten_with_path(state)
+    return [(jax.tree_util.keystr(path), leaf) for path, leaf in leaves]
+
+
+def _frozen(arrays: Mapping[str, Array], recipe: Recipe) -> dict[str, Array]:
+    return {name: array for name, array in arrays.items() if name.split(".")[0] in recipe.frozen()}
+
+
+def _held(arrays: Mapping[str, ArrayLike]) -> Sequence[str]:
+    return [name for name in student.CONVS if f"{name}.kernel" in arrays]
+
+
+def _activations(responses: Mapping[str, Array]) -> dict[str, Array]:
+    return {layer: nnx.relu(R) for layer, R in responses.items()}
+
+
+def _linear_map(S: Array, T: Array) -> dict[str, np.ndarray]:
+    """The least-squares map from the student's filters to the teacher's."""
+    rows, values = (np.asarray(F, np.float32).reshape(-1, F.shape[-1]) for F in (S, T))
+    rows = np.concatenate([rows, np.ones((len(rows), 1), np.float32)], axis=1)
+    solution = student.ridge(rows, values)
+    return {"kernel": solution[:-1], "bias": solution[-1]}
