@@ -2,8 +2,9 @@
 
     NST_REFERENCE_DATA=FOLDER python scripts/measure_pictures.py [--workdir=runs/pictures] [--size=256]
 
-Six pairs of content and style, from white noise, the same objective for every network: each layer's style
-term and the content term are divided by their value at the start, so that a network's scale plays no part.
+Six pairs of content and style, from the content, with the same objective for every network: each layer's
+style term is divided by its value at the start and the content term by its value at the style picture, so
+that a network's scale plays no part.
 The judge is the true VGG-19 at conv1_1, conv2_1, conv3_1: mean of ||G - A|| / ||A||. Prints a table, writes
 it to pictures.json and the pictures to sheet.png. About ten minutes on two CPU cores.
 """
@@ -42,7 +43,7 @@ PAIRS = (
 )
 STYLE = tuple(f"conv{block}_1" for block in range(1, 6))
 CONTENT = "conv4_2"
-CONTENT_SHARE = 0.2  # of the objective at the start, the style's being 1
+CONTENT_SHARE = 0.01  # of a picture that has nothing of the content, where the start's style term is 1
 JUDGED = ("conv1_1", "conv2_1", "conv3_1")
 
 
@@ -87,16 +88,17 @@ def main(_: Sequence[str]) -> None:
 
 
 def paint(network: Any, content: np.ndarray, style: np.ndarray) -> jax.Array:
-    """The picture after `--steps` from noise, with terms relative to their values there."""
-    start = jax.random.uniform(jax.random.key(0), content.shape)
+    """The picture after `--steps` from the content, with relative terms."""
+    start = jnp.asarray(content)
     ones = objective.loss_weights(1.0, 1.0, 0.0, {CONTENT: 1.0}, dict.fromkeys(STYLE, 1.0))
-    problem = objective.make_problem(network, jnp.asarray(content), jnp.asarray(style), ones)
+    problem = objective.make_problem(network, start, jnp.asarray(style), ones)
     terms = jax.jit(objective.terms)(problem, start)
+    unlike = jax.jit(objective.terms)(problem, jnp.asarray(images.resize(style, *content.shape[1:3])))
     relative = objective.loss_weights(
         CONTENT_SHARE,
         1.0,
         0.0,
-        {CONTENT: 1 / float(terms[f"content/{CONTENT}"])},
+        {CONTENT: 1 / float(unlike[f"content/{CONTENT}"])},
         {layer: 1 / (len(STYLE) * float(terms[f"style/{layer}"])) for layer in STYLE},
     )
     problem = dataclasses.replace(problem, weights=relative)
