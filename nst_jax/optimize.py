@@ -113,6 +113,10 @@ class Optimizer:
             if self.name == "lbfgs"
             else self._plain_step(problem, state)
         )
+        return self.judge(new, state)
+
+    def judge(self, new: State, state: State) -> State:
+        """`new` as the state after one more step, or `state`, marked, where the step led nowhere."""
         finite = _finite(new.value, new.grad)
         stalled = (new.value >= state.value) if self.name == "lbfgs" else jnp.zeros((), bool)
         better = finite & (new.value < state.best_value)

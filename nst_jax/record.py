@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -19,6 +19,28 @@ from nst_jax.run_folder import Checkpoint, RunFolder
 CHECKPOINT_SPACING = 20
 
 
+class CtrlC:
+    """A context in which the first Ctrl-C only sets `pressed`; the second interrupts at once."""
+
+    def __init__(self) -> None:
+        """Not pressed yet."""
+        self.pressed = False
+        self._handler: Any = None
+
+    def __enter__(self) -> "CtrlC":
+        self._handler = signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._handler)
+
+    def _press(self, number: int, frame: FrameType | None) -> None:
+        if self.pressed:
+            raise KeyboardInterrupt
+        self.pressed = True
+        tqdm.write("stopping after the step under way; Ctrl-C again stops at once and loses it")
+
+
 class Recorder:
     """Writes down what a run does while it runs; a context manager that also catches Ctrl-C.
 
@@ -31,14 +53,18 @@ class Recorder:
         self.config = config
         self.folder = folder
         self.identity = identity
-        self.interrupted = False
         self.progress = Progress(config.optimizer.steps * len(config.scales))
         self.scale = 0
         self.terms: Callable[[jax.Array], dict[str, Any]] = lambda image: {}
         self._logged = -1
         self._began = time.monotonic() - (resumed.seconds if resumed else 0.0)
         self._next_checkpoint = time.monotonic()
-        self._handler: Any = None
+        self._ctrl_c = CtrlC()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C was pressed."""
+        return self._ctrl_c.pressed
 
     def seconds(self) -> float:
         """Wall seconds of the whole run, earlier parts included."""
@@ -50,14 +76,7 @@ class Recorder:
 
     def stops(self) -> Iterator[int]:
         """The steps of this scale at which the optimiser must pause: those to log, to draw, and the last."""
-        steps = self.config.optimizer.steps
-        for step in range(self.scale * steps + 1, (self.scale + 1) * steps + 1):
-            if (
-                step % steps == 0
-                or step % self.config.log_every == 0
-                or step % self.config.snapshot_every == 0
-            ):
-                yield step
+        return stops(self.config, self.scale)
 
     def __call__(self, state: State) -> bool:
         """Note `state`; False when the run should stop."""
@@ -81,16 +100,10 @@ class Recorder:
         if int(state.step) == self._logged:
             return
         self._logged = int(state.step)
-        line = {
-            "step": int(state.step),
-            "evaluations": int(state.evaluations),
-            "seconds": round(self.seconds(), 3),
-            "scale": self.config.scales[self.scale],
-        }
         terms = {name: float(value) for name, value in self.terms(state.image).items()}
-        # The sums first, then the layers: jitted dicts come back sorted by name.
-        order = sorted(terms, key=lambda name: ("/" in name, name != "total"))
-        self.folder.metrics.write(line | {name: terms[name] for name in order})
+        evaluations, scale = int(state.evaluations), self.config.scales[self.scale]
+        line = metrics_line(self._logged, evaluations, self.seconds(), scale, terms)
+        self.folder.metrics.write(line)
 
     def _checkpoint(self, state: State) -> None:
         began = time.monotonic()
@@ -100,15 +113,26 @@ class Recorder:
         self._next_checkpoint = now + CHECKPOINT_SPACING * (now - began)
 
     def __enter__(self) -> "Recorder":
-        self._handler = signal.signal(signal.SIGINT, self._interrupt)
+        self._ctrl_c.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._handler)
+        self._ctrl_c.__exit__()
         self.progress.close()
 
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self.interrupted:
-            raise KeyboardInterrupt
-        self.interrupted = True
-        tqdm.write("stopping after the step under way; Ctrl-C again stops at once and loses it")
+
+def stops(config: Config, scale: int) -> Iterator[int]:
+    """The steps of the scale of that index at which there is something to log, to draw, or to end."""
+    steps = config.optimizer.steps
+    for step in range(scale * steps + 1, (scale + 1) * steps + 1):
+        if step % steps == 0 or step % config.log_every == 0 or step % config.snapshot_every == 0:
+            yield step
+
+
+def metrics_line(
+    step: int, evaluations: int, seconds: float, scale: float, terms: Mapping[str, float]
+) -> dict[str, Any]:
+    """A line of metrics.jsonl: where a run stands, then the sums, then each layer's term."""
+    order = sorted(terms, key=lambda name: ("/" in name, name != "total"))  # jitted dicts come sorted by name
+    about = {"step": step, "evaluations": evaluations, "seconds": round(seconds, 3), "scale": scale}
+    return about | {name: terms[name] for name in order}

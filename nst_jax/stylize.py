@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from nst_jax import images, objective, report
 from nst_jax import weights as trained
-from nst_jax.config import Config
+from nst_jax.config import Config, NetworkConfig
 from nst_jax.errors import UserError
 from nst_jax.networks import VGG, mean_activations, normalize_filters
 from nst_jax.objective import Problem
@@ -59,8 +60,8 @@ class Outcome:
     seconds: float
 
 
-def prepare(config: Config) -> Job:
-    """Read pictures and weights and build the network.
+def prepare(config: Config, network: tuple[VGG, Weights] | None = None) -> Job:
+    """Read pictures and weights and build the network, or take one that `load_network` gave before.
 
     Raises:
         UserError: any of them cannot be used; nothing has been written.
@@ -70,15 +71,23 @@ def prepare(config: Config) -> Job:
     start = starts[config.init] if config.init in starts else _read("init", config.init)
     _check_sizes(config, content, style)
     layers = config.active_layers()
-    weights = trained.resolve(
-        config.network.weights, config.network.arch, [x for x in layers if x[:4] == "conv"]
-    )
-    if config.network.normalize:
-        weights = normalize(weights, config.network.pool)
-    network = VGG(weights, config.network.pool)
-    if missing := [layer for layer in layers if layer not in network.layers]:
-        raise UserError(f"network.weights: {weights.name} ends before {missing[0]}; it has {network.layers}")
-    return Job(config, content, style, start, network, weights)
+    vgg, weights = network or load_network(config.network, layers)
+    if missing := [layer for layer in layers if layer not in vgg.layers]:
+        raise UserError(f"network.weights: {weights.name} ends before {missing[0]}; it has {vgg.layers}")
+    return Job(config, content, style, start, vgg, weights)
+
+
+def load_network(config: NetworkConfig, layers: Sequence[str]) -> tuple[VGG, Weights]:
+    """The network that `config` names, with what it needs to reach all `layers`.
+
+    Raises:
+        UserError: the weights cannot be had, or do not reach.
+    """
+    convs = [layer for layer in layers if layer.startswith("conv")]
+    weights = trained.resolve(config.weights, config.arch, convs)
+    if config.normalize:
+        weights = normalize(weights, config.pool)
+    return VGG(weights, config.pool), weights
 
 
 def normalize(weights: Weights, pool: str) -> Weights:
@@ -105,12 +114,12 @@ def paint(job: Job, folder: RunFolder, resume: bool = False) -> Outcome:
         seconds = recorder.seconds()
     image = np.asarray(state.image if status == "done" else state.best_image)
     outcome = Outcome(image, status, int(state.step), int(state.evaluations), seconds)
-    folder.save_result(outcome.image, _record(job, outcome))
+    folder.save_result(outcome.image, record(job, outcome))
     return outcome
 
 
-def _record(job: Job, outcome: Outcome) -> dict[str, object]:
-    """What run.json holds."""
+def record(job: Job, outcome: Outcome) -> dict[str, object]:
+    """What run.json holds of a run that ended."""
     return {
         "status": outcome.status,
         "network": {
@@ -143,9 +152,14 @@ def problem_at(job: Job, scale: float) -> Problem:
     )
 
 
+def shape_at(job: Job, scale: float) -> tuple[int, ...]:
+    """The shape of the result at `scale` times the full size."""
+    return images.fit(job.content, round(job.config.size * scale)).shape
+
+
 def initial_image(job: Job, scale: float) -> np.ndarray:
     """Where the optimisation begins: white noise, uniform in [0,1], or the picture that `init` names."""
-    height, width = images.fit(job.content, round(job.config.size * scale)).shape[1:3]
+    height, width = shape_at(job, scale)[1:3]
     if job.start is None:
         return np.asarray(jax.random.uniform(jax.random.key(job.config.seed), (1, height, width, 3)))
     return images.resize(job.start, height, width)

@@ -1,0 +1,26 @@
+"""Gatys et al., CVPR 2016, Fig 5: content from a low layer against content from a high one.
+
+    python -m nst_jax.sweep --config=configs/sweeps/cvpr2016_fig5.py
+    python -m nst_jax.sweep --config=configs/sweeps/cvpr2016_fig5.py:quick
+
+Content conv2_2 or conv4_2, alpha/beta = 1e-3, style on five layers. Expected: from conv2_2 the
+photograph's fine structure stays and the painting only covers it; from conv4_2 edges and colours bend to
+the painting.
+"""
+
+from collections.abc import Callable
+
+from ml_collections import ConfigDict
+
+from configs.sweeps import common
+
+
+def get_config(variant: str = "paper") -> ConfigDict:
+    config = common.base(variant)
+    config.content_weight = 1e-3
+    return config
+
+
+def sweep(add: Callable[..., None]) -> None:
+    for layer in ("conv2_2", "conv4_2"):
+        add(layer, content_layers={layer: 1.0})

@@ -1,0 +1,28 @@
+"""Gatys et al., CVPR 2016, Fig 6: where the optimisation begins.
+
+    python -m nst_jax.sweep --config=configs/sweeps/cvpr2016_fig6.py
+    python -m nst_jax.sweep --config=configs/sweeps/cvpr2016_fig6.py:quick
+
+From the content, from the style, and from white noise with four seeds; alpha/beta = 1e-3. Expected: all
+alike; the first two lean a little to the picture that they began with, the four differ in where the
+strokes fall.
+"""
+
+from collections.abc import Callable
+
+from ml_collections import ConfigDict
+
+from configs.sweeps import common
+
+
+def get_config(variant: str = "paper") -> ConfigDict:
+    config = common.base(variant)
+    config.content_weight = 1e-3
+    return config
+
+
+def sweep(add: Callable[..., None]) -> None:
+    add("content", init="content")
+    add("style", init="style")
+    for seed in range(4):
+        add(f"noise {seed}", init="noise", seed=seed)

@@ -1,0 +1,26 @@
+"""Gatys et al. 2015 (arXiv 1508.06576), Fig 1, style reconstructions: what the Grams know of a painting.
+
+    python -m nst_jax.sweep --config=configs/sweeps/gatys2015_fig1_style.py
+    python -m nst_jax.sweep --config=configs/sweeps/gatys2015_fig1_style.py:quick
+
+From white noise, the style term alone, on conv1_1, then conv1_1 and conv2_1, up to all five, each layer
+at 1 / their number; the original, un-normalised network. Expected: the painting's colours and strokes
+without its objects, in larger and larger pieces as deeper layers join.
+"""
+
+from collections.abc import Callable
+
+from ml_collections import ConfigDict
+
+from configs.sweeps import common
+
+
+def get_config(variant: str = "paper") -> ConfigDict:
+    config = common.base(variant)
+    config.content_weight = 0.0
+    return config
+
+
+def sweep(add: Callable[..., None]) -> None:
+    for deepest, layers in common.cumulative_subsets().items():
+        add(f"up to {deepest}", style_layers=layers)

@@ -1,0 +1,168 @@
+"""Many optimisations as one program: each lane is a run of its own, all lanes step together.
+
+`optimize.Optimizer` under `jax.vmap`, but for the line search. Plainly vmapped, L-BFGS would stay right
+(a lane whose loop is done keeps its state while the others go on) and grow slow: every step would take as
+many evaluations as its slowest lane, each of them twice, because a vmapped `cond` computes both branches.
+Here a lane takes one evaluation at a time and moves on to its next step when *its* search is done, whatever
+the others do. The search itself is optax's, so a lane takes the steps of a single run, up to rounding.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+from jaxtyping import Array, Float, Int
+
+# Not in optax's public names; tests/test_lanes.py holds it to `optax.scale_by_zoom_linesearch`.
+from optax._src.linesearch import zoom_linesearch
+
+from nst_jax.optimize import LBFGS_LINE_SEARCH_STEPS, LBFGS_MEMORY, NOT_FINITE, RUNNING, Optimizer, State
+
+_begin_search, _continue_search, _ = zoom_linesearch(LBFGS_LINE_SEARCH_STEPS)
+_direction = optax.chain(optax.scale_by_lbfgs(LBFGS_MEMORY), optax.scale(-1.0))
+
+Join = Callable[[Any, Any], Any]
+
+
+class Lane(NamedTuple):
+    """One run between two evaluations."""
+
+    state: State  # after its last whole step
+    search: Any  # L-BFGS: the line search that leaves from there; None for the other optimisers
+    memory: Any  # L-BFGS: its memory once that search has ended
+
+
+class Lanes:
+    """The compiled programs of `optimizer` over a leading axis of lanes, split over `devices`.
+
+    What the objective needs comes in two parts: `shared` by all lanes (the network), and each lane's `own`
+    (targets, weights), stacked; `join(shared, own)` makes the problem that the objective takes.
+    """
+
+    def __init__(self, optimizer: Optimizer, join: Join, devices: Sequence[jax.Device] | None = None):
+        """Hold the programs; each compiles once per shape."""
+        self.optimizer, self.join = optimizer, join
+        self.mesh = Mesh(np.asarray(devices or jax.devices()), ("lanes",))
+        self.start = self._program(self._start, (None, 0, 0))
+        self.advance = self._program(self._advance, (None, 0, 0, None, None))
+
+    def width(self, lanes: int) -> int:
+        """The number of lanes that `lanes` are padded to: a multiple of the devices."""
+        return -(-lanes // self.mesh.size) * self.mesh.size
+
+    def place(self, stacked: Any) -> Any:
+        """Arrays with a leading axis of lanes, each device holding its share of them."""
+        return self._put(stacked, P("lanes"))
+
+    def replicate(self, shared: Any) -> Any:
+        """Arrays that every device holds whole."""
+        return self._put(shared, P())
+
+    def recover(self, shared: Any, own: Any, lanes: Lane, index: int) -> Lane | None:
+        """`lanes` with one that failed recovered by `Optimizer.recover`; None where that is at its end."""
+        mine, state = jax.tree.map(lambda leaf: leaf[index], (own, lanes.state))
+        # Back to one device: a slice of sharded lanes would run its program on all of them.
+        if self.mesh.size > 1:
+            shared, mine, state = jax.device_put((shared, mine, state), self.mesh.devices.flat[0])
+        recovered = self.optimizer.recover(self.join(shared, mine), state)
+        if recovered is None:
+            return None
+        lane = self._ready(recovered)
+        return self.place(jax.tree.map(lambda all, one: _replace(all, one, index), lanes, lane))
+
+    def _put(self, tree: Any, spec: P) -> Any:
+        # On one device arrays stay uncommitted, as programs return them: else they would compile twice.
+        return jax.device_put(tree, NamedSharding(self.mesh, spec) if self.mesh.size > 1 else None)
+
+    def _program(self, function: Callable[..., Any], axes: tuple[int | None, ...]) -> Any:
+        """`function` over lanes; each device loops over its own without waiting for the others."""
+        batched = jax.vmap(function, axes)
+        if self.mesh.size == 1:
+            return jax.jit(batched)
+        specs = tuple(P() if axis is None else P("lanes") for axis in axes)
+        return jax.jit(
+            jax.shard_map(batched, mesh=self.mesh, in_specs=specs, out_specs=P("lanes"), check_vma=False)
+        )
+
+    def _start(self, shared: Any, own: Any, image: Float[Array, "1 h w 3"]) -> Lane:
+        return self._ready(self.optimizer._start(self.join(shared, own), image))
+
+    def _advance(
+        self, shared: Any, own: Any, lane: Lane, stop: Int[Array, ""], evaluations: Int[Array, ""]
+    ) -> Lane:
+        """Go on to the step `stop`, or for so many evaluations, or until a step fails."""
+        problem = self.join(shared, own)
+
+        def unfinished(carry: tuple[Lane, Array]) -> Array:
+            state = carry[0].state
+            return (state.step < stop) & (state.status == RUNNING) & (carry[1] < evaluations)
+
+        def body(carry: tuple[Lane, Array]) -> tuple[Lane, Array]:
+            return self._evaluate(problem, carry[0]), carry[1] + 1
+
+        return lax.while_loop(unfinished, body, (lane, jnp.zeros((), jnp.int32)))[0]
+
+    def _ready(self, state: State) -> Lane:
+        """The lane about to take its next step from `state`."""
+        if self.optimizer.name != "lbfgs":
+            return Lane(state, None, None)
+        updates, memory = _direction.update(state.grad, state.optimizer[:2], state.image)
+        search = _begin_search(
+            updates, state.image, value=state.value, grad=state.grad, initial_guess_strategy="one"
+        )
+        return Lane(state, _strongly_typed(search), memory)
+
+    def _evaluate(self, problem: Any, lane: Lane) -> Lane:
+        """One evaluation: a step of the line search, and of the run where that ends the search."""
+        if self.optimizer.name != "lbfgs":
+            return Lane(self.optimizer._step(problem, lane.state), None, None)
+        search = _one_evaluation(lane.search, lambda image: self.optimizer.objective(problem, image))
+        stepped = lane.state._replace(
+            image=optax.apply_updates(
+                lane.state.image, optax.tree.scale(search.stepsize, lane.search.updates)
+            ),
+            value=search.value,
+            grad=search.grad,
+            optimizer=(*lane.memory, *lane.state.optimizer[2:]),
+            evaluations=lane.state.evaluations + search.count,
+        )
+        after = self._ready(self.optimizer.judge(stepped, lane.state))
+        before = lane._replace(search=search)
+        ended = search.done | search.failed
+        return jax.tree.map(lambda new, old: jnp.where(ended, new, old), after, before)
+
+
+def freeze(lanes: Lane, frozen: np.ndarray) -> Lane:
+    """Mark the lanes where `frozen`: they take no more steps."""
+    status = jnp.where(jnp.asarray(frozen), NOT_FINITE, lanes.state.status)
+    return lanes._replace(state=lanes.state._replace(status=status))
+
+
+def _one_evaluation(search: Any, objective: Callable[[Array], Array]) -> Any:
+    """A step of the line search, with the objective evaluated once, outside of the search's branches.
+
+    Both branches of `_continue_search` begin by choosing a point. So it is asked twice: first with an
+    answer that does not matter, to learn the point, then with the true value and gradient there.
+    """
+    blind = search._replace(safe_stepsize=jnp.zeros_like(search.safe_stepsize))
+    nothing = (jnp.zeros_like(search.value), jnp.zeros_like(search.grad))
+    stepsize = _continue_search(blind, value_and_grad_fn=lambda image: nothing, fn_kwargs={}).stepsize
+    image = optax.tree.add_scale(search.params, stepsize, search.updates)
+    answer = jax.value_and_grad(objective)(image)
+    return _continue_search(search, value_and_grad_fn=lambda image: answer, fn_kwargs={})
+
+
+def _replace(leaves: Array, leaf: Array, index: int) -> Array:
+    whole = np.array(leaves)
+    whole[index] = leaf
+    return jnp.asarray(whole)
+
+
+def _strongly_typed(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: lax.convert_element_type(leaf, jnp.asarray(leaf).dtype), tree)

@@ -1,0 +1,187 @@
+"""A sweep on disk and at work: which runs are finished, and the painting of those that are not."""
+
+import dataclasses
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import logging
+from tqdm import tqdm
+
+from nst_jax import batch, files, report, stylize, sweep_plan
+from nst_jax.config import NetworkConfig
+from nst_jax.errors import UserError
+from nst_jax.record import CtrlC
+from nst_jax.run_folder import RunFolder, environment, read_config, read_run
+from nst_jax.stylize import Job
+from nst_jax.sweep_plan import Run, flat
+
+FINAL = ("done", "diverged")  # what a resumed sweep does not paint again
+
+
+@dataclasses.dataclass
+class Sweep:
+    """The folder of a sweep, its runs, and what is known of how they were painted."""
+
+    path: Path
+    name: str
+    runs: list[Run]
+    groups: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    @classmethod
+    def open(cls, path: Path, name: str, runs: list[Run], resume: bool) -> "Sweep":
+        """A new sweep, or with `resume` the one in `path`, which must have the same runs.
+
+        Raises:
+            UserError: the folder holds a sweep already, or another one.
+        """
+        if not (path / "sweep.json").exists():
+            return cls(path, name, runs)
+        if not resume:
+            raise UserError(f"--workdir: {path} holds a sweep already; add --resume, or choose another")
+        saved = cls.load(path)
+        _check_same(runs, saved.runs)
+        return saved
+
+    @classmethod
+    def load(cls, path: Path) -> "Sweep":
+        """The sweep in the folder `path`.
+
+        Raises:
+            UserError: there is none, or sweep.json is damaged.
+        """
+        file = path / "sweep.json"
+        try:
+            values = json.loads(file.read_text())
+            return cls(path, values["name"], sweep_plan.from_json(values["runs"]), values["groups"])
+        except FileNotFoundError as error:
+            raise UserError(f"--workdir: {path} holds no sweep to resume (no sweep.json)") from error
+        except (OSError, json.JSONDecodeError, KeyError) as error:
+            raise UserError(f"{file}: cannot be read: {error}") from error
+
+    def folder(self, run: Run) -> RunFolder:
+        """The run folder of `run`."""
+        return RunFolder(self.path / run.folder, run.config)
+
+    def status(self, run: Run) -> str:
+        """'done', 'diverged', 'interrupted', or 'waiting'."""
+        return read_run(self.path / run.folder).get("status", "waiting")
+
+    def save(self) -> None:
+        """Write sweep.json: how many programs, in which groups, and where each run stands."""
+        runs = sweep_plan.to_json(self.runs)
+        for entry, run in zip(runs, self.runs, strict=True):
+            entry["status"] = self.status(run)
+            entry["seconds"] = read_run(self.path / run.folder).get("wall_seconds")
+        values = {
+            "name": self.name,
+            "compilations": sum(group["compilations"] for group in self.groups),
+            "groups": self.groups,
+            "runs": runs,
+            **environment(),
+        }
+        files.write_bytes(self.path / "sweep.json", (json.dumps(values, indent=2) + "\n").encode())
+
+    def summary(self) -> str:
+        """`20 runs (19 done, 1 diverged), 1 program compiled`."""
+        counts = Counter(self.status(run) for run in self.runs)
+        programs = sum(group["compilations"] for group in self.groups)
+        words = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        return f"{len(self.runs)} runs ({words}), {programs} program{'s' * (programs != 1)} compiled"
+
+
+def prepare(runs: list[Run]) -> list[Job]:
+    """The runs' jobs: every picture and network read and checked, each network once.
+
+    Raises:
+        UserError: any of them cannot be used; the message names the run.
+    """
+    layers: dict[NetworkConfig, set[str]] = {}
+    for run in runs:
+        layers.setdefault(run.config.network, set()).update(run.config.active_layers())
+    networks: dict[NetworkConfig, Any] = {}
+    jobs = []
+    for run in runs:
+        config = run.config.network
+        if config not in networks:
+            networks[config] = stylize.load_network(config, sorted(layers[config]))
+        try:
+            jobs.append(stylize.prepare(run.config, networks[config]))
+        except UserError as error:
+            raise UserError(f"{error} (in run {run.folder})") from error
+    return jobs
+
+
+def paint(sweep: Sweep, width: int | None = None) -> bool:
+    """Paint the runs that are not finished, `width` together; False when Ctrl-C ended it.
+
+    Raises:
+        UserError: a run cannot be prepared (nothing is computed then), or a folder cannot be written.
+    """
+    todo = [run for run in sweep.runs if sweep.status(run) not in FINAL]
+    if not todo:
+        return True
+    jobs = prepare(todo)
+    for run in todo:
+        if (folder := sweep.folder(run)).begun() and read_config(folder.path) != run.config:
+            raise UserError(f"--workdir: {folder.path} holds another run")
+    sweep.save()
+    total = sum(run.config.optimizer.steps * len(run.config.scales) for run in todo)
+    with CtrlC() as ctrl_c, tqdm(total=total, unit="step", dynamic_ncols=True) as bar:
+        for members in batch.group(jobs):
+            painter = batch.Painter([jobs[i] for i in members], width)
+            entry = {"runs": [todo[i].folder for i in members], "batch": painter.width, "compilations": 0}
+            sweep.groups.append(entry)
+            for begin in range(0, len(members), painter.width):
+                chosen = members[begin : begin + painter.width]
+                _paint_together(
+                    sweep, painter, [todo[i] for i in chosen], [jobs[i] for i in chosen], bar, ctrl_c
+                )
+                entry["compilations"] = painter.compilations
+                sweep.save()
+                if ctrl_c.pressed:
+                    return False
+    return True
+
+
+def _paint_together(
+    sweep: Sweep, painter: batch.Painter, runs: list[Run], jobs: list[Job], bar: tqdm, ctrl_c: CtrlC
+) -> None:
+    """One batch; the bar moves as its runs do."""
+    before = bar.n
+    bar.set_postfix_str(f"painting {', '.join(run.folder for run in runs)}"[:60], refresh=False)
+
+    def watch(steps: np.ndarray) -> bool:
+        bar.update(before + int(steps.sum()) - bar.n)
+        return not ctrl_c.pressed
+
+    outcomes = painter.paint(jobs, [sweep.folder(run) for run in runs], watch)
+    for run, outcome in zip(runs, outcomes, strict=True):
+        if outcome.status == "diverged":
+            logging.warning(
+                "%s: the loss is not finite after step %d, even with smaller steps; its best image is kept",
+                run.folder,
+                outcome.steps,
+            )
+    # Runs that ended early, by stalling or diverging, count as gone through.
+    ended = sum(run.config.optimizer.steps * len(run.config.scales) for run in runs)
+    if not ctrl_c.pressed:
+        bar.update(before + ended - bar.n)
+        together = report.duration(outcomes[0].seconds)
+        tqdm.write(f"{len(runs)} painted in {together}: {', '.join(run.folder for run in runs)}")
+
+
+def _check_same(runs: list[Run], saved: list[Run]) -> None:
+    if [run.folder for run in runs] != [run.folder for run in saved]:
+        raise UserError(
+            f"--resume: the sweep has {len(runs)} runs now, not the {len(saved)} that it began with"
+        )
+    for run, before in zip(runs, saved, strict=True):
+        now, then = flat(run.config), flat(before.config)
+        for name in {**then, **now}:
+            if now.get(name) != then.get(name):
+                raise UserError(
+                    f"--resume: {name} of {run.folder} is {now.get(name)} now but was {then.get(name)}"
+                )
