@@ -16,7 +16,7 @@ from nst_jax.errors import unknown
 
 def get_config(variant: str = "paper") -> ConfigDict:
     config = ConfigDict()
-    config.content = "sample:rocket"
+    config.content = "sample:chelsea"
     config.style = "sample:swirls"
     config.size = 512  # longer side, pixels
     config.style_scale = 1.0  # size of the style relative to the result

@@ -13,7 +13,6 @@ from configs import gatys
 
 def get_config() -> ConfigDict:
     config = gatys.get_config("released")
-    config.content = "sample:chelsea"
     config.size = 512
     config.network.arch = "slim"
     config.optimizer.steps = 80

@@ -62,7 +62,7 @@ def _gatys_style() -> dict[str, float]:
 class Config:
     """One style transfer; the defaults are Gatys et al. 2015, Fig 2."""
 
-    content: str = "sample:rocket"
+    content: str = "sample:chelsea"
     style: str = "sample:swirls"
     size: int = 512  # longer side of the result, pixels
     style_scale: float = 1.0  # size of the style relative to the result
