@@ -1,35 +1,21 @@
-import contextlib
-import json
-import random
-
-import h5py
 import numpy as np
 import pytest
-import scipy.io
 from safetensors.numpy import save_file
 
 from nst_jax.errors import UserError
 from nst_jax.weights import OXFORD, TORCHVISION, load, save
 from nst_jax.weights.model import make_weights
 from nst_jax.weights.oxford import FIRST_BIASES, FIRST_FILTER
-from tests.weight_files import DATA, assert_same, conv1_1, first_layers
-
-
-def write_h5(path, arrays):
-    with h5py.File(path, "w") as file:
-        for name, array in arrays.items():
-            file[name] = array
-    return path
-
-
-def keras_names(arrays, template):
-    """`template` has {b}, {i} and {kernel|bias} in the spelling of a Keras version."""
-    kernel, bias = template.split("{")[-1].rstrip("}").split("|")
-    start = template[: template.rindex("{")]
-    return {
-        start.format(b=name[4], i=name[6]) + (kernel if name.endswith("kernel") else bias): array
-        for name, array in arrays.items()
-    }
+from tests.weight_files import (
+    DATA,
+    assert_same,
+    conv1_1,
+    first_layers,
+    keras_names,
+    write_h5,
+    write_mat,
+    write_tfjs,
+)
 
 
 @pytest.mark.parametrize(
@@ -108,29 +94,6 @@ def test_pytorch_parity(tmp_path, zipped, dtype):
         np.testing.assert_array_equal(weights.arrays[f"{layer}.bias"], expected.numpy())
 
 
-def mat_layer(name, kind, **fields):
-    return {"name": name, "type": kind, **fields}
-
-
-def write_mat(path, arrays, old, mean=(123.68, 116.779, 103.939), compressed=False):
-    layers = np.empty((1, 3), object)
-    kernel, bias = arrays["conv1_1.kernel"], arrays["conv1_1.bias"][None]
-    if old:
-        layers[0, 0] = mat_layer("conv1_1", "conv", filters=kernel, biases=bias)
-        image = np.broadcast_to(np.float32(mean), (4, 4, 3))
-    else:
-        cell = np.empty((1, 2), object)
-        cell[0, 0], cell[0, 1] = kernel, bias.T
-        layers[0, 0] = mat_layer("conv1_1", "conv", weights=cell)
-        image = np.float32(mean).reshape(1, 1, 3)
-    layers[0, 1] = mat_layer("relu1_1", "relu")
-    layers[0, 2] = mat_layer("fc6", "conv", filters=np.zeros((1, 1, 2, 2)), biases=np.zeros((1, 2)))
-    normalization = {"averageImage": image, "imageSize": np.array([[224, 224, 3]])}
-    around = {"normalization": normalization} if old else {"meta": {"normalization": normalization}}
-    scipy.io.savemat(path, {"x": np.eye(3), "layers": layers, **around}, do_compression=compressed)
-    return path
-
-
 @pytest.mark.parametrize("compressed", [True, False])
 @pytest.mark.parametrize("old", [True, False], ids=["filters and biases", "weights"])
 def test_matconvnet_of_both_ages_becomes_bgr(tmp_path, old, compressed):
@@ -147,22 +110,6 @@ def test_matconvnet_with_its_own_mean(tmp_path):
     assert weights.preprocessing.channels == "rgb"
     assert weights.preprocessing.mean == (1.0, 2.0, 3.0)
     assert_same(weights, arrays)
-
-
-def write_tfjs(folder, arrays, **manifest_changes):
-    folder.mkdir(exist_ok=True)
-    weights = [
-        {"name": name, "shape": list(array.shape), "dtype": "float32"} | manifest_changes
-        for name, array in keras_names(arrays, "block{b}_conv{i}/{kernel|bias}").items()
-    ]
-    data = b"".join(array.tobytes() for array in arrays.values())
-    (folder / "shard1").write_bytes(data[:5000])
-    (folder / "shard2").write_bytes(data[5000:])
-    groups = [{"paths": ["shard1", "shard2"], "weights": weights}]
-    dense = {"name": "predictions/kernel", "shape": [9, 9], "dtype": "float32"}
-    groups.append({"paths": ["not there"], "weights": [dense]})
-    (folder / "model.json").write_text(json.dumps({"weightsManifest": groups}))
-    return folder
 
 
 def test_tensorflow_js(tmp_path):
@@ -235,85 +182,3 @@ def test_canonical_names_alone_are_taken_for_oxford_with_a_warning(tmp_path, cap
     save_file(conv1_1(), tmp_path / "w")
     assert load(tmp_path / "w", "vgg19").preprocessing == OXFORD
     assert "does not say what input it expects" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "empty file"),
-        (b"<!DOCTYPE html>", "web page"),
-        (b"MATLAB 7.3 MAT-file", "-v7"),
-        (b"\x93NUMPY", "not a known weight format"),
-        (b"\x89HDF\r\n\x1a\nxxxxxxxx", "HDF5"),
-        (b"MATLAB 5.0 MAT-file" + bytes(200), "MatConvNet"),
-        (b"\x20\0\0\0\0\0\0\0{not json", "safetensors"),
-        (b"[1, 2", "manifest"),
-        (b"PK\x03\x04garbage", "zip"),
-    ],
-)
-def test_damaged_files_are_named(tmp_path, content, message):
-    path = tmp_path / "w"
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=message) as error:
-        load(path, "vgg19")
-    assert str(path) in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(UserError, match="cannot read"):
-        load(tmp_path / "none", "vgg19")
-
-
-@pytest.mark.parametrize("keep", [30, 400, 3000, 7000])
-@pytest.mark.parametrize("file", ["conv1_1_zip.pth", "conv1_1_legacy.pth"])
-def test_truncated_pytorch_files(tmp_path, file, keep):
-    path = tmp_path / "w"
-    path.write_bytes((DATA / file).read_bytes()[:keep])
-    with pytest.raises(UserError):
-        load(path, "vgg19")
-
-
-def test_a_flipped_bit_in_a_zip_is_noticed(tmp_path):
-    data = bytearray((DATA / "conv1_1_zip.pth").read_bytes())
-    data[3000] ^= 1
-    (tmp_path / "w").write_bytes(data)
-    with pytest.raises(UserError, match="checksum"):
-        load(tmp_path / "w", "vgg19")
-
-
-def damaged(content, generator):
-    """A few bytes changed, lost or added, mostly in the head and the tail where structure lies."""
-    data = bytearray(content)
-    for _ in range(generator.choice((1, 2, 5))):
-        place = generator.randrange(min(len(data), generator.choice((300, 1500, len(data)))))
-        place = generator.choice((place, len(data) - 1 - place))
-        kind = generator.randrange(4)
-        if kind == 0:
-            del data[place : place + generator.choice((1, 4, 50))]
-        elif kind == 1:
-            data[place:place] = generator.randbytes(generator.choice((1, 4, 8)))
-        else:
-            data[place] = generator.randrange(256)
-    return data
-
-
-@pytest.mark.parametrize("kind", ["zip", "legacy", "checkpoint", "h5", "mat", "tfjs", "canonical"])
-def test_no_damage_gets_past_as_anything_but_a_user_error(tmp_path, kind):
-    if kind == "h5":
-        named = keras_names(conv1_1(), "block{b}_conv{i}/{kernel:0|bias:0}")
-        path = write_h5(tmp_path / "w", named)
-    elif kind == "mat":
-        path = write_mat(tmp_path / "w.mat", conv1_1(), old=False)
-    elif kind == "tfjs":
-        path = write_tfjs(tmp_path, conv1_1()) / "model.json"
-    elif kind == "canonical":
-        path = tmp_path / "w"
-        save(path, make_weights("x", "vgg19", conv1_1(), OXFORD), "a test")
-    else:
-        path = DATA / f"conv1_1_{kind}.pth"
-    content, generator = path.read_bytes(), random.Random(0)
-    for _ in range(150):
-        (tmp_path / "damaged").write_bytes(damaged(content, generator))
-        with contextlib.suppress(UserError):
-            load(tmp_path / "damaged", "vgg19")

@@ -1,10 +1,13 @@
 """Small networks with known numbers, and the formats they are written in by these tests."""
 
+import json
 import os
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+import scipy.io
 
 DATA = Path(__file__).parent / "data"
 REFERENCE = Path(os.environ.get("NST_REFERENCE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
@@ -44,3 +47,59 @@ def reference(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"no reference data: {path} is not there (NST_REFERENCE_DATA says where)")
     return path
+
+
+def write_h5(path, arrays):
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+    return path
+
+
+def keras_names(arrays, template):
+    """`template` has {b}, {i} and {kernel|bias} in the spelling of a Keras version."""
+    kernel, bias = template.split("{")[-1].rstrip("}").split("|")
+    start = template[: template.rindex("{")]
+    return {
+        start.format(b=name[4], i=name[6]) + (kernel if name.endswith("kernel") else bias): array
+        for name, array in arrays.items()
+    }
+
+
+def mat_layer(name, kind, **fields):
+    return {"name": name, "type": kind, **fields}
+
+
+def write_mat(path, arrays, old, mean=(123.68, 116.779, 103.939), compressed=False):
+    layers = np.empty((1, 3), object)
+    kernel, bias = arrays["conv1_1.kernel"], arrays["conv1_1.bias"][None]
+    if old:
+        layers[0, 0] = mat_layer("conv1_1", "conv", filters=kernel, biases=bias)
+        image = np.broadcast_to(np.float32(mean), (4, 4, 3))
+    else:
+        cell = np.empty((1, 2), object)
+        cell[0, 0], cell[0, 1] = kernel, bias.T
+        layers[0, 0] = mat_layer("conv1_1", "conv", weights=cell)
+        image = np.float32(mean).reshape(1, 1, 3)
+    layers[0, 1] = mat_layer("relu1_1", "relu")
+    layers[0, 2] = mat_layer("fc6", "conv", filters=np.zeros((1, 1, 2, 2)), biases=np.zeros((1, 2)))
+    normalization = {"averageImage": image, "imageSize": np.array([[224, 224, 3]])}
+    around = {"normalization": normalization} if old else {"meta": {"normalization": normalization}}
+    scipy.io.savemat(path, {"x": np.eye(3), "layers": layers, **around}, do_compression=compressed)
+    return path
+
+
+def write_tfjs(folder, arrays, **manifest_changes):
+    folder.mkdir(exist_ok=True)
+    weights = [
+        {"name": name, "shape": list(array.shape), "dtype": "float32"} | manifest_changes
+        for name, array in keras_names(arrays, "block{b}_conv{i}/{kernel|bias}").items()
+    ]
+    data = b"".join(array.tobytes() for array in arrays.values())
+    (folder / "shard1").write_bytes(data[:5000])
+    (folder / "shard2").write_bytes(data[5000:])
+    groups = [{"paths": ["shard1", "shard2"], "weights": weights}]
+    dense = {"name": "predictions/kernel", "shape": [9, 9], "dtype": "float32"}
+    groups.append({"paths": ["not there"], "weights": [dense]})
+    (folder / "model.json").write_text(json.dumps({"weightsManifest": groups}))
+    return folder

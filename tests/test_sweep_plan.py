@@ -1,0 +1,81 @@
+"""What a sweep plans to run, before anything is painted; and Fig 3 painted at a tiny size."""
+
+import itertools
+import json
+import runpy
+
+import pytest
+
+from nst_jax import sweep_plan, sweep_run
+from nst_jax.config import from_dict
+from nst_jax.errors import UserError
+from tests.command import ROOT, call
+from tests.test_sweep import CONFIGS, SWEEP, tiny
+
+
+def test_values_in_a_flag():
+    [(labels, fields)] = sweep_plan.vary([((), {})], ["scales=(0.5,1.0)", "network.normalize=true"])
+    assert fields == {"scales": (0.5, 1.0), "network.normalize": True}
+    assert labels == ("scales=(0.5, 1.0)", "network.normalize=True")
+    cells = sweep_plan.vary([(("a",), {"seed": 1})], ["content=x.jpg,dir/y.png", "tv_weight=0,1e-3"])
+    assert [cell[0] for cell in cells][1:3] == [
+        ("a", "content=x.jpg", "tv_weight=0.001"),
+        ("a", "content=y", "tv_weight=0"),
+    ]
+    assert cells[0][1] == {"seed": 1, "content": "x.jpg", "tv_weight": 0}
+
+
+def test_swept_names_the_fields_that_differ():
+    runs = sweep_plan.plan(
+        {"style_layers": {"conv1_1": 1.0}},
+        [(("a",), {}), (("b",), {"style_layers": {"conv2_1": 1.0}, "optimizer.steps": 7})],
+    )
+    assert sweep_plan.swept(runs) == ["style_layers.conv1_1", "optimizer.steps", "style_layers.conv2_1"]
+    assert sweep_plan.from_json(json.loads(json.dumps(sweep_plan.to_json(runs)))) == runs
+
+
+def test_each_network_is_loaded_once(tiny_weights, monkeypatch):
+    loads = []
+    load = sweep_run.stylize.load_network
+    monkeypatch.setattr(sweep_run.stylize, "load_network", lambda *a: loads.append(a) or load(*a))
+    base = {"size": 32, "network": {"arch": "slim", "weights": str(tiny_weights)}}
+    jobs = sweep_run.prepare(sweep_plan.plan(base, [((i,), {"seed": i}) for i in range(4)]))
+    assert len(loads) == 1
+    assert len({id(job.network) for job in jobs}) == 1
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("variant", ["paper", "quick"])
+def test_every_figure_is_a_sweep_that_can_be_run(path, variant):
+    config = runpy.run_path(str(path))["get_config"](variant)
+    cells = sweep_plan.cells_of(str(path))
+    runs = sweep_plan.plan(config, cells)
+    assert len(runs) == {"gatys2015_fig3": 20, "cvpr2016_fig6": 6, "cvpr2016_fig5": 2}.get(
+        path.stem, len(cells)
+    )
+    assert runs[0].config.size == (512 if variant == "paper" else 128)
+    with pytest.raises(UserError, match="choices: paper, quick"):
+        runpy.run_path(str(path))["get_config"]("fast")
+
+
+def test_fig3_is_the_grid_of_the_paper():
+    path = str(ROOT / "configs/sweeps/gatys2015_fig3.py")
+    runs = sweep_plan.plan({}, sweep_plan.cells_of(path))
+    layers = [f"conv{block}_1" for block in range(1, 6)]
+    for run, (rows, ratio) in zip(
+        runs, itertools.product(range(1, 6), (1e-5, 1e-4, 1e-3, 1e-2)), strict=True
+    ):
+        assert run.config.style_layers == pytest.approx(dict.fromkeys(layers[:rows], 1 / rows))
+        assert run.config.content_weight == ratio
+        assert run.config.content_layers == {"conv4_2": 1.0}
+    assert from_dict({}).network.normalize is False
+
+
+def test_fig3_at_a_tiny_size_is_one_program(tiny_weights, tmp_path):
+    flags = tiny(tiny_weights, tmp_path, "configs/sweeps/gatys2015_fig3.py:quick", shallow=False)
+    result = call(*flags, "--config.optimizer.steps=3", "--config.content=sample:astronaut", module=SWEEP)
+    assert result.returncode == 0, result.stderr
+    about = json.loads((tmp_path / "sweep.json").read_text())
+    assert about["compilations"] == 1
+    assert len(about["runs"]) == 20
+    assert (tmp_path / about["runs"][0]["folder"]).name == "00_conv1_1_1e-05"
