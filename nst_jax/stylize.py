@@ -22,7 +22,7 @@ from nst_jax.run_folder import Checkpoint, RunFolder, digest, environment, peak_
 from nst_jax.weights import Weights
 
 # The pictures over which `network.normalize` takes its means: fixed, so that a ratio alpha/beta means the
-# same from run to run. With the four photos alone, a filter that they hardly stir grew twenty times too large.
+# same from run to run. With the four photos alone, a filter that they hardly stir grew 20 times too large.
 NORMALIZATION_SAMPLES = (
     *("sample:astronaut", "sample:chelsea", "sample:coffee", "sample:rocket"),
     *("sample:ink_wash", "sample:stained_glass", "sample:sunset", "sample:swirls"),
