@@ -1,6 +1,7 @@
 """Shapes and types are checked at run time while testing; caches stay inside the test run."""
 
 import os
+import signal
 from pathlib import Path
 
 import jax
@@ -10,6 +11,8 @@ import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook("nst_jax", "beartype.beartype")
+# A shell's background jobs ignore Ctrl-C, and so would the commands that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from nst_jax.weights import OXFORD, Weights, save  # noqa: E402
 from nst_jax.weights.model import make_weights  # noqa: E402
