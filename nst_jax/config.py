@@ -1,17 +1,14 @@
-"""What to run, typed and checked: the only place that sees a ConfigDict.
+"""A style transfer, typed and checked.
 
 A config file's `get_config()` gives a ConfigDict, command-line overrides change it, and `from_dict` turns
 it into the frozen dataclasses below. They check themselves, so a `Config` that exists can be run.
 """
 
 import dataclasses
-import math
-import types
-import typing
-from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nst_jax.errors import UserError, unknown
+from nst_jax import fields
+from nst_jax.errors import UserError
 from nst_jax.weights.topology import ARCHES, layer_names
 
 POOLS = ("avg", "max")
@@ -31,9 +28,9 @@ class NetworkConfig:
     normalize: bool = False  # filters rescaled to mean activation 1; changes what alpha/beta means
 
     def __post_init__(self) -> None:
-        _one_of("network.arch", self.arch, ARCHES)
-        _one_of("network.pool", self.pool, POOLS)
-        _not_empty("network.weights", self.weights)
+        fields.one_of("network.arch", self.arch, ARCHES)
+        fields.one_of("network.pool", self.pool, POOLS)
+        fields.not_empty("network.weights", self.weights)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +42,9 @@ class OptimizerConfig:
     learning_rate: float = 0.02  # of adam and gd, in [0,1] pixel units; lbfgs searches its own
 
     def __post_init__(self) -> None:
-        _one_of("optimizer.name", self.name, OPTIMIZERS)
-        _at_least("optimizer.steps", self.steps, 1)
-        _positive("optimizer.learning_rate", self.learning_rate)
+        fields.one_of("optimizer.name", self.name, OPTIMIZERS)
+        fields.at_least("optimizer.steps", self.steps, 1)
+        fields.positive("optimizer.learning_rate", self.learning_rate)
 
 
 def _gatys_content() -> dict[str, float]:
@@ -82,23 +79,23 @@ class Config:
 
     def __post_init__(self) -> None:
         for name in ("content", "style", "init"):
-            _not_empty(name, getattr(self, name))
-        _at_least("size", self.size, SMALLEST_SIDE)
-        _positive("style_scale", self.style_scale)
-        _at_least("seed", self.seed, 0)
-        _one_of("content_loss", self.content_loss, CONTENT_LOSSES)
-        _at_least("log_every", self.log_every, 1)
-        _at_least("snapshot_every", self.snapshot_every, 1)
+            fields.not_empty(name, getattr(self, name))
+        fields.at_least("size", self.size, SMALLEST_SIDE)
+        fields.positive("style_scale", self.style_scale)
+        fields.at_least("seed", self.seed, 0)
+        fields.one_of("content_loss", self.content_loss, CONTENT_LOSSES)
+        fields.at_least("log_every", self.log_every, 1)
+        fields.at_least("snapshot_every", self.snapshot_every, 1)
         self._check_weights()
         self._check_scales()
 
     def _check_weights(self) -> None:
         for name in ("content_weight", "style_weight", "tv_weight"):
-            _not_negative(name, getattr(self, name))
+            fields.not_negative(name, getattr(self, name))
         for field in ("content_layers", "style_layers"):
             for layer, weight in getattr(self, field).items():
-                _one_of(field, layer, layer_names(self.network.arch))
-                _not_negative(f"{field}.{layer}", weight)
+                fields.one_of(field, layer, layer_names(self.network.arch))
+                fields.not_negative(f"{field}.{layer}", weight)
         if not self.active_layers():
             raise UserError(
                 "content_weight, style_weight: nothing to optimise; give at least one of them, and one of "
@@ -109,7 +106,7 @@ class Config:
         if not self.scales or self.scales[-1] != 1.0:
             raise UserError(f"scales: {self.scales} must end with 1.0, the full size")
         for scale in self.scales:
-            _positive("scales", scale)
+            fields.positive("scales", scale)
             if scale > 1:
                 raise UserError(f"scales: {scale} is above 1.0, the full size")
             if round(self.size * scale) < SMALLEST_SIDE:
@@ -135,61 +132,9 @@ def from_dict(values: Any) -> Config:
     Raises:
         UserError: unknown fields, wrong types, and values that cannot be run.
     """
-    if not hasattr(values, "items"):
-        raise UserError(f"config: get_config() must return a ConfigDict, not {type(values).__name__}")
-    return _build(Config, dict(values.items()), prefix="")
+    return fields.from_config(Config, values)
 
 
 def to_dict(config: Config) -> dict[str, Any]:
     """Every field as nested plain values, for config.json."""
     return dataclasses.asdict(config)
-
-
-def _build(kind: type, values: Mapping[str, Any], prefix: str) -> Any:
-    hints = typing.get_type_hints(kind)
-    for name in values:
-        if name not in hints:
-            raise unknown(f"config field {prefix}{name}", name, hints)
-    return kind(**{name: _typed(hints[name], value, prefix + name) for name, value in values.items()})
-
-
-def _typed(hint: Any, value: Any, name: str) -> Any:
-    """`value` as the type that the field declares; only ints may stand for floats, lists for tuples."""
-    origin, parameters = typing.get_origin(hint), typing.get_args(hint)
-    if dataclasses.is_dataclass(hint) and hasattr(value, "items"):
-        return _build(typing.cast(type, hint), dict(value.items()), f"{name}.")
-    if origin is dict and hasattr(value, "items"):
-        return {layer: _typed(parameters[1], weight, f"{name}.{layer}") for layer, weight in value.items()}
-    if origin is tuple and isinstance(value, (tuple, list)):
-        return tuple(_typed(parameters[0], item, name) for item in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is hint:
-        return value
-    expected = hint.__name__ if isinstance(hint, type) and origin is None else str(hint)
-    raise UserError(f"config field {name}: expected {expected}, got {value!r}")
-
-
-def _one_of(field: str, value: str, choices: Iterable[str]) -> None:
-    if value not in choices:
-        raise unknown(field, value, choices)
-
-
-def _not_empty(field: str, value: str) -> None:
-    if not value:
-        raise UserError(f"{field}: is empty; give a path, or a name such as sample:astronaut")
-
-
-def _at_least(field: str, value: int, least: int) -> None:
-    if value < least:
-        raise UserError(f"{field}: {value} is below {least}")
-
-
-def _positive(field: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise UserError(f"{field}: {value} is not a finite number above 0")
-
-
-def _not_negative(field: str, value: float) -> None:
-    if not (math.isfinite(value) and value >= 0):
-        raise UserError(f"{field}: {value} is not a finite number of at least 0")
