@@ -4,14 +4,14 @@ The convention, everywhere in this package: a picture is a NumPy array of float3
 sRGB-encoded RGB, in a batch of one: shape `1 h w 3` (NHWC). `read` makes that of any file.
 """
 
+import contextlib
 import functools
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from absl import logging
@@ -23,16 +23,28 @@ from nst_jax import files
 from nst_jax.errors import UserError, unknown
 
 SAMPLE_PREFIX = "sample:"
+# The colour photographs in scikit-image's wheel; it downloads others, which we leave alone.
+PHOTOS = (
+    *("astronaut", "chelsea", "coffee", "hubble_deep_field", "ihc"),
+    *("motorcycle_left", "motorcycle_right", "retina", "rocket"),
+)
 MIN_SIDE = 16  # VGG halves the picture four times before its last style layer.
 
-# Named one by one because Pillow also reads EPS, by running Ghostscript on it: unsafe for a
-# stranger's file.
+# Named one by one because Pillow also reads EPS, by running Ghostscript: unsafe for a stranger's file.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF", "JPEG2000", "TGA", "ICO")
 _FULL_SCALES = (1.0, 255.0, 65535.0, 2.0**31 - 1)
 # Pillow's channels beyond 8 bits; only gray has them (it brings 16-bit RGB down to 8 bits itself).
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 _GRAY_MODES = ("1", "L", "LA", "La")
-_PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+
+
+class UnreadableError(UserError):
+    """A file that is no picture we can read."""
+
+    def __init__(self, source: str, why: object) -> None:
+        """`why` is kept apart from the whole message."""
+        self.why = " ".join(str(why).split())
+        super().__init__(f"cannot read {source!r}: {self.why}")
 
 
 def read(source: str) -> Float32[np.ndarray, "1 h w 3"]:
@@ -44,8 +56,9 @@ def read(source: str) -> Float32[np.ndarray, "1 h w 3"]:
         UserError: the file is missing, unreadable, not a picture, damaged, too small or too large;
             or there is no such sample.
     """
-    with _open(source) as file:
-        return _decode(file, source)[np.newaxis].astype(np.float32)
+    quieten_pillow()
+    with open_file(locate(source), source) as file, opened(file, source) as picture:
+        return _to_floats(ImageOps.exif_transpose(picture), source)[np.newaxis].astype(np.float32)
 
 
 def write(
@@ -79,9 +92,13 @@ def resize(
 
 def fit(image: Float[np.ndarray, "1 h w 3"], longer_side: int) -> Float32[np.ndarray, "1 h2 w2 3"]:
     """Resize to `longer_side` pixels, keeping the aspect ratio to the nearest pixel."""
-    height, width = image.shape[1:3]
+    return resize(image, *fitted(image.shape[1], image.shape[2], longer_side))
+
+
+def fitted(height: int, width: int, longer_side: int) -> tuple[int, int]:
+    """Height and width after `fit`."""
     scale = longer_side / max(height, width)
-    return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def sample_names() -> tuple[str, ...]:
@@ -94,22 +111,22 @@ def _samples() -> dict[str, Path]:
     """Photographs in scikit-image's wheel; paintings, by scripts/paint_samples.py, in ours."""
     photos = Path(str(resources.files("skimage.data")))
     paintings = Path(str(resources.files("nst_jax"))) / "samples"
-    paths = [photos / name for name in _PHOTOS] + list(paintings.glob("*.jpg"))
-    return {path.stem: path for path in paths}
+    paths = [path for name in PHOTOS for path in photos.glob(f"{name}.*")]
+    return {path.stem: path for path in [*paths, *paintings.glob("*.jpg")]}
 
 
-def _locate(source: str) -> Path:
+def locate(source: str) -> Path:
+    """The file behind a path or `sample:NAME`."""
     if not source.startswith(SAMPLE_PREFIX):
         return Path(os.path.expanduser(source))
     name = source.removeprefix(SAMPLE_PREFIX)
     if name in _samples():
         return _samples()[name]
-    choices = [f"{SAMPLE_PREFIX}{choice}" for choice in sample_names()]
-    raise unknown("sample picture", source, choices)
+    raise unknown("sample picture", source, [SAMPLE_PREFIX + name for name in sample_names()])
 
 
-def _open(source: str) -> BinaryIO:
-    path = _locate(source)
+def open_file(path: Path, source: str) -> BufferedReader:
+    """A file to read, which errors call `source`."""
     try:
         if path.is_dir():
             why = "it is a folder"
@@ -121,30 +138,33 @@ def _open(source: str) -> BinaryIO:
             return path.open("rb")
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-    raise _cannot_read(source, why)
+    raise UnreadableError(source, why)
 
 
-def _decode(file: BinaryIO, source: str) -> np.ndarray:
-    """The file's first frame as floats, `h w 3`."""
+@contextlib.contextmanager
+def opened(file: BufferedReader | BytesIO, source: str) -> Iterator[Image.Image]:
+    """Pillow's picture of a file, its pixels not yet decoded; what fails inside is `UnreadableError`."""
     try:
-        with warnings.catch_warnings():
-            # Oddities that Pillow can live with are not the user's to mend; a bomb is.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=_known_formats()) as picture:
-                _check_size(picture, source)
-                return _to_rgb(ImageOps.exif_transpose(picture), source)
+        with Image.open(file, formats=_known_formats()) as picture:
+            _check_size(picture, source)
+            yield picture
     except UserError:
         raise
     except Exception as error:  # Pillow's decoders meet bad bytes with errors of every kind.
-        raise _cannot_read(source, _diagnosis(error)) from error
+        raise UnreadableError(source, _diagnosis(error)) from error
+
+
+def quieten_pillow() -> None:
+    """Oddities that Pillow can live with are not the user's to mend; a decompression bomb is."""
+    # For the whole process and for good: `warnings.catch_warnings` is not safe where threads decode.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
 def _check_size(picture: Image.Image, source: str) -> None:
-    width, height = picture.size
-    if min(width, height) < MIN_SIDE:
-        why = f"it is {width} x {height} pixels, less than {MIN_SIDE} on the shorter side"
-        raise _cannot_read(source, why)
+    if min(picture.size) < MIN_SIDE:
+        small = f"it is {picture.width} x {picture.height} pixels, less than {MIN_SIDE} on the shorter side"
+        raise UnreadableError(source, small)
 
 
 def _diagnosis(error: Exception) -> str:
@@ -161,7 +181,14 @@ def _known_formats() -> list[str]:
     return [name for name in _FORMATS if name in Image.OPEN]  # AVIF came with Pillow 11.3.
 
 
-def _to_rgb(picture: Image.Image, source: str) -> np.ndarray:
+def to_rgb(picture: Image.Image, source: str) -> Image.Image:
+    """A Pillow picture of any mode as 8-bit sRGB, over white: what `read` gives, rounded."""
+    if picture.mode in _DEEP_MODES or picture.has_transparency_data:
+        return Image.fromarray(_to_bytes(_to_floats(picture, source)))
+    return _to_srgb(picture, source)
+
+
+def _to_floats(picture: Image.Image, source: str) -> np.ndarray:
     """A Pillow picture of any mode as floats, `h w 3`; what is transparent shows white."""
     if picture.mode in _DEEP_MODES:
         gray = _unit_range(picture)
@@ -196,7 +223,7 @@ def _to_srgb(picture: Image.Image, source: str) -> Image.Image:
         try:
             return _apply_profile(picture, ImageCms.ImageCmsProfile(BytesIO(embedded)))
         except (OSError, ValueError, ImageCms.PyCMSError) as error:
-            logging.warning("%s: ignoring its colour profile (%s)", source, _one_line(error))
+            logging.warning("%s: ignoring its colour profile (%s)", source, " ".join(str(error).split()))
     return picture.convert("RGB")
 
 
@@ -221,11 +248,3 @@ def _apply_profile(picture: Image.Image, profile: ImageCms.ImageCmsProfile) -> I
 
 def _to_bytes(image: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-
-
-def _cannot_read(source: str, why: str) -> UserError:
-    return UserError(f"cannot read {source!r}: {_one_line(why)}")
-
-
-def _one_line(message: object) -> str:
-    return " ".join(str(message).split())
