@@ -1,6 +1,6 @@
 """The convolutional part of VGG as a Flax NNX module: named activations of an image."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 from flax import nnx
@@ -9,6 +9,8 @@ from jaxtyping import Array, Float
 from nst_jax.networks.conv import conv3x3
 from nst_jax.weights import Preprocessing, Weights
 from nst_jax.weights.topology import layer_names
+
+Relu = Callable[[Array], Array]
 
 POOLS = {"avg": nnx.avg_pool, "max": nnx.max_pool}
 
@@ -21,9 +23,9 @@ class Conv(nnx.Module):
         self.kernel = nnx.Param(kernel)
         self.bias = nnx.Param(bias)
 
-    def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h w o"]:
+    def __call__(self, x: Float[Array, "b h w i"], relu: Relu = nnx.relu) -> Float[Array, "b h w o"]:
         """The rectified response of each filter."""
-        return nnx.relu(conv3x3(x, self.kernel[...]) + self.bias[...])
+        return relu(conv3x3(x, self.kernel[...]) + self.bias[...])
 
 
 class VGG(nnx.Module):
@@ -44,9 +46,11 @@ class VGG(nnx.Module):
         )
 
     def __call__(
-        self, image: Float[Array, "b h w 3"], layers: Sequence[str]
+        self, image: Float[Array, "b h w 3"], layers: Sequence[str], relu: Relu = nnx.relu
     ) -> dict[str, Float[Array, "b _ _ _"]]:
         """Activations of `image` at `layers`, computed no further than the deepest of them.
+
+        `relu` may differ from the plain one in its gradient: see `nst_jax.vision.deconvnet`.
 
         Raises:
             ValueError: a layer that this network does not have.
@@ -61,7 +65,7 @@ class VGG(nnx.Module):
             if name.startswith("pool"):
                 x = POOLS[self.pool](x, (2, 2), strides=(2, 2))
             else:
-                x = self.convs[name](x)
+                x = self.convs[name](x, relu)
             if name in layers:
                 activations[name] = x
         return activations

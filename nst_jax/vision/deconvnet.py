@@ -1,0 +1,135 @@
+"""A unit's activation projected down to pixels: Zeiler & Fergus 2013, section 2.1, and its kin.
+
+All other activations of the layer are set to zero and what remains goes backwards through the network. This
+is the network's own gradient but for the ReLU, whose backward rule is what tells the three methods apart:
+
+    gradient   passes the signal where the forward activation was above 0 (Simonyan et al. 2013)
+    deconvnet  passes the signal where it is itself above 0 (Zeiler & Fergus 2013)
+    guided     where both hold (Springenberg et al. 2014)
+
+The gradient of a convolution is the paper's transposed filter; that of max pooling is its unpooling by
+switches. In a window with several equal maxima, such as one all of zeros, the first in reading order has
+the switch. Average pooling has no switches: its gradient spreads a quarter of the signal over each of the
+four. Zero padding and rows that pooling drops get nothing.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from nst_jax.errors import unknown
+from nst_jax.networks import VGG
+from nst_jax.vision import receptive
+
+Relu = Callable[[Array], Array]
+
+MID_GRAY = 0.5
+# Of the values that are not 0, the part that a picture shows without clipping: single outliers would leave
+# the rest gray.
+SHOWN_PERCENT = 99.5
+
+
+def _relu(rule: Callable[[Array, Array], Array]) -> Relu:
+    """ReLU whose gradient passes the signal where `rule(output, signal)` holds."""
+
+    @jax.custom_vjp
+    def relu(x: Array) -> Array:
+        return jnp.maximum(x, 0)
+
+    def forward(x: Array) -> tuple[Array, Array]:
+        y = relu(x)
+        return y, y
+
+    def backward(y: Array, signal: Array) -> tuple[Array]:
+        return (jnp.where(rule(y, signal), signal, 0),)
+
+    relu.defvjp(forward, backward)
+    return relu
+
+
+RELUS: dict[str, Relu] = {
+    "deconvnet": _relu(lambda y, signal: signal > 0),
+    "gradient": _relu(lambda y, signal: y > 0),
+    "guided": _relu(lambda y, signal: (y > 0) & (signal > 0)),
+}
+RULES = tuple(RELUS)
+
+
+@partial(jax.jit, static_argnames=("layer", "rule"))
+def project(
+    network: VGG,
+    images: Float[Array, "b h w 3"],
+    layer: str,
+    unit: Int[Array, "b"],
+    row: Int[Array, "b"],
+    col: Int[Array, "b"],
+    rule: str = "deconvnet",
+) -> Float[Array, "b h w 3"]:
+    """For each image, the projection of one `unit` of `layer` at one position, in the direction of [0,1] RGB.
+
+    The signal begins as the activation itself, so `gradient` gives the gradient times the activation: that
+    of half its square. Preprocessing is part of the network, so its scale multiplies the result and the
+    channels are RGB. Only the pixels around the receptive field are computed; all others are 0.
+    `unit`, `row` and `col` must lie within the layer: JAX does not tell.
+    """
+    height, width = images.shape[1:3]
+    down, across = (receptive.window(network.layers, layer, side) for side in (height, width))
+    y, inner_row = _cut(down, row, height)
+    x, inner_col = _cut(across, col, width)
+    patches = jax.vmap(lambda image, *at: lax.dynamic_slice(image, (*at, 0), (down.length, across.length, 3)))
+    one = jnp.arange(images.shape[0]), inner_row, inner_col, unit
+    patch = _pull_back(
+        network, patches(images, y, x), layer, rule, lambda F: jnp.zeros_like(F).at[one].set(F[one])
+    )
+    place = jax.vmap(
+        lambda patch, *at: lax.dynamic_update_slice(jnp.zeros((height, width, 3)), patch, (*at, 0))
+    )
+    return place(patch, y, x)
+
+
+@partial(jax.jit, static_argnames=("layer", "rule"))
+def project_map(
+    network: VGG,
+    images: Float[Array, "b h w 3"],
+    layer: str,
+    unit: Int[Array, "b"],
+    rule: str = "deconvnet",
+) -> Float[Array, "b h w 3"]:
+    """As `project`, of all positions of each image's `unit` together: the whole feature map."""
+
+    def only_unit(F: Array) -> Array:
+        return jnp.where(jnp.arange(F.shape[-1]) == unit[:, None, None, None], F, 0)
+
+    return _pull_back(network, images, layer, rule, only_unit)
+
+
+def to_picture(projection: Float[Any, "b h w 3"]) -> Float[np.ndarray, "b h w 3"]:
+    """Each projection as a picture in [0,1]: 0 is mid-gray, and its own robust maximum black or white."""
+    values = np.asarray(projection)
+    return np.stack([_shown(one) for one in values])
+
+
+def _shown(values: np.ndarray) -> np.ndarray:
+    magnitudes = np.abs(values[values != 0])
+    scale = np.percentile(magnitudes, SHOWN_PERCENT) if magnitudes.size else 1
+    return np.clip(MID_GRAY + MID_GRAY * values / scale, 0, 1).astype(np.float32)
+
+
+def _cut(window: receptive.Window, position: Array, side: int) -> tuple[Array, Array]:
+    """Where the cut for `position` begins, in pixels, and the position within it."""
+    start = jnp.clip(window.stride * (position - window.lead), 0, side - window.length)
+    return start, position - start // window.stride
+
+
+def _pull_back(network: VGG, images: Array, layer: str, rule: str, keep: Callable[[Array], Array]) -> Array:
+    """The backward pass from the activations that `keep` leaves, with the ReLU that `rule` names."""
+    if rule not in RELUS:
+        raise unknown("rule", rule, RULES)
+    activations, backward = jax.vjp(lambda x: network(x, (layer,), RELUS[rule])[layer], images)
+    return backward(keep(activations))[0]
