@@ -1,0 +1,129 @@
+"""What do units want to see? A picture that makes each fire, found by optimisation from noise.
+
+    python -m experiments.maximize --config=configs/maximize.py --workdir=runs/maximize
+
+Writes a picture per unit, all of them as sheet.png, and maximize.json: each unit's mean activation in the
+noise that was begun from and in its picture.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import flags
+
+from nst_jax import cli, fields, files, images, report, stylize
+from nst_jax.config import SMALLEST_SIDE, NetworkConfig, OptimizerConfig
+from nst_jax.errors import UserError
+from nst_jax.networks import VGG
+from nst_jax.optimize import Optimizer
+from nst_jax.vision import maximize, receptive
+from nst_jax.weights import Weights
+from nst_jax.weights.topology import layer_names
+
+ACROSS = 6  # pictures in a row of the sheet
+
+
+def _adam() -> OptimizerConfig:
+    return OptimizerConfig("adam", steps=200, learning_rate=0.05)
+
+
+def _slim() -> NetworkConfig:
+    return NetworkConfig("slim")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Which units, and how their pictures are found."""
+
+    layer: str = "conv3_1"
+    units: tuple[int, ...] = tuple(range(12))
+    size: int = 128  # side of the square pictures, pixels
+    seed: int = 0
+    jitter: int = 8  # pixels that the picture is shifted at most
+    tv_weight: float = 20.0  # against a change of the activation by a factor e
+    network: NetworkConfig = dataclasses.field(default_factory=_slim)
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=_adam)
+
+    def __post_init__(self) -> None:
+        fields.one_of("layer", self.layer, layer_names(self.network.arch))
+        if not self.units:
+            raise UserError("units: none given; for example (0, 1, 2)")
+        fields.at_least("seed", self.seed, 0)
+        fields.at_least("jitter", self.jitter, 0)
+        fields.not_negative("tv_weight", self.tv_weight)
+        fields.at_least("size", self.size, SMALLEST_SIDE)
+        if not all(receptive.shape(self.network.arch, self.layer, self.size, self.size)):
+            raise UserError(f"size: {self.size} pixels leave no position of {self.layer}")
+        if self.optimizer.name == "lbfgs" and self.jitter:
+            raise UserError(
+                "optimizer.name: lbfgs needs a loss that stays: give jitter=0, or choose adam, gd"
+            )
+
+
+def main(argv: list[str]) -> int:
+    """Find a picture for each unit; write them, sheet.png and maximize.json."""
+    values = flags.FlagValues()
+    cli.define_config(values, argv)
+    flags.DEFINE_string("workdir", "runs/maximize", "where the pictures go", flag_values=values)
+    cli.parse(values, argv, __doc__ or "")
+    cli.use_compilation_cache()
+    config, folder = fields.from_config(Config, cli.config_value(values)), Path(values.workdir)
+    network, weights = stylize.load_network(config.network, (config.layer,))
+    _check(config, network, weights)
+    found = _paint_all(config, network, folder)
+    panels = [(f"{unit['unit']}: {unit['reached']:.4g}", picture) for unit, picture in found]
+    rows = [panels[i : i + ACROSS] for i in range(0, len(panels), ACROSS)]
+    images.write(folder / "sheet.png", report.contact_sheet(rows))
+    record = {
+        "network": {"name": weights.name, "arch": weights.arch, "sha256": weights.sha256},
+        "config": dataclasses.asdict(config),
+        "units": [unit for unit, _ in found],
+    }
+    files.write_bytes(folder / "maximize.json", (json.dumps(record, indent=2) + "\n").encode())
+    print(f"{folder / 'sheet.png'}: {len(found)} units of {config.layer}, network {weights.name}")
+    return 0
+
+
+def _check(config: Config, network: VGG, weights: Weights) -> None:
+    if config.layer not in network.layers:
+        raise UserError(
+            f"layer: {weights.name} ends before {config.layer}; it has {', '.join(network.layers)}"
+        )
+    last = [
+        layer for layer in network.layers[: network.layers.index(config.layer) + 1] if layer in network.convs
+    ]
+    width = weights.arrays[f"{last[-1]}.bias"].size
+    for unit in config.units:
+        if not 0 <= unit < width:
+            raise UserError(
+                f"units: no unit {unit}; {config.layer} of {weights.name} has units 0 to {width - 1}"
+            )
+
+
+def _paint_all(config: Config, network: VGG, folder: Path) -> list[tuple[dict[str, object], np.ndarray]]:
+    """For each unit what maximize.json says of it, and its picture, which is written at once."""
+    optimizer = Optimizer(
+        maximize.objective(config.layer), config.optimizer.name, config.optimizer.learning_rate
+    )
+    measure = jax.jit(maximize.mean_activation, static_argnames="layer")
+    found = []
+    for number in config.units:
+        unit, still = jnp.int32(number), jnp.zeros(2, jnp.int32)
+        problem = maximize.Problem(network, unit, still, jnp.float32(config.tv_weight))
+        noise, picture = maximize.maximize(
+            optimizer, problem, config.size, config.optimizer.steps, config.jitter, config.seed
+        )
+        start, reached = (float(measure(network, shown, config.layer, unit)) for shown in (noise, picture))
+        name = f"{config.layer}_{number:03d}.png"
+        images.write(folder / name, picture)
+        found.append(({"unit": number, "start": start, "reached": reached, "picture": name}, picture))
+        print(f"{folder / name}: mean activation {start:.4g} -> {reached:.4g}", flush=True)
+    return found
+
+
+if __name__ == "__main__":
+    cli.run(main)
