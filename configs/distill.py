@@ -2,14 +2,15 @@
 
     export NST_REFERENCE_DATA=FOLDER
     python scripts/distill.py --config=configs/distill.py --workdir=runs/slim
-    python scripts/distill.py --config=configs/distill.py:middle --workdir=runs/slim --resume
-    python scripts/distill.py --config=configs/distill.py:deep --workdir=runs/slim --resume
+    for stage in middle deep last_1 last_2 last_3; do
+      python scripts/distill.py --config=configs/distill.py:$stage --workdir=runs/slim --resume
+    done
 
 FOLDER holds `images/` and `weights/` as named below; every path can be overridden. Later stages keep the
 layers that are done, which makes a step cheaper and leaves time for larger crops. The run folder gets
-`student.safetensors`, scaled so that a config's weights carry over from VGG-19, `metrics.jsonl` and the
-checkpoint that `--resume` goes on from. Above half an hour on two CPU cores with nothing else to do;
-80 minutes were needed beside other work.
+`student.safetensors`, scaled so that a config's weights carry over from VGG-19, `metrics.jsonl`, the
+checkpoint that `--resume` goes on from, and in `progress/` weight files that configs/evolution.py can show.
+Above an hour on two CPU cores with nothing else to do; two and a half were needed beside other work.
 """
 
 import os
@@ -18,8 +19,18 @@ from ml_collections import ConfigDict
 
 from nst_jax.errors import unknown
 
-# Stage: (its last step, counted from the first stage's start, and the last layer that it keeps).
-STAGES = {"whole": (900, ""), "middle": (1400, "conv2_2"), "deep": (2400, "conv3_2")}
+# Stage: its last step, counted from the first stage's start; the last layer that it keeps; side of the crops;
+# crops in a batch, and how many of them are plain, the others being disturbed; the learning rate that falls
+# along a cosine from step 0 to the last, so that one which begins late needs a higher one.
+STAGES = {
+    "whole": (900, "", 128, 8, 5, 0.01),
+    "middle": (1400, "conv2_2", 192, 6, 4, 0.01),
+    "deep": (2400, "conv3_2", 192, 6, 4, 0.01),
+    # conv5_1 was the last to agree: larger batches, and three warm restarts.
+    "last_1": (3000, "conv4_2", 192, 12, 9, 0.08),
+    "last_2": (3500, "conv4_2", 192, 12, 9, 0.1),
+    "last_3": (3900, "conv4_2", 192, 12, 9, 0.12),
+}
 
 
 def get_config(stage: str = "whole") -> ConfigDict:
@@ -28,8 +39,8 @@ def get_config(stage: str = "whole") -> ConfigDict:
     data = os.environ.get("NST_REFERENCE_DATA", "../shared/data")
     config = ConfigDict()
     config.seed = 0
-    config.steps, config.frozen_up_to = STAGES[stage]
-    config.learning_rate = 1e-2  # relative to each array's root mean square
+    config.steps, config.frozen_up_to, config.crop, config.batch, config.natural, rate = STAGES[stage]
+    config.learning_rate = rate  # relative to each array's root mean square
     # Channels per block: an eighth of VGG-19's multiply-adds per pixel, less a little.
     config.widths = (24, 48, 96, 152, 256)
 
@@ -44,9 +55,6 @@ def get_config(stage: str = "whole") -> ConfigDict:
     config.images.paintings_wikiart = 0
     config.images.paintings_openaccess = 0
     config.image_root = f"{data}/images"
-    config.crop = 128 if stage == "whole" else 192
-    config.batch = 8 if stage == "whole" else 6
-    config.natural = 5 if stage == "whole" else 4  # of a batch; the others are disturbed
 
     config.terms = ConfigDict()
     config.terms.feature = 1.0
@@ -57,4 +65,5 @@ def get_config(stage: str = "whole") -> ConfigDict:
 
     config.log_every = 10
     config.checkpoint_minutes = 5.0
+    config.snapshot_every = 100  # steps between the weight files in progress/
     return config

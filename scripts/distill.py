@@ -64,7 +64,7 @@ def train(
     pictures: Sequence[np.ndarray],
     workdir: Path,
 ) -> training.State:
-    """Run the steps that are left, with a checkpoint every few minutes and at the end."""
+    """Run the steps that are left, with snapshots, and a checkpoint every few minutes and at the end."""
 
     def make(step: int, count: int = config.batch, natural: int = config.natural) -> np.ndarray:
         return data.batch(pictures, config.seed, step, count, natural, config.crop)
@@ -83,6 +83,8 @@ def train(
             state, metrics = update(state, batch)
             if step % config.log_every == 0:
                 record(log, step, time.monotonic() - started, metrics)
+            if (step + 1) % config.snapshot_every == 0:
+                training.save_snapshot(workdir / "progress", state)
             if time.monotonic() - saved > 60 * config.checkpoint_minutes:
                 training.save_state(checkpoint, state)
                 saved = time.monotonic()

@@ -14,11 +14,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from nst_jax import files
-from nst_jax.distill import objective, student, teachers
+from nst_jax.distill import objective, scaling, student, teachers
 from nst_jax.distill.student import INPUT_SPREAD
 from nst_jax.errors import UserError
 from nst_jax.networks.vgg import preprocess
-from nst_jax.weights import OXFORD
+from nst_jax.weights import OXFORD, save
 from nst_jax.weights.topology import block_of, convs_up_to
 
 State = dict[str, Any]  # "step", "trained" (student and linear maps), "optimizer", "scales"
@@ -139,6 +139,15 @@ def load_state(path: Path, like: State) -> State:
             raise UserError(f"{path}: does not fit the config at {', '.join(faults[:3])}")
         leaves = [jnp.asarray(saved[key]) for key, _ in _flat(like)]
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+
+def save_snapshot(folder: Path, state: State) -> Path:
+    """Write the student as it is now, layers not scaled to VGG-19's, as `student-000400.safetensors`."""
+    step = int(state["step"])
+    path = folder / f"student-{step:06d}.safetensors"
+    weights = scaling.as_weights(scaling.folded(state["trained"]["student"]))
+    save(path, weights, f"scripts/distill.py, step {step}")
+    return path
 
 
 def blank_state(recipe: Recipe, taught: teachers.Taught) -> State:
