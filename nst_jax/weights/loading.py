@@ -31,7 +31,7 @@ def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing |
     """
     file = Path(path)
     conv_layers(arch)
-    contents = _read(file)
+    contents = read_contents(file)
     if contents.arch not in (None, arch):
         raise UserError(f"{file}: holds {contents.arch}, but network.arch is {arch}")
     named = naming.canonical(str(file), arch, contents.tensors)
@@ -47,12 +47,13 @@ def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing |
 
 def stated_arch(path: str | os.PathLike[str]) -> str | None:
     """The arch that a file itself states, as our canonical ones do."""
-    return _read(Path(path)).arch
+    return read_contents(Path(path)).arch
 
 
-def _read(file: Path) -> readers.Contents:
+def read_contents(file: Path, skip: readers.Skip = naming.is_ignored) -> readers.Contents:
+    """What a reader finds in `file`, a file that cannot be opened being the user's to mend."""
     try:
-        return readers.read(file)
+        return readers.read(file, skip)
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror or error}") from error
 

@@ -22,6 +22,23 @@ _PATTERNS = {
     # Keras 3 counts the layers of a class: layers/conv2d/vars/0, layers/conv2d_1/vars/0, ...
     "keras 3": re.compile(r"(?:.*/)?conv2d(?:_(?P<order>\d+))?/vars/(?P<part>0|1)"),
 }
+# The same of the classifier's layers.
+_CLASSIFIER_PATTERNS = {
+    "canonical": re.compile(r"(?P<layer>fc[678])\.(?P<part>kernel|bias)"),
+    "caffe": re.compile(r"(?P<layer>fc[678])\.(?P<part>weight)"),
+    "torchvision": re.compile(r"classifier\.(?P<layer>[01346])\.(?P<part>weight|bias)"),
+    "keras": re.compile(
+        r"(?!optimizer)(?:.*/)?(?P<layer>fc1|fc2|predictions)(?:/vars)?"
+        r"[/_](?P<part>kernel|bias|W|b|0|1)(?:_1)?(?::0)?"
+    ),
+    "keras 3": re.compile(r"(?!optimizer)(?:.*/)?(?P<layer>dense(?:_[12])?)/vars/(?P<part>0|1)"),
+}
+# PyTorch's positions with dropout behind the ReLUs, and, in files of its first years, before the layers.
+_CLASSIFIER_LAYERS = {
+    **dict.fromkeys(("fc6", "0", "1", "fc1", "dense"), "fc6"),
+    **dict.fromkeys(("fc7", "3", "4", "fc2", "dense_1"), "fc7"),
+    **dict.fromkeys(("fc8", "6", "predictions", "dense_2"), "fc8"),
+}
 _BIASES = ("bias", "b", "1")
 _OIHW = ("caffe", "torchvision")
 _IGNORED = re.compile(r"(?:.*/)?(?:classifier|fc\d|predictions|dense)(?:[./_:]|$)|optimizer")
@@ -65,6 +82,15 @@ def canonical(file: str, arch: str, tensors: Mapping[str, np.ndarray]) -> Named:
 def is_ignored(name: str) -> bool:
     """Whether `name` is of the classifier or an optimiser: in full files, but never run here."""
     return _IGNORED.match(_bare(name)) is not None
+
+
+def classifier_name(stored: str) -> tuple[str, str] | None:
+    """(family, canonical name) such as "fc6.kernel" of an array of the classifier's, None for any other."""
+    for family, pattern in _CLASSIFIER_PATTERNS.items():
+        if match := pattern.fullmatch(_bare(stored)):
+            part = "bias" if match["part"] in _BIASES else "kernel"
+            return family, f"{_CLASSIFIER_LAYERS[match['layer']]}.{part}"
+    return None
 
 
 def shortened(names: Sequence[str], limit: int = 4) -> str:

@@ -41,7 +41,7 @@ def checked(file: str, arch: str, arrays: Mapping[str, np.ndarray]) -> dict[str,
     ]
     if faults:
         raise UserError(f"{file}: wrong shapes for {arch}: {shortened(faults, 3)}")
-    return {name: _finite_float32(file, name, array) for name, array in arrays.items()}
+    return {name: finite_float32(file, name, array) for name, array in arrays.items()}
 
 
 def require(weights: Weights, needed: Sequence[str]) -> Weights:
@@ -63,6 +63,22 @@ def require(weights: Weights, needed: Sequence[str]) -> Weights:
             f" needs; it holds {', '.join(held)}"
         )
     return weights
+
+
+def finite_float32(file: str, name: str, array: np.ndarray) -> np.ndarray:
+    """A copy of `array` in float32 and C order.
+
+    Raises:
+        UserError: it is not of floating point, or holds NaN or infinity.
+    """
+    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
+        raise UserError(f"{file}: {name} is {array.dtype}, not a floating-point array")
+    with np.errstate(over="ignore"):  # what overflows float32 is refused below
+        # A copy, even of float32: readers hand out views of the mapped file.
+        converted = np.array(array, np.float32, order="C")
+    if not np.isfinite(converted).all():
+        raise UserError(f"{file}: {name} holds NaN or infinity")
+    return converted
 
 
 def _present(arch: str, arrays: Mapping[str, np.ndarray]) -> list[str]:
@@ -91,14 +107,3 @@ def _expected_shapes(arch: str, arrays: Mapping[str, np.ndarray]) -> dict[str, t
             shapes[f"{layer}.bias"] = (width,)
         before = width
     return shapes
-
-
-def _finite_float32(file: str, name: str, array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
-        raise UserError(f"{file}: {name} is {array.dtype}, not a floating-point array")
-    with np.errstate(over="ignore"):  # what overflows float32 is refused below
-        # A copy, even of float32: readers hand out views of the mapped file.
-        converted = np.array(array, np.float32, order="C")
-    if not np.isfinite(converted).all():
-        raise UserError(f"{file}: {name} holds NaN or infinity")
-    return converted

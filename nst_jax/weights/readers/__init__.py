@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from nst_jax.errors import UserError
+from nst_jax.weights.naming import is_ignored
 from nst_jax.weights.readers import (
     keras_h5,
     matconvnet,
@@ -11,34 +12,34 @@ from nst_jax.weights.readers import (
     tfjs,
     torch_file,
 )
-from nst_jax.weights.readers.contents import Contents
+from nst_jax.weights.readers.contents import Contents, Skip
 
-__all__ = ["Contents", "read"]
+__all__ = ["Contents", "Skip", "read"]
 
 _HEAD = 128
 
 
-def read(path: Path) -> Contents:
-    """The arrays of a weight file under the file's own names.
+def read(path: Path, skip: Skip = is_ignored) -> Contents:
+    """The arrays of a weight file under the file's own names, less those to `skip`.
 
     Raises:
         UserError: a format that no reader knows, or a damaged or hostile file.
         OSError: the file cannot be opened.
     """
     if path.is_dir():
-        return tfjs.read(tfjs.manifest_of(path))
+        return tfjs.read(tfjs.manifest_of(path), skip)
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if head.startswith(keras_h5.MAGIC):
-        return keras_h5.read(path)
+        return keras_h5.read(path, skip)
     if head.startswith((torch_file.ZIP_MAGIC, torch_file.LEGACY_MAGIC)):
-        return torch_file.read(path)
+        return torch_file.read(path, skip)
     if head.startswith(matlab.MAGIC):
-        return matconvnet.read(path)
+        return matconvnet.read(path, skip)
     if safetensors_file.is_safetensors(head):
-        return safetensors_file.read(path)
+        return safetensors_file.read(path, skip)
     if head.lstrip()[:1] in (b"{", b"["):
-        return tfjs.read(path)
+        return tfjs.read(path, skip)
     raise UserError(f"{path}: {_complaint(head)}")
 
 

@@ -1,10 +1,13 @@
 """What a reader hands on: arrays under the file's own names, and what the file says of itself."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
 from nst_jax.weights.model import Preprocessing
+
+Skip = Callable[[str], bool]  # whether the array of that name is of no interest
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,19 +6,18 @@ import h5py
 import numpy as np
 
 from nst_jax.errors import UserError
-from nst_jax.weights.naming import is_ignored
-from nst_jax.weights.readers.contents import Contents
+from nst_jax.weights.readers.contents import Contents, Skip
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-_MAX_BYTES = 1 << 30  # all convolutions of VGG-19 have 80 MB; compression can hide any claim
+_MAX_BYTES = 1 << 30  # the whole of VGG-19 has 575 MB; compression can hide any claim
 
 
-def read(path: Path) -> Contents:
-    """Every dataset but the classifier's, by its path in the file."""
+def read(path: Path, skip: Skip) -> Contents:
+    """Every dataset but those to `skip`, by its path in the file."""
     tensors: dict[str, np.ndarray] = {}
 
     def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
-        if isinstance(item, h5py.Dataset) and not is_ignored(name):
+        if isinstance(item, h5py.Dataset) and not skip(name):
             held = sum(array.nbytes for array in tensors.values())
             if item.nbytes + held > _MAX_BYTES:
                 raise ValueError(f"with {name} it claims {item.nbytes + held} bytes")

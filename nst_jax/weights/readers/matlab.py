@@ -16,7 +16,6 @@ import numpy as np
 MAGIC = b"MATLAB 5.0 MAT-file"
 _HEADER_BYTES = 128
 _CHUNK = 1 << 18
-_MAX_ARRAY_BYTES = 1 << 26  # what is larger is no convolution of VGG's, and passed over
 _MAX_TOTAL_BYTES = 1 << 30  # a compressed file of megabytes can claim any number of arrays
 _MAX_ITEMS = 10_000
 _MAX_DEPTH = 12
@@ -29,11 +28,12 @@ _NUMBERS = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13
 _COMPLEX = 0x0800
 
 
-def read_variables(path: Path, wanted: Container[str]) -> dict[str, Any]:
+def read_variables(path: Path, wanted: Container[str], largest: int) -> dict[str, Any]:
     """The `wanted` variables of a file.
 
     A numeric array comes as an array, text as str, a cell as a list and a struct array as a list of
-    dictionaries, both in column-major order; anything else as None.
+    dictionaries, both in column-major order; anything else, and arrays that would take more than `largest`
+    bytes at 8 a number, as None.
 
     Raises:
         ValueError, struct.error, zlib.error, LookupError: the file is damaged.
@@ -46,9 +46,9 @@ def read_variables(path: Path, wanted: Container[str]) -> dict[str, Any]:
         while tag := file.read(8):
             kind, length = struct.unpack("<II", tag)
             end = file.tell() + length
-            stream = _Stream(file)
+            stream = _Stream(file, largest)
             if kind == _COMPRESSED:
-                stream = _Inflated(file)
+                stream = _Inflated(file, largest)
                 kind, length = struct.unpack("<II", stream.read(8))
             if kind == _MATRIX:
                 name, value = _matrix(stream, length, wanted, 0)
@@ -61,8 +61,9 @@ def read_variables(path: Path, wanted: Container[str]) -> dict[str, Any]:
 class _Stream:
     """Reads exactly what is asked for, and counts."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], largest: int) -> None:
         self.file = file
+        self.largest = largest
         self.position = 0
         self.held = 0
 
@@ -91,8 +92,8 @@ class _Stream:
 class _Inflated(_Stream):
     """The same over a compressed element."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        super().__init__(file)
+    def __init__(self, file: IO[bytes], largest: int) -> None:
+        super().__init__(file, largest)
         self._inflater = zlib.decompressobj()
 
     def _some(self, limit: int) -> bytes:
@@ -133,7 +134,7 @@ def _value(stream: _Stream, flags: int, shape: tuple[int, ...], depth: int) -> A
         return [{field: _inner(stream, depth) for field in fields} for _ in range(count if fields else 0)]
     if kind == _CHAR:
         return _text(stream)
-    if kind in _NUMBERS and not flags & _COMPLEX and 8 * count <= _MAX_ARRAY_BYTES:
+    if kind in _NUMBERS and not flags & _COMPLEX and 8 * count <= stream.largest:
         return _numbers(stream).astype(_NUMBERS[kind]).reshape(shape, order="F")
     return None
 
@@ -170,7 +171,7 @@ def _element(stream: _Stream) -> tuple[int, bytes]:
     if small := kind >> 16:
         return kind & 0xFFFF, tag[4 : 4 + small]
     stream.held += length
-    if length > _MAX_ARRAY_BYTES or stream.held > _MAX_TOTAL_BYTES:
+    if length > stream.largest or stream.held > _MAX_TOTAL_BYTES:
         raise ValueError(f"an element of {length} bytes, in all {stream.held}")
     data = stream.read(length)
     stream.skip_to(stream.position + -length % 8)

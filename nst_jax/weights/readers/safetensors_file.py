@@ -12,8 +12,7 @@ from safetensors.numpy import save_file
 from nst_jax.errors import UserError
 from nst_jax.files import atomic
 from nst_jax.weights.model import Preprocessing, Weights
-from nst_jax.weights.naming import is_ignored
-from nst_jax.weights.readers.contents import Contents
+from nst_jax.weights.readers.contents import Contents, Skip
 
 FORMAT = "nst_jax.weights"
 VERSION = "1"
@@ -24,11 +23,11 @@ def is_safetensors(head: bytes) -> bool:
     return len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 27
 
 
-def read(path: Path) -> Contents:
-    """Every tensor of the file, with what its metadata says where the file is our own."""
+def read(path: Path, skip: Skip) -> Contents:
+    """Every tensor but those to `skip`, with what its metadata says where the file is our own."""
     try:
         with safe_open(path, framework="np") as file:
-            names = [name for name in file.keys() if not is_ignored(name)]  # noqa: SIM118
+            names = [name for name in file.keys() if not skip(name)]  # noqa: SIM118
             tensors = {name: np.asarray(file.get_tensor(name)) for name in names}
             metadata = file.metadata() or {}
     except (SafetensorError, TypeError, ValueError) as error:

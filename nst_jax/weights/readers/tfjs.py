@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from nst_jax.errors import UserError
-from nst_jax.weights.naming import is_ignored
-from nst_jax.weights.readers.contents import Contents
+from nst_jax.weights.readers.contents import Contents, Skip
 
 _MANIFESTS = ("model.json", "weights_manifest.json")
 _MAX_MANIFEST_BYTES = 1 << 26
@@ -27,8 +26,8 @@ def manifest_of(folder: Path) -> Path:
     raise UserError(f"{folder}: a folder that holds neither of {', '.join(_MANIFESTS)}")
 
 
-def read(path: Path) -> Contents:
-    """The arrays of the manifest `path`; groups of the classifier alone need not be there."""
+def read(path: Path, skip: Skip) -> Contents:
+    """The arrays of the manifest `path`; groups in which there is nothing but to `skip` need not be there."""
     try:
         if path.stat().st_size > _MAX_MANIFEST_BYTES:
             raise ValueError("too long")
@@ -36,8 +35,8 @@ def read(path: Path) -> Contents:
         groups = manifest["weightsManifest"] if isinstance(manifest, dict) else manifest
         tensors: dict[str, np.ndarray] = {}
         for group in groups:
-            if not all(is_ignored(weight["name"]) for weight in group["weights"]):
-                tensors |= _group(path, group)
+            if not all(skip(weight["name"]) for weight in group["weights"]):
+                tensors |= _group(path, group, skip)
         return Contents(tensors)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         if isinstance(error, UserError):
@@ -45,7 +44,7 @@ def read(path: Path) -> Contents:
         raise UserError(f"{path}: not a TensorFlow.js manifest: {error!r:.200}") from error
 
 
-def _group(path: Path, group: dict[str, Any]) -> dict[str, np.ndarray]:
+def _group(path: Path, group: dict[str, Any], skip: Skip) -> dict[str, np.ndarray]:
     if len(set(group["paths"])) < len(group["paths"]):
         raise UserError(f"{path}: names a shard twice")
     data = b"".join(_shard(path, name) for name in group["paths"])
@@ -59,7 +58,7 @@ def _group(path: Path, group: dict[str, Any]) -> dict[str, np.ndarray]:
             raise UserError(f"{path}: the shards of {weight['name']} are cut off")
         tensors[weight["name"]] = np.frombuffer(data[offset:end], "<f4").reshape(weight["shape"])
         offset = end
-    return {name: array for name, array in tensors.items() if not is_ignored(name)}
+    return {name: array for name, array in tensors.items() if not skip(name)}
 
 
 def _shard(path: Path, name: str) -> bytes:

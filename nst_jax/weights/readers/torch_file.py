@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from nst_jax.errors import UserError
-from nst_jax.weights.naming import is_ignored
-from nst_jax.weights.readers.contents import Contents
+from nst_jax.weights.readers.contents import Contents, Skip
 from nst_jax.weights.readers.pickled import MAX_BYTES, Description, Tensor, describe
 from nst_jax.weights.readers.strided import Place, view
 
@@ -27,8 +26,8 @@ _DAMAGES = (ArithmeticError, EOFError, LookupError, RuntimeError, ValueError, st
 _ZIP_HEADER = struct.Struct("<26xHH")  # and at its end, the lengths of the name and the extra field
 
 
-def read(path: Path) -> Contents:
-    """The tensors of a state dict, or of the checkpoint around it; the classifier is left out."""
+def read(path: Path, skip: Skip) -> Contents:
+    """The tensors of a state dict, or of the checkpoint around it, but those to `skip`."""
     with path.open("rb") as file:
         is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
     description, places = (_read_zip if is_zip else _read_legacy)(path)
@@ -38,7 +37,7 @@ def read(path: Path) -> Contents:
             {
                 name: view(content, places, tensor)
                 for name, tensor in _state_dict(path, description.value).items()
-                if not is_ignored(name)
+                if not skip(name)
             }
         )
     except (TypeError, *_DAMAGES) as error:

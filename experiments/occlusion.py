@@ -1,0 +1,94 @@
+"""Where does covering a part of the picture matter? Zeiler & Fergus 2013, Fig 7.
+
+    python -m experiments.occlusion --config=configs/occlusion.py --workdir=runs/occlusion
+
+Writes sheet.png: (a) the picture, with the outline of the square where it silences the map most, (b) the
+map's summed activity by the square's position, (c) the map's projection from the whole picture, and where the
+weights hold a classifier (d) the probability of the correct class and (e) the most probable class. The
+numbers are in occlusion.csv, a line per position (row and column of the square's centre, in pixels), and as
+arrays in maps.npz; config.json and run.json say what was run, and on what.
+"""
+
+import dataclasses
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from absl import flags
+
+from nst_jax import cli, fields, files, images, stylize
+from nst_jax.errors import UserError
+from nst_jax.networks import VGG, Classifier
+from nst_jax.run_folder import environment, peak_memory_bytes
+from nst_jax.vision import deconvnet, framing, occlusion, occlusion_report
+from nst_jax.vision.classes import classifier_behind
+from nst_jax.vision.occlusion import MOST_PROBABLE, Settings
+from nst_jax.weights import ClassifierWeights, Weights
+from nst_jax.weights.topology import convs_up_to
+
+
+def main(argv: list[str]) -> int:
+    """Slide the square over the picture, then write sheet and numbers."""
+    values = flags.FlagValues()
+    cli.define_config(values, argv)
+    flags.DEFINE_string("workdir", "runs/occlusion", "where the results go", flag_values=values)
+    cli.parse(values, argv, __doc__ or "")
+    cli.use_compilation_cache()
+    settings, folder = fields.from_config(Settings, cli.config_value(values)), Path(values.workdir)
+    began = time.monotonic()
+    picture = images.read(settings.image)
+    picture = framing.framed(picture, framing.middle(*picture.shape[1:3]), settings.size)
+    network, weights = stylize.load_network(
+        settings.network, convs_up_to(settings.network.arch, settings.layer)
+    )
+    classifier, class_weights = _classifier(settings, network)
+    image = jnp.asarray(picture)
+    intact = occlusion.look(network, classifier, image, settings.layer)
+    unit, label = intact.chosen_unit(settings.unit), intact.chosen_label(settings.label)
+    maps = occlusion.slide(network, classifier, image, settings, unit, label)
+    projection = np.asarray(deconvnet.project_map(network, image, settings.layer, jnp.array([unit])))
+    sheet = occlusion_report.sheet(settings, picture, maps, projection, unit, label)
+    images.write(folder / "sheet.png", sheet)
+    files.write_bytes(folder / "occlusion.csv", occlusion_report.table(settings, maps).encode())
+    files.write_bytes(folder / "maps.npz", occlusion_report.arrays(settings, maps, projection))
+    files.write_bytes(folder / "config.json", _json(dataclasses.asdict(settings)))
+    facts = {"status": "done", "unit": unit, "label": label if classifier else None}
+    facts |= {
+        "whole_picture": intact.figures(unit, label),
+        "wall_seconds": round(time.monotonic() - began, 3),
+    }
+    files.write_bytes(folder / "run.json", _json(facts | _circumstances(weights, class_weights)))
+    print(f"{folder / 'sheet.png'}: {settings.layer}, unit {unit}, network {weights.name}")
+    return 0
+
+
+def _classifier(settings: Settings, network: VGG) -> tuple[Classifier, ClassifierWeights] | tuple[None, None]:
+    """The classifier of the network's own file, or none where no `label` asks for one."""
+    try:
+        return classifier_behind(network, settings.network, settings.size)
+    except UserError as reason:
+        if settings.label != MOST_PROBABLE:
+            raise
+        print(f"without maps d and e: {reason}")
+        return None, None
+
+
+def _circumstances(weights: Weights, class_weights: ClassifierWeights | None) -> dict[str, Any]:
+    return {
+        "network": {"name": weights.name, "arch": weights.arch, "sha256": weights.sha256},
+        "classifier": class_weights and {"name": class_weights.name, "sha256": class_weights.sha256},
+        "peak_memory_bytes": peak_memory_bytes(),
+        **environment(),
+    }
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, indent=2) + "\n").encode()
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,22 @@
+"""The square part of a picture that a network is shown."""
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from nst_jax import images
+from nst_jax.data import Box
+
+
+def middle(height: int, width: int) -> Box:
+    """The largest square in the middle of a picture."""
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return left, top, left + side, top + side
+
+
+def framed(
+    picture: Float[np.ndarray, "1 h w 3"], box: Box, size: int
+) -> Float32[np.ndarray, "1 {size} {size} 3"]:
+    """The `box` of a picture, resized to `size` pixels a side."""
+    x0, y0, x1, y1 = box
+    return images.resize(picture[:, y0:y1, x0:x1], size, size)
