@@ -1,0 +1,93 @@
+"""Do the same parts do the same in different pictures? (Zeiler & Fergus 2013, Table 1)
+
+    python -m experiments.correspondence --config=configs/correspondence.py --workdir=runs/correspondence
+
+Masks each part in every picture and compares the signs of what that changes, between all pairs of pictures.
+Prints the table, a row per part and one for random masks, and writes correspondence.csv and
+correspondence.json (mean, spread and each pair's value) and sheet.png with the masked pictures.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from nst_jax import cli, fields, files, images, report, stylize
+from nst_jax.data import Box
+from nst_jax.vision import correspondence, masks
+from nst_jax.vision.correspondence import Settings
+
+Changes = Mapping[tuple[str, str], np.ndarray]  # (part, layer) -> pairs
+
+
+def main(argv: list[str]) -> int:
+    """Mask, compare, and write the table and the sheet."""
+    values = flags.FlagValues()
+    cli.define_config(values, argv)
+    flags.DEFINE_string("workdir", "runs/correspondence", "where the results go", flag_values=values)
+    cli.parse(values, argv, __doc__ or "")
+    cli.use_compilation_cache()
+    settings, folder = fields.from_config(Settings, cli.config_value(values)), Path(values.workdir)
+    pictures = masks.read(settings.masks, settings.size)
+    network, weights = stylize.load_network(settings.network, settings.needed())
+    covered = correspondence.boxes(pictures, settings.draws, settings.seed)
+    changes = correspondence.measure(network, pictures, covered, settings.layers)
+    rows = summary(changes)
+    files.write_bytes(folder / "correspondence.csv", table(rows).encode())
+    files.write_bytes(folder / "correspondence.json", (json.dumps(rows, indent=2) + "\n").encode())
+    images.write(folder / "sheet.png", sheet(pictures, covered))
+    print(words(rows, settings.layers))
+    print(f"{folder / 'sheet.png'}: {len(pictures)} pictures, network {weights.name}")
+    return 0
+
+
+def summary(changes: Changes) -> list[dict[str, Any]]:
+    """Mean and standard deviation over the pairs, for each part and layer."""
+    return [
+        {
+            "part": part,
+            "layer": layer,
+            "mean": float(found.mean()),
+            "spread": float(found.std()),
+            "pairs": found.tolist(),
+        }
+        for (part, layer), found in changes.items()
+    ]
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """CSV text: a line per part and layer, `pairs` the number of them."""
+    text = io.StringIO()
+    lines = csv.DictWriter(text, ["part", "layer", "mean", "spread", "pairs"], lineterminator="\n")
+    lines.writeheader()
+    lines.writerows({**row, "pairs": len(row["pairs"])} for row in rows)
+    return text.getvalue()
+
+
+def words(rows: Sequence[Mapping[str, Any]], layers: Sequence[str]) -> str:
+    """The paper's table: parts down, layers across, mean and spread of the sign changes."""
+    cells = {(row["part"], row["layer"]): f"{row['mean']:.4f} +- {row['spread']:.4f}" for row in rows}
+    parts = list(dict.fromkeys(part for part, _ in cells))
+    lines = [f"{'masked':16}" + "".join(f"{layer:>20}" for layer in layers)]
+    lines += [f"{part:16}" + "".join(f"{cells[part, layer]:>20}" for layer in layers) for part in parts]
+    return "\n".join(lines)
+
+
+def sheet(pictures: Sequence[masks.Marked], covered: Mapping[str, Sequence[Sequence[Box]]]) -> np.ndarray:
+    """A row per picture: as it is, then with each part masked, and the first of the random masks."""
+    return report.contact_sheet(
+        [
+            [(one.name, one.picture)]
+            + [(part, masks.masked(one, lists[0][index])) for part, lists in covered.items()]
+            for index, one in enumerate(pictures)
+        ]
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,76 @@
+"""What units come to see as a network learns (Zeiler & Fergus 2013, Fig 4).
+
+    python -m experiments.evolution --config=configs/evolution.py --workdir=runs/evolution
+
+Writes sheet.png, a row per unit and a column per checkpoint, each cell the projection of the unit's
+strongest activation, cut to its receptive field; and evolution.json with what fired each unit, and where.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from nst_jax import cli, fields, files, images, report, weights
+from nst_jax.data import Stream
+from nst_jax.networks import VGG
+from nst_jax.vision import evolution, receptive
+from nst_jax.vision.deconvnet import MID_GRAY
+from nst_jax.vision.evolution import Seen, Settings
+
+CELL = 176  # pixels
+
+Evolution = Mapping[str, Mapping[int, Seen | None]]  # checkpoint -> unit
+
+
+def main(argv: list[str]) -> int:
+    """Look through every checkpoint, and write the sheet and what it shows."""
+    values = flags.FlagValues()
+    cli.define_config(values, argv)
+    flags.DEFINE_string("workdir", "runs/evolution", "where the results go", flag_values=values)
+    cli.parse(values, argv, __doc__ or "")
+    cli.use_compilation_cache()
+    settings, folder = fields.from_config(Settings, cli.config_value(values)), Path(values.workdir)
+    stream = Stream(settings.data, settings.size, settings.limit)
+    seen: Evolution = {name: _look(name, stream, settings) for name in settings.weights}
+    rows = [_line(name, unit, of_unit) for name, units in seen.items() for unit, of_unit in units.items()]
+    files.write_bytes(folder / "evolution.json", (json.dumps(rows, indent=2) + "\n").encode())
+    images.write(folder / "sheet.png", _sheet(seen, settings))
+    print(f"{folder / 'sheet.png'}: {settings.layer}, {len(settings.units)} units in {len(seen)} checkpoints")
+    return 0
+
+
+def _look(name: str, stream: Stream, settings: Settings) -> dict[int, Seen | None]:
+    checkpoint = weights.resolve(name, settings.network.arch, settings.needed())
+    return evolution.look(VGG(checkpoint, settings.network.pool), stream, settings)
+
+
+def _line(name: str, unit: int, seen: Seen | None) -> dict[str, Any]:
+    found = {"image": seen.image, "activation": seen.activation, "box": seen.box} if seen else None
+    return {"weights": name, "unit": unit, "strongest": found}
+
+
+def _sheet(seen: Evolution, settings: Settings) -> np.ndarray:
+    labels = {name: Path(name).stem for name in seen}
+    if len(set(labels.values())) < len(labels):  # checkpoints of one name in several folders
+        labels = {name: name for name in seen}
+    rows = [
+        [(f"{unit}: {labels[name]}", _cell(units[unit], settings)) for name, units in seen.items()]
+        for unit in settings.units
+    ]
+    return report.contact_sheet(rows, CELL)
+
+
+def _cell(seen: Seen | None, settings: Settings) -> np.ndarray:
+    """The projection, small ones with each pixel as a square; gray where the unit never fired."""
+    side = receptive.size(settings.network.arch, settings.layer)
+    picture = seen.projection if seen else np.full((1, side, side, 3), MID_GRAY, np.float32)
+    times = -(-CELL // side)
+    return picture.repeat(times, axis=1).repeat(times, axis=2)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,188 @@
+"""How far features move when the picture is shifted, scaled or rotated (Zeiler & Fergus 2013, Fig 5).
+
+A transform is the affine map from a pixel of the result to the place in the picture that it shows, as a
+matrix "2 3" on (row, column, 1). Places between pixels are interpolated linearly. What lies outside
+the picture is its nearest edge pixel, or gray: the paper does not say which it used.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.ndimage import map_coordinates
+from jaxtyping import Array, Float, Int
+
+from nst_jax import fields
+from nst_jax.config import SMALLEST_SIDE, NetworkConfig
+from nst_jax.errors import UserError
+from nst_jax.networks import VGG, Classifier
+from nst_jax.vision.classes import classifier_behind
+from nst_jax.vision.deconvnet import MID_GRAY
+from nst_jax.weights.topology import convs_up_to, layer_names
+
+Transform = Float[np.ndarray, "2 3"]
+PADDINGS = {"edge": "nearest", "gray": "constant"}  # ours -> map_coordinates'
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The experiment; amounts are in pixels down, factors, and degrees counterclockwise."""
+
+    images: tuple[str, ...]
+    shifts: tuple[float, ...]
+    scales: tuple[float, ...]
+    rotations: tuple[float, ...]
+    classes: tuple[int, ...] = ()  # the true class of each image; none without a classifier
+    size: int = 224  # side of the square that the network sees, pixels
+    low: str = "conv1_1"
+    high: str = "conv5_1"
+    padding: str = "edge"
+    batch: int = 16  # transformed pictures at a time
+    network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("images", "shifts", "scales", "rotations"):
+            if not getattr(self, name):
+                raise UserError(f"{name}: is empty; give at least one")
+        for scale in self.scales:
+            fields.positive("scales", scale)
+        fields.at_least("size", self.size, SMALLEST_SIDE)
+        fields.at_least("batch", self.batch, 1)
+        fields.one_of("padding", self.padding, PADDINGS)
+        for name in ("low", "high"):
+            fields.one_of(name, getattr(self, name), layer_names(self.network.arch))
+        if self.classes and len(self.classes) != len(self.images):
+            raise UserError(
+                f"classes: {len(self.classes)} of them for {len(self.images)} images; give each one's"
+            )
+        for true_class in self.classes:
+            fields.at_least("classes", true_class, 0)
+
+    def layers(self) -> tuple[str, str]:
+        """The low and the high one."""
+        return self.low, self.high
+
+    def columns(self) -> tuple[str, ...]:
+        """What `measure` gives for each transform."""
+        distances = tuple(f"distance {layer}" for layer in self.layers())
+        return (*distances, "P(true class)") if self.classes else distances
+
+    def needed(self) -> tuple[str, ...]:
+        """The convolutions that must have run."""
+        return tuple(conv for layer in self.layers() for conv in convs_up_to(self.network.arch, layer))
+
+    def transforms(self) -> dict[str, dict[float, Transform]]:
+        """Kind -> amount -> the map that does it, about the picture's centre."""
+        kinds: dict[str, tuple[Callable[[float, int], Transform], tuple[float, ...]]] = {
+            "shift": (shift, self.shifts),
+            "scale": (scale, self.scales),
+            "rotation": (rotation, self.rotations),
+        }
+        return {
+            kind: {amount: make(amount, self.size) for amount in amounts}
+            for kind, (make, amounts) in kinds.items()
+        }
+
+
+class Target(NamedTuple):
+    """What a picture should be taken for."""
+
+    classifier: Classifier
+    true_class: Int[Array, ""]
+
+
+def targets(network: VGG, settings: Settings) -> list[Target | None]:
+    """What each image should be taken for: None where `classes` does not say.
+
+    Raises:
+        UserError: the weights hold no classifier that fits, or one without such a class.
+    """
+    if not settings.classes:
+        return [None] * len(settings.images)
+    classifier, weights = classifier_behind(network, settings.network, settings.size)
+    for true_class in settings.classes:
+        if true_class >= weights.classes:
+            raise UserError(
+                f"classes: {weights.name} has no class {true_class}; choices: 0 to {weights.classes - 1}"
+            )
+    return [Target(classifier, jnp.int32(true_class)) for true_class in settings.classes]
+
+
+def shift(pixels: float, size: int) -> Transform:
+    """The picture moved down by `pixels`."""
+    del size
+    return np.array([[1, 0, -pixels], [0, 1, 0]], np.float32)
+
+
+def scale(factor: float, size: int) -> Transform:
+    """The picture enlarged by `factor` about its centre."""
+    return _about_centre(np.eye(2) / factor, size)
+
+
+def rotation(degrees: float, size: int) -> Transform:
+    """The picture turned counterclockwise by `degrees` about its centre."""
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return _about_centre(np.array([[cos, sin], [-sin, cos]]), size)
+
+
+def _about_centre(linear: np.ndarray, size: int) -> Transform:
+    centre = np.full(2, (size - 1) / 2)
+    return np.column_stack([linear, centre - linear @ centre]).astype(np.float32)
+
+
+def warp(
+    image: Float[Array | np.ndarray, "1 h w 3"], transform: Float[Array | np.ndarray, "2 3"], padding: str
+) -> Float[Array, "1 h w 3"]:
+    """The transformed picture, of the same size; `padding` is 'edge' or 'gray'."""
+    rows, columns = jnp.meshgrid(*map(jnp.arange, image.shape[1:3]), indexing="ij")
+    places = jnp.tensordot(jnp.asarray(transform), jnp.stack([rows, columns, jnp.ones_like(rows)]), 1)
+    plane = partial(map_coordinates, coordinates=list(places), order=1, mode=PADDINGS[padding], cval=MID_GRAY)
+    return jax.vmap(plane, in_axes=-1, out_axes=-1)(jnp.asarray(image)[0])[jnp.newaxis]
+
+
+def measure(
+    network: VGG,
+    target: Target | None,
+    image: Float[np.ndarray, "1 h w 3"],
+    transforms: Sequence[Transform],
+    settings: Settings,
+) -> Float[np.ndarray, "transforms columns"]:
+    """For each transformed picture the distance at each layer, and P(true class) with a `target`.
+
+    The distance is Euclidean, between its features and those of `image`, over all filters and positions.
+    As in the paper it is not divided by anything, so it grows with a layer's size and scale: compare the
+    shapes of two layers' curves, not their heights.
+    """
+    batch, layers = settings.batch, settings.layers()
+    run = partial(_measure, network, target, jnp.asarray(image), layers=layers, padding=settings.padding)
+    # The last batch is filled up, so that one program serves for all.
+    filled = np.stack([*transforms, *[transforms[-1]] * (-len(transforms) % batch)])
+    parts = [run(filled[i : i + batch]) for i in range(0, len(filled), batch)]
+    return np.concatenate(jax.device_get(parts))[: len(transforms)]
+
+
+@partial(jax.jit, static_argnames=("layers", "padding"))
+def _measure(
+    network: VGG,
+    target: Target | None,
+    image: Array,
+    transforms: Array,
+    layers: tuple[str, ...],
+    padding: str,
+) -> Array:
+    shown = jax.vmap(warp, in_axes=(None, 0, None))(image, transforms, padding)
+    needed = layers if target is None else (*layers, "pool5")
+    features = network(jnp.concatenate([image, *shown]), needed)
+    columns = [_norms(features[layer][1:] - features[layer][:1]) for layer in layers]
+    if target is not None:
+        scores = target.classifier(features["pool5"][1:])
+        columns.append(jax.nn.softmax(scores)[:, target.true_class])
+    return jnp.stack(columns, axis=1)
+
+
+def _norms(differences: Float[Array, "b h w c"]) -> Float[Array, "b"]:
+    return jnp.sqrt(jnp.sum(jnp.square(differences), axis=(1, 2, 3)))

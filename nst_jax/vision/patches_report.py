@@ -1,0 +1,158 @@
+"""What a search for top patches leaves to look at: units.jsonl, sheets, filters.png, and index.html."""
+
+import html
+import json
+import string
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+
+from nst_jax import files, images
+from nst_jax.data import Frame, Stream
+from nst_jax.networks import VGG
+from nst_jax.vision import deconvnet, patches_sheet, receptive
+from nst_jax.vision.settings import TopPatches
+from nst_jax.vision.top_patches import Patch, Strongest, patches_of
+
+PICTURES_HELD = 256  # of the images that the patches are cut from: neighbouring units often share some
+
+
+class Report(NamedTuple):
+    """All that the files below are made of."""
+
+    settings: TopPatches
+    network: VGG
+    arch: str
+    stream: Stream
+    lists: Mapping[str, Strongest]
+    summary: str
+
+
+def write(report: Report, folder: Path) -> None:
+    """Write all of it into `folder`; units.jsonl comes first, as the drawings take longer.
+
+    Raises:
+        UserError: the folder cannot be written, or a picture that was seen is gone.
+    """
+    rows = list(_rows(report))
+    files.write_bytes(folder / "units.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+    images.write(folder / "filters.png", patches_sheet.filters(report.network))
+    for layer in report.settings.layers:
+        tiles = draw(report, layer)
+        images.write(folder / f"{layer}.png", patches_sheet.sheet(tiles))
+        for unit, tile in tiles.items():
+            with files.atomic(folder / "units" / layer / f"{unit}.png") as temporary:
+                tile.save(temporary, format="PNG")
+    files.write_bytes(folder / "index.html", _page(report, rows).encode())
+
+
+def _units(report: Report, layer: str) -> tuple[int, ...]:
+    return report.settings.units_of(layer, len(report.lists[layer].image))
+
+
+def _shown(report: Report, layer: str) -> tuple[int, ...]:
+    return report.settings.shown_of(layer, len(report.lists[layer].image))
+
+
+def _rows(report: Report) -> Iterator[dict[str, Any]]:
+    """A line of units.jsonl for each unit."""
+    found = {
+        (layer, unit): patches_of(report.lists[layer], unit)
+        for layer in report.settings.layers
+        for unit in _units(report, layer)
+    }
+    frames = _frames(report.stream, (patch.image for patches in found.values() for patch in patches))
+    for (layer, unit), patches in found.items():
+        lines = [_line(report, layer, patch, frames[patch.image]) for patch in patches]
+        yield {"layer": layer, "unit": unit, "patches": lines}
+
+
+def _frames(stream: Stream, numbers: Iterable[int]) -> dict[int, Frame]:
+    return {number: stream.input(number)[1] for number in sorted(set(numbers))}
+
+
+def _line(report: Report, layer: str, patch: Patch, frame: Frame) -> dict[str, Any]:
+    return {
+        "image": frame.name,
+        "activation": patch.activation,
+        "row": patch.row,
+        "column": patch.column,
+        "box": list(frame.to_source(_box(report, layer, patch))),
+    }
+
+
+def _box(report: Report, layer: str, patch: Patch) -> tuple[int, int, int, int]:
+    """The patch's receptive field in pixels of what the network saw."""
+    size = report.settings.size
+    return receptive.box(report.arch, layer, patch.row, patch.column, size, size)
+
+
+def draw(report: Report, layer: str) -> dict[int, Image.Image]:
+    """Each shown unit's patches beside their projections."""
+    side = receptive.size(report.arch, layer)
+    chosen = [
+        (unit, patch) for unit in _shown(report, layer) for patch in patches_of(report.lists[layer], unit)
+    ]
+    drawn: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {unit: [] for unit in _shown(report, layer)}
+    for (unit, patch), picture, projection in _projected(report, layer, chosen):
+        box = _box(report, layer, patch)
+        drawn[unit].append((patches_sheet.cut(picture, box, side), patches_sheet.cut(projection, box, side)))
+    top = report.settings.top
+    return {
+        unit: patches_sheet.tile([p for p, _ in pairs], [q for _, q in pairs], top, side)
+        for unit, pairs in drawn.items()
+    }
+
+
+def _projected(
+    report: Report, layer: str, chosen: Sequence[tuple[int, Patch]]
+) -> Iterator[tuple[tuple[int, Patch], np.ndarray, np.ndarray]]:
+    """Each patch of `chosen` with its whole picture, and its projection as a picture."""
+
+    @lru_cache(PICTURES_HELD)
+    def picture(number: int) -> np.ndarray:
+        return report.stream.input(number)[0].astype(np.float32) / 255
+
+    batch = report.settings.batch
+    for begin in range(0, len(chosen), batch):
+        group = chosen[begin : begin + batch]
+        full = [*group, *[group[-1]] * (batch - len(group))]  # so that one program serves all
+        pictures = np.stack([picture(patch.image) for _, patch in full])
+        where = jnp.array([(unit, patch.row, patch.column) for unit, patch in full], jnp.int32)
+        projections = deconvnet.project(
+            report.network, jnp.asarray(pictures), layer, *where.T, report.settings.rule
+        )
+        yield from zip(group, pictures, deconvnet.to_picture(projections), strict=False)
+
+
+def _page(report: Report, rows: Sequence[Mapping[str, Any]]) -> str:
+    """index.html: the template, with all rows and what was drawn in it."""
+    layers: dict[str, Any] = {
+        layer: {"about": _about(report, layer), "drawn": _shown(report, layer), "units": {}}
+        for layer in report.settings.layers
+    }
+    for row in rows:
+        layers[row["layer"]]["units"][row["unit"]] = row["patches"]
+    template = resources.files("nst_jax.vision").joinpath("patches.html").read_text()
+    return string.Template(template).substitute(
+        title="Top patches",
+        summary=html.escape(report.summary),
+        # Inside a script element only "</" could end it too early; in JSON, "/" may be escaped.
+        data=json.dumps(layers).replace("</", "<\\/"),
+    )
+
+
+def _about(report: Report, layer: str) -> str:
+    side = receptive.size(report.arch, layer)
+    fired = int((np.asarray(report.lists[layer].activation)[:, 0] > 0).sum())
+    return (
+        f"{len(report.lists[layer].image)} units, {fired} of which fired; receptive field {side} x {side} "
+        "pixels. Left the patches, strongest first in reading order; right their projections "
+        f"({report.settings.rule})."
+    )

@@ -1,0 +1,93 @@
+"""The figure of Zeiler & Fergus 2013, Fig 2: for each unit, its patches beside their projections."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from nst_jax.networks import VGG
+from nst_jax.vision.deconvnet import MID_GRAY
+
+# Pixels. Patches of a unit stand close, its two groups further apart, units furthest.
+PATCH_GAP, GROUP_GAP, UNIT_GAP = 2, 6, 18
+SMALLEST_CELL, LARGEST_CELL, FILTER_CELL = 60, 90, 36
+LABEL_SIZE = 15
+UNITS_ACROSS, FILTERS_ACROSS = 4, 16
+NO_PATCH = (240, 240, 240)
+
+Picture = Float[np.ndarray, "h w 3"]
+
+
+def cut(picture: Picture, box: Sequence[int], side: int) -> Float[np.ndarray, "{side} {side} 3"]:
+    """The `box` of a picture within a whole receptive field of `side`, gray where that was clipped."""
+    x0, y0, x1, y1 = box
+    # A field is clipped at one end only, as the picture is no smaller than it.
+    left, top = (side - (high - low) if low == 0 else 0 for low, high in ((x0, x1), (y0, y1)))
+    whole = np.full((side, side, 3), MID_GRAY, np.float32)
+    whole[top : top + y1 - y0, left : left + x1 - x0] = picture[y0:y1, x0:x1]
+    return whole
+
+
+def tile(patches: Sequence[Picture], projections: Sequence[Picture], top: int, side: int) -> Image.Image:
+    """A unit's patches beside its projections, two square groups with room for `top` each.
+
+    `side` is that of the receptive field; all tiles of a layer have the same scale.
+    """
+    cell = min(max(side, SMALLEST_CELL), LARGEST_CELL)
+    empty = [Image.new("RGB", (cell, cell), NO_PATCH)] * (top - len(patches))
+    groups = [
+        _grid([_image(p, cell, Image.Resampling.BICUBIC) for p in group] + empty, _square(top), PATCH_GAP)
+        for group in (patches, projections)
+    ]
+    return _grid(groups, 2, GROUP_GAP)
+
+
+def sheet(tiles: Mapping[int, Image.Image]) -> Float[np.ndarray, "1 h w 3"]:
+    """All tiles of a layer, each under its unit's number."""
+    labelled = [_labelled(str(unit), picture) for unit, picture in tiles.items()]
+    return _array(ImageOps.expand(_grid(labelled, UNITS_ACROSS, UNIT_GAP), UNIT_GAP, "white"))
+
+
+def filters(network: VGG) -> Float[np.ndarray, "1 h w 3"]:
+    """The first layer's kernels in RGB: 0 is mid-gray, each one's largest weight black or white."""
+    kernels = np.moveaxis(np.asarray(network.convs["conv1_1"].kernel[...]), -1, 0)
+    if network.preprocessing.channels == "bgr":
+        kernels = kernels[..., ::-1]
+    largest = np.abs(kernels).max((1, 2, 3), keepdims=True)
+    pictures = MID_GRAY + MID_GRAY * kernels / np.where(largest > 0, largest, 1)
+    cells = [_image(picture, FILTER_CELL, Image.Resampling.NEAREST) for picture in pictures]
+    return _array(_grid(cells, FILTERS_ACROSS, PATCH_GAP))
+
+
+def _square(count: int) -> int:
+    return math.ceil(math.sqrt(count))
+
+
+def _grid(pictures: Sequence[Image.Image], across: int, gap: int) -> Image.Image:
+    """Pictures of one size in rows of `across`, or one row of fewer."""
+    width, height = pictures[0].size
+    columns, rows = min(across, len(pictures)), math.ceil(len(pictures) / across)
+    size = columns * (width + gap) - gap, rows * (height + gap) - gap
+    canvas = Image.new("RGB", size, "white")
+    for place, picture in enumerate(pictures):
+        row, column = divmod(place, across)
+        canvas.paste(picture, (column * (width + gap), row * (height + gap)))
+    return canvas
+
+
+def _labelled(label: str, picture: Image.Image) -> Image.Image:
+    canvas = Image.new("RGB", (picture.width, picture.height + LABEL_SIZE + PATCH_GAP), "white")
+    ImageDraw.Draw(canvas).text((0, 0), label, "black", ImageFont.load_default(LABEL_SIZE), anchor="lt")
+    canvas.paste(picture, (0, LABEL_SIZE + PATCH_GAP))
+    return canvas
+
+
+def _image(picture: Picture, side: int, how: Image.Resampling) -> Image.Image:
+    pixels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    return Image.fromarray(pixels).resize((side, side), how)
+
+
+def _array(picture: Image.Image) -> np.ndarray:
+    return np.asarray(picture, np.float32)[None] / 255
