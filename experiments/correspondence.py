@@ -9,7 +9,6 @@ correspondence.json (mean, spread and each pair's value) and sheet.png with the 
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ def main(argv: list[str]) -> int:
     changes = correspondence.measure(network, pictures, covered, settings.layers)
     rows = summary(changes)
     files.write_bytes(folder / "correspondence.csv", table(rows).encode())
-    files.write_bytes(folder / "correspondence.json", (json.dumps(rows, indent=2) + "\n").encode())
+    files.write_json(folder / "correspondence.json", rows)
     images.write(folder / "sheet.png", sheet(pictures, covered))
     print(words(rows, settings.layers))
     print(f"{folder / 'sheet.png'}: {len(pictures)} pictures, network {weights.name}")

@@ -6,7 +6,6 @@ Writes sheet.png, a row per unit and a column per checkpoint, each cell the proj
 strongest activation, cut to its receptive field; and evolution.json with what fired each unit, and where.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ def main(argv: list[str]) -> int:
     stream = Stream(settings.data, settings.size, settings.limit)
     seen: Evolution = {name: _look(name, stream, settings) for name in settings.weights}
     rows = [_line(name, unit, of_unit) for name, units in seen.items() for unit, of_unit in units.items()]
-    files.write_bytes(folder / "evolution.json", (json.dumps(rows, indent=2) + "\n").encode())
+    files.write_json(folder / "evolution.json", rows)
     images.write(folder / "sheet.png", _sheet(seen, settings))
     print(f"{folder / 'sheet.png'}: {settings.layer}, {len(settings.units)} units in {len(seen)} checkpoints")
     return 0

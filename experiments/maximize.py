@@ -7,7 +7,6 @@ noise that was begun from and in its picture.
 """
 
 import dataclasses
-import json
 from pathlib import Path
 
 import jax
@@ -20,9 +19,9 @@ from nst_jax.config import SMALLEST_SIDE, NetworkConfig, OptimizerConfig
 from nst_jax.errors import UserError
 from nst_jax.networks import VGG
 from nst_jax.optimize import Optimizer
-from nst_jax.vision import maximize, receptive
+from nst_jax.vision import maximize, receptive, units
 from nst_jax.weights import Weights
-from nst_jax.weights.topology import layer_names
+from nst_jax.weights.topology import convs_up_to, layer_names
 
 ACROSS = 6  # pictures in a row of the sheet
 
@@ -83,25 +82,15 @@ def main(argv: list[str]) -> int:
         "config": dataclasses.asdict(config),
         "units": [unit for unit, _ in found],
     }
-    files.write_bytes(folder / "maximize.json", (json.dumps(record, indent=2) + "\n").encode())
+    files.write_json(folder / "maximize.json", record)
     print(f"{folder / 'sheet.png'}: {len(found)} units of {config.layer}, network {weights.name}")
     return 0
 
 
 def _check(config: Config, network: VGG, weights: Weights) -> None:
-    if config.layer not in network.layers:
-        raise UserError(
-            f"layer: {weights.name} ends before {config.layer}; it has {', '.join(network.layers)}"
-        )
-    last = [
-        layer for layer in network.layers[: network.layers.index(config.layer) + 1] if layer in network.convs
-    ]
-    width = weights.arrays[f"{last[-1]}.bias"].size
-    for unit in config.units:
-        if not 0 <= unit < width:
-            raise UserError(
-                f"units: no unit {unit}; {config.layer} of {weights.name} has units 0 to {width - 1}"
-            )
+    units.require_layers("layer", [config.layer], network, weights)
+    last = convs_up_to(config.network.arch, config.layer)[-1]
+    units.require_units("units", config.units, config.layer, weights.arrays[f"{last}.bias"].size)
 
 
 def _paint_all(config: Config, network: VGG, folder: Path) -> list[tuple[dict[str, object], np.ndarray]]:

@@ -9,7 +9,6 @@ of the style's layers still judges by the others, but only one that holds them a
 """
 
 import dataclasses
-import json
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -40,7 +39,7 @@ def main(argv: list[str]) -> int:
     inputs = [("content", images.read(config.content)), ("style", images.read(config.style))]
     painted = [(f"{label}: {distances[label]:.3f}", picture) for label, picture in pictures.items()]
     images.write(folder / "sheet.png", report.contact_sheet([inputs, painted]))
-    files.write_bytes(folder / "distances.json", (json.dumps(distances, indent=2) + "\n").encode())
+    files.write_json(folder / "distances.json", distances)
     print(f"{folder / 'sheet.png'}: style distances {distances}")
     return 0
 

@@ -10,9 +10,7 @@ arrays in maps.npz; config.json and run.json say what was run, and on what.
 """
 
 import dataclasses
-import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +53,13 @@ def main(argv: list[str]) -> int:
     images.write(folder / "sheet.png", sheet)
     files.write_bytes(folder / "occlusion.csv", occlusion_report.table(settings, maps).encode())
     files.write_bytes(folder / "maps.npz", occlusion_report.arrays(settings, maps, projection))
-    files.write_bytes(folder / "config.json", _json(dataclasses.asdict(settings)))
+    files.write_json(folder / "config.json", dataclasses.asdict(settings))
     facts = {"status": "done", "unit": unit, "label": label if classifier else None}
     facts |= {
         "whole_picture": intact.figures(unit, label),
         "wall_seconds": round(time.monotonic() - began, 3),
     }
-    files.write_bytes(folder / "run.json", _json(facts | _circumstances(weights, class_weights)))
+    files.write_json(folder / "run.json", facts | _circumstances(weights, class_weights))
     print(f"{folder / 'sheet.png'}: {settings.layer}, unit {unit}, network {weights.name}")
     return 0
 
@@ -84,10 +82,6 @@ def _circumstances(weights: Weights, class_weights: ClassifierWeights | None) ->
         "peak_memory_bytes": peak_memory_bytes(),
         **environment(),
     }
-
-
-def _json(values: Mapping[str, Any]) -> bytes:
-    return (json.dumps(values, indent=2) + "\n").encode()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from nst_jax.data import Stream
 from nst_jax.errors import UserError
 from nst_jax.networks import VGG
 from nst_jax.run_folder import environment, peak_memory_bytes, read_run
-from nst_jax.vision import patches_report, search, settings
+from nst_jax.vision import patches_report, search, settings, units
 from nst_jax.vision.patches_report import Report
 from nst_jax.vision.search import Checkpoint, Standing
 from nst_jax.vision.settings import TopPatches
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     standing = checkpoint.load(config.layers) if values.resume else None
     if standing is None:
         next(stream.batches(1))  # refuses data of which nothing can be read, before anything is written
-        files.write_bytes(folder / "config.json", _json(dataclasses.asdict(config)))
+        files.write_json(folder / "config.json", dataclasses.asdict(config))
         standing = search.start(network, config)
     standing, finished = search.search(network, stream, config, standing, checkpoint)
     if not finished:
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
         return cli.EXIT_INTERRUPTED
     summary = _summary(config, weights, standing)
     patches_report.write(Report(config, network, weights.arch, stream, standing.lists, summary), folder)
-    files.write_bytes(folder / "run.json", _json(_record(config, weights, standing)))
+    files.write_json(folder / "run.json", _record(config, weights, standing))
     checkpoint.path.unlink(missing_ok=True)
     print(f"done: {folder / 'index.html'}, {summary}")
     return 0
@@ -64,10 +64,7 @@ def load(config: TopPatches) -> tuple[VGG, Weights]:
         UserError: it cannot be had, or ends before one of the layers, or lacks a unit.
     """
     network, weights = stylize.load_network(config.network, config.layers)
-    if missing := [layer for layer in config.layers if layer not in network.layers]:
-        raise UserError(
-            f"layers: {weights.name} ends before {missing[0]}; choices: {', '.join(network.layers)}"
-        )
+    units.require_layers("layers", config.layers, network, weights)
     for layer, lists in search.start(network, config).lists.items():
         config.units_of(layer, len(lists.image))
     return network, weights
@@ -139,10 +136,6 @@ def _record(config: TopPatches, weights: Weights, standing: Standing) -> dict[st
         "peak_memory_bytes": peak_memory_bytes(),
         **environment(),
     }
-
-
-def _json(values: Mapping[str, Any]) -> bytes:
-    return (json.dumps(values, indent=2) + "\n").encode()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Files that are either whole or not there: atomic writes, and the per-user cache folder."""
 
 import contextlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -48,6 +50,11 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Write `data` to `path` atomically."""
     with atomic(path) as temporary:
         temporary.write_bytes(data)
+
+
+def write_json(path: str | os.PathLike[str], values: Any) -> None:
+    """Write `values`, indented, to `path` atomically."""
+    write_bytes(path, (json.dumps(values, indent=2) + "\n").encode())
 
 
 def cannot_write(path: str | os.PathLike[str], error: OSError) -> UserError:

@@ -48,7 +48,7 @@ class RunFolder:
         """
         if self.begun() or (self.path / "result.png").exists():
             raise UserError(f"--workdir: {self.path} holds a run already; add --resume, or choose another")
-        files.write_bytes(self.path / "config.json", _json(configs.to_dict(self.config)))
+        files.write_json(self.path / "config.json", configs.to_dict(self.config))
 
     def begun(self) -> bool:
         """Whether the folder holds a run."""
@@ -97,7 +97,7 @@ class RunFolder:
         result = self.path / "result.png"
         settings = json.dumps(configs.to_dict(self.config))
         images.write(result, image, {"Software": "nst_jax", "config": settings, "run": json.dumps(run)})
-        files.write_bytes(self.path / "run.json", _json(run))
+        files.write_json(self.path / "run.json", run)
         if run["status"] == "done":
             self._checkpoint.unlink(missing_ok=True)
         return result
@@ -161,7 +161,3 @@ def digest(*arrays: np.ndarray) -> str:
         total.update(str(array.shape).encode())
         total.update(np.ascontiguousarray(array).data)
     return total.hexdigest()
-
-
-def _json(values: Mapping[str, Any]) -> bytes:
-    return (json.dumps(values, indent=2) + "\n").encode()

@@ -123,5 +123,5 @@ def test_the_command_leaves_pictures_a_sheet_and_the_activations(tiny_weights, t
 def test_a_unit_that_does_not_exist_is_refused_before_anything_is_written(tiny_weights, tmp_path):
     folder = tmp_path / "run"
     result = call(*flags(tiny_weights, folder, "(1,6)"), module="experiments.maximize")
-    assert_refused(result, "units: no unit 6", "has units 0 to 5")
+    assert_refused(result, "units: conv2_1 has no unit 6", "choices: 0 to 5")
     assert not folder.exists()

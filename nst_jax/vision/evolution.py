@@ -14,12 +14,13 @@ from jaxtyping import Float32
 
 from nst_jax import fields
 from nst_jax.config import POOLS
-from nst_jax.data import Batch, Box, Stream
+from nst_jax.data import Box, Stream
 from nst_jax.errors import UserError
 from nst_jax.networks import VGG
 from nst_jax.vision import deconvnet, receptive, top_patches
 from nst_jax.vision.patches_sheet import cut
-from nst_jax.vision.top_patches import NO_IMAGE, Patch, Strongest
+from nst_jax.vision.top_patches import Patch, Strongest, numbers
+from nst_jax.vision.units import require_units
 from nst_jax.weights.topology import ARCHES, convs_up_to, layer_names
 
 
@@ -84,10 +85,7 @@ def look(network: VGG, stream: Stream, settings: Settings) -> dict[int, Seen | N
         UserError: there is no such unit, or nothing can be read.
     """
     lists = _strongest(network, stream, settings)
-    width = len(lists.image)
-    for unit in settings.units:
-        if not 0 <= unit < width:
-            raise UserError(f"units: {settings.layer} has no unit {unit}; choices: 0 to {width - 1}")
+    require_units("units", settings.units, settings.layer, width=len(lists.image))
     fired = {unit: patches[0] for unit in settings.units if (patches := top_patches.patches_of(lists, unit))}
     seen = _projected(network, stream, settings, fired) if fired else {}
     return {unit: seen.get(unit) for unit in settings.units}
@@ -97,14 +95,8 @@ def _strongest(network: VGG, stream: Stream, settings: Settings) -> Strongest:
     """One pass over the pictures, for all units of the layer."""
     lists = top_patches.begin(network, (settings.layer,), settings.size, top=1)
     for batch in stream.batches(settings.batch):
-        lists, _ = top_patches.step(network, lists, jnp.asarray(batch.pixels), _numbers(batch))
+        lists, _ = top_patches.step(network, lists, jnp.asarray(batch.pixels), numbers(batch))
     return jax.device_get(lists[settings.layer])
-
-
-def _numbers(batch: Batch) -> jax.Array:
-    numbers = np.full(len(batch.pixels), NO_IMAGE, np.int32)
-    numbers[: len(batch.frames)] = [frame.index for frame in batch.frames]
-    return jnp.asarray(numbers)
 
 
 def _projected(network: VGG, stream: Stream, settings: Settings, fired: dict[int, Patch]) -> dict[int, Seen]:

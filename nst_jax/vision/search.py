@@ -15,12 +15,12 @@ from safetensors.numpy import save
 from tqdm import tqdm
 
 from nst_jax import files
-from nst_jax.data import Batch, Stream
+from nst_jax.data import Stream
 from nst_jax.errors import UserError
 from nst_jax.networks import VGG
 from nst_jax.record import CtrlC
 from nst_jax.vision.settings import TopPatches
-from nst_jax.vision.top_patches import NO_IMAGE, Strongest, begin, step
+from nst_jax.vision.top_patches import Strongest, begin, numbers, step
 
 AHEAD = 2  # batches given to the device before the host waits: it never idles, and memory stays bounded
 
@@ -104,7 +104,7 @@ def search(
     under_way = deque[jax.Array]()
     with CtrlC() as ctrl_c, _bar(len(stream), position) as bar:
         for batch in stream.batches(settings.batch, position):
-            lists, count = step(network, lists, jnp.asarray(batch.pixels), _numbers(batch))
+            lists, count = step(network, lists, jnp.asarray(batch.pixels), numbers(batch))
             position, images = batch.frames[-1].index + 1, images + len(batch.frames)
             under_way.append(count)
             if len(under_way) > AHEAD:
@@ -120,12 +120,6 @@ def search(
             bar.update(position - bar.n)
         checkpoint.save(now())
     return now(), not ctrl_c.pressed
-
-
-def _numbers(batch: Batch) -> jax.Array:
-    """Each row's image; the rows that only fill up the last batch have none."""
-    numbers = [frame.index for frame in batch.frames]
-    return jnp.array([*numbers, *[NO_IMAGE] * (len(batch.pixels) - len(numbers))], jnp.int32)
 
 
 def _bar(images: int, position: int) -> tqdm:

@@ -8,6 +8,7 @@ from nst_jax.config import NetworkConfig
 from nst_jax.errors import UserError
 from nst_jax.vision import receptive
 from nst_jax.vision.deconvnet import RULES
+from nst_jax.vision.units import require_units
 from nst_jax.weights.topology import layer_names
 
 ALL = "all"
@@ -77,9 +78,7 @@ class TopPatches:
         """
         if self.units == ALL:
             return tuple(range(width))
-        for unit in self.chosen_units():
-            if unit >= width:
-                raise UserError(f"units: {layer} has no unit {unit}; choices: 0 to {width - 1}")
+        require_units("units", self.chosen_units(), layer, width)
         return self.chosen_units()
 
     def shown_of(self, layer: str, width: int) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, UInt8
 
+from nst_jax.data import Batch
 from nst_jax.networks import VGG
 
 NO_IMAGE = -1
@@ -81,6 +82,12 @@ def merge(lists: Strongest, batch: Strongest) -> Strongest:
     both = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), lists, batch)
     _, chosen = lax.top_k(both.activation, lists.activation.shape[1])
     return jax.tree.map(lambda part: jnp.take_along_axis(part, chosen, axis=1), both)
+
+
+def numbers(batch: Batch) -> Int[Array, "b"]:
+    """Each row's image; the rows that only fill up the last batch have none."""
+    held = [frame.index for frame in batch.frames]
+    return jnp.array([*held, *[NO_IMAGE] * (len(batch.pixels) - len(held))], jnp.int32)
 
 
 class Patch(NamedTuple):
