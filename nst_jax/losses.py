@@ -5,6 +5,7 @@ F is a layer's activation, "1 h w n": n filters at m = h * w positions.
 
 from collections.abc import Mapping
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -19,14 +20,24 @@ def gram(F: Float[Array, "1 h w n"]) -> Float[Array, "n n"]:
 
     Gatys et al. 2015, equation 3; the division lets pictures of different sizes be compared.
     """
-    filters = F.shape[-1]
-    positions = F.size // filters
-    rows = F.reshape(positions, filters)
-    padded = jnp.pad(rows, ((0, -positions % POSITIONS_PER_SUM), (0, 0)))
-    blocks = padded.reshape(-1, min(POSITIONS_PER_SUM, padded.shape[0]), filters)
+    return _products(F.reshape(-1, F.shape[-1])) * (F.shape[-1] / F.size)
+
+
+@jax.custom_vjp
+def _products(rows: Float[Array, "m n"]) -> Float[Array, "n n"]:
+    """`rows`^T `rows`. Its own gradient takes one product where the general rule takes two."""
+    positions, filters = rows.shape
+    size = min(POSITIONS_PER_SUM, positions)
+    blocks = jnp.pad(rows, ((0, -positions % size), (0, 0))).reshape(-1, size, filters)
     # HIGHEST: accelerators would otherwise round the factors to fewer bits.
-    products = jnp.einsum("bpi,bpj->bij", blocks, blocks, precision=lax.Precision.HIGHEST)
-    return products.sum(0) / positions
+    return jnp.einsum("bpi,bpj->bij", blocks, blocks, precision=lax.Precision.HIGHEST).sum(0)
+
+
+def _products_gradient(rows: Array, cotangent: Array) -> tuple[Array]:
+    return (jnp.matmul(rows, cotangent + cotangent.T, precision=lax.Precision.HIGHEST),)
+
+
+_products.defvjp(lambda rows: (_products(rows), rows), _products_gradient)
 
 
 def content_loss(F: Float[Array, "1 h w n"], P: Float[Array, "1 h w n"]) -> Float[Array, ""]:
@@ -44,7 +55,12 @@ def style_loss(F: Float[Array, "1 h w n"], A: Float[Array, "n n"]) -> Float[Arra
 
     Each Gram is divided by its own number of positions: the paper's 1/(4 n^2 m^2) when the sizes agree.
     """
-    return jnp.sum(jnp.square(gram(F) - A)) / (4 * A.shape[0] ** 2)
+    return gram_loss(gram(F), A)
+
+
+def gram_loss(G: Float[Array, "n n"], A: Float[Array, "n n"]) -> Float[Array, ""]:
+    """`style_loss` of a picture whose `gram` is `G`."""
+    return jnp.sum(jnp.square(G - A)) / (4 * A.shape[0] ** 2)
 
 
 def total_variation(image: Float[Array, "1 h w c"]) -> Float[Array, ""]:

@@ -74,7 +74,7 @@ def drawn(rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
         }
         for kind, mask in masks.items():
             share = np.float32(mask).reshape(SIDE, FINER, SIDE, FINER).mean((1, 3))[..., np.newaxis]
-            yield f"{kind}_{number:02d}", np.float32(share * one + (1 - share) * two)
+            yield f"{kind}_{number:02d}", np.asarray(share * one + (1 - share) * two, np.float32)
 
 
 if __name__ == "__main__":

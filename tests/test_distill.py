@@ -189,5 +189,5 @@ def test_hardly_a_filter_of_slim_is_dead_on_a_photograph(name):
     for layer, F in slim()(photo, student.CONVS).items():
         assert np.isfinite(F).all(), layer
         dead = np.flatnonzero(np.asarray(F.max((0, 1, 2))) <= 0)
-        # A rare filter or two of 152, or three of 256, may find nothing in one photograph, such as a rocket's sky.
+        # A rare filter of 152, or three of 256, may find nothing in one photograph, such as a rocket's sky.
         assert dead.size <= 0.0125 * F.shape[-1], f"{layer}: {dead}"

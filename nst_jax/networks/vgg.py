@@ -18,14 +18,22 @@ POOLS = {"avg": nnx.avg_pool, "max": nnx.max_pool}
 class Conv(nnx.Module):
     """3x3 convolution, zero padding, bias, ReLU."""
 
-    def __init__(self, kernel: Float[Array, "3 3 i o"], bias: Float[Array, "o"]):
-        """Hold the trained `kernel` and `bias`."""
+    def __init__(
+        self,
+        kernel: Float[Array, "3 3 i o"],
+        bias: Float[Array, "o"],
+        algorithm: str = "auto",
+        precision: str = "float32",
+    ):
+        """Hold the trained `kernel` and `bias`; `algorithm` and `precision` are those of `conv3x3`."""
         self.kernel = nnx.Param(kernel)
         self.bias = nnx.Param(bias)
+        self.algorithm = algorithm
+        self.precision = precision
 
     def __call__(self, x: Float[Array, "b h w i"], relu: Relu = nnx.relu) -> Float[Array, "b h w o"]:
         """The rectified response of each filter."""
-        return relu(conv3x3(x, self.kernel[...]) + self.bias[...])
+        return relu(conv3x3(x, self.kernel[...], self.algorithm, self.precision) + self.bias[...])
 
 
 class VGG(nnx.Module):
@@ -36,13 +44,14 @@ class VGG(nnx.Module):
     that stops there. Simonyan & Zisserman 2015; average pooling is Gatys et al. 2015, section 'Methods'.
     """
 
-    def __init__(self, weights: Weights, pool: str = "avg"):
-        """Take the kernels of `weights`; `pool` is 'avg' or 'max'."""
+    def __init__(self, weights: Weights, pool: str = "avg", conv: str = "auto", precision: str = "float32"):
+        """Take the kernels of `weights`; `pool` is 'avg' or 'max'; `conv` and `precision` as in `conv3x3`."""
         self.pool = pool
+        self.precision = precision
         self.preprocessing = weights.preprocessing
         self.layers = _reachable(weights)
         self.convs = nnx.Dict(
-            {name: _conv(weights, name) for name in weights.layers() if name in self.layers}
+            {name: _conv(weights, name, conv, precision) for name in weights.layers() if name in self.layers}
         )
 
     def __call__(
@@ -89,5 +98,6 @@ def _reachable(weights: Weights) -> tuple[str, ...]:
     return tuple(reachable)
 
 
-def _conv(weights: Weights, name: str) -> "Conv":
-    return Conv(*(jnp.asarray(weights.arrays[f"{name}.{part}"]) for part in ("kernel", "bias")))
+def _conv(weights: Weights, name: str, algorithm: str, precision: str) -> "Conv":
+    kernel, bias = (jnp.asarray(weights.arrays[f"{name}.{part}"]) for part in ("kernel", "bias"))
+    return Conv(kernel, bias, algorithm, precision)
