@@ -44,6 +44,7 @@ def get_config(variant: str = "paper") -> ConfigDict:
     config.optimizer.steps = 500  # at each scale
     config.optimizer.learning_rate = 0.02  # of adam; gd needs its own, about 1e-9 here; lbfgs has none
     config.scales = (1.0,)  # coarse to fine, e.g. (0.5, 1.0)
+    config.tile = 0  # e.g. 512: the same picture in less memory and more time; 0 for no tiles
 
     config.log_every = 10  # steps
     config.snapshot_every = 50

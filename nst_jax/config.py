@@ -12,10 +12,14 @@ from nst_jax.errors import UserError
 from nst_jax.weights.topology import ARCHES, layer_names
 
 POOLS = ("avg", "max")
+PRECISIONS = ("float32", "tf32", "bfloat16")
+CONVS = ("auto", "direct", "winograd")
 OPTIMIZERS = ("lbfgs", "adam", "gd")
 CONTENT_LOSSES = ("sum", "mean")
 # The deepest networks halve a picture four times before their last convolutions.
 SMALLEST_SIDE = 16
+# Below it windows are mostly the tiles' surroundings.
+SMALLEST_TILE = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +29,15 @@ class NetworkConfig:
     arch: str = "vgg19"
     weights: str = "auto"  # 'auto', 'random', a registered name, or a path
     pool: str = "avg"
+    conv: str = "auto"  # the algorithm of its convolutions, see networks/conv.py
     normalize: bool = False  # filters rescaled to mean activation 1; changes what alpha/beta means
+    precision: str = "float32"  # of the convolutions' factors; GPUs are faster with 'tf32', 'bfloat16'
 
     def __post_init__(self) -> None:
         fields.one_of("network.arch", self.arch, ARCHES)
         fields.one_of("network.pool", self.pool, POOLS)
+        fields.one_of("network.conv", self.conv, CONVS)
+        fields.one_of("network.precision", self.precision, PRECISIONS)
         fields.not_empty("network.weights", self.weights)
 
 
@@ -40,11 +48,14 @@ class OptimizerConfig:
     name: str = "lbfgs"
     steps: int = 500
     learning_rate: float = 0.02  # of adam and gd, in [0,1] pixel units; lbfgs searches its own
+    memory: int = 10  # steps that lbfgs remembers
+    bands: bool = False  # lbfgs begins with a scale for each band of frequencies: see nst_jax.bands
 
     def __post_init__(self) -> None:
         fields.one_of("optimizer.name", self.name, OPTIMIZERS)
         fields.at_least("optimizer.steps", self.steps, 1)
         fields.positive("optimizer.learning_rate", self.learning_rate)
+        fields.at_least("optimizer.memory", self.memory, 1)
 
 
 def _gatys_content() -> dict[str, float]:
@@ -74,6 +85,7 @@ class Config:
     content_loss: str = "sum"  # the paper's half sum of squares, or the released code's 'mean'
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     scales: tuple[float, ...] = (1.0,)  # coarse to fine, relative to `size`
+    tile: int = 0  # side of the tiles by which the losses are computed, pixels; 0: the whole picture at once
     log_every: int = 10  # steps between lines of metrics.jsonl
     snapshot_every: int = 50  # steps between pictures in progress/
 
@@ -84,6 +96,8 @@ class Config:
         fields.positive("style_scale", self.style_scale)
         fields.at_least("seed", self.seed, 0)
         fields.one_of("content_loss", self.content_loss, CONTENT_LOSSES)
+        if self.tile:
+            fields.at_least("tile", self.tile, SMALLEST_TILE)
         fields.at_least("log_every", self.log_every, 1)
         fields.at_least("snapshot_every", self.snapshot_every, 1)
         self._check_weights()

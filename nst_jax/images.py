@@ -92,13 +92,13 @@ def resize(
 
 def fit(image: Float[np.ndarray, "1 h w 3"], longer_side: int) -> Float32[np.ndarray, "1 h2 w2 3"]:
     """Resize to `longer_side` pixels, keeping the aspect ratio to the nearest pixel."""
-    return resize(image, *fitted(image.shape[1], image.shape[2], longer_side))
+    return resize(image, *fitted(image.shape[1:3], longer_side))
 
 
-def fitted(height: int, width: int, longer_side: int) -> tuple[int, int]:
+def fitted(size: tuple[int, ...], longer_side: int) -> tuple[int, int]:
     """Height and width after `fit`."""
-    scale = longer_side / max(height, width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
+    scale = longer_side / max(size)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def sample_names() -> tuple[str, ...]:

@@ -18,12 +18,17 @@ def affordable_lanes(start: Any, problem: Any, image: Any, shared: Any) -> int:
 
     The arguments may be `jax.ShapeDtypeStruct`s; `shared` is the part of `problem` that all lanes share.
     """
+    lane = needed_bytes(start, problem, image) - size(shared)
+    fit = max(1, int(SHARE * free_bytes() / lane))
+    return min(fit, MOST_ON_CPU) if jax.default_backend() == "cpu" else fit
+
+
+def needed_bytes(start: Any, problem: Any, image: Any) -> int:
+    """What a run holds whose first evaluation is `start(problem, image)`, by the compiler's count of it."""
     needs: Any = jax.jit(start).lower(problem, image).compile().memory_analysis()
     state = jax.eval_shape(start, problem, image)
     # A step holds the state before and after, and the line search's own copies.
-    lane = needs.temp_size_in_bytes + _size(problem) - _size(shared) + 3 * _size(state)
-    fit = max(1, int(SHARE * free_bytes() / lane))
-    return min(fit, MOST_ON_CPU) if jax.default_backend() == "cpu" else fit
+    return needs.temp_size_in_bytes + size(problem) + 3 * size(state)
 
 
 def free_bytes() -> int:
@@ -40,5 +45,6 @@ def free_bytes() -> int:
     return FALLBACK_BYTES
 
 
-def _size(tree: Any) -> int:
+def size(tree: Any) -> int:
+    """Bytes of all arrays in `tree`."""
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))

@@ -1,14 +1,17 @@
 """J(G): the whole objective of one picture, and its terms one by one."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nst_jax import losses
+from nst_jax import losses, tiling
+from nst_jax.config import OptimizerConfig
 from nst_jax.networks import VGG
+from nst_jax.optimize import Optimizer
 
 CONTENT_LOSSES = {"sum": losses.content_loss, "mean": losses.mean_content_loss}
 
@@ -33,10 +36,7 @@ class Problem:
     style: dict[str, Any]  # A, "n n": the style's Gram matrices by layer
     weights: LossWeights
     content_loss: str = dataclasses.field(default="sum", metadata={"static": True})
-
-    def layers(self) -> tuple[str, ...]:
-        """Every layer whose activations the objective needs."""
-        return tuple({**self.content, **self.style})
+    tile: int = dataclasses.field(default=0, metadata={"static": True})  # see nst_jax.tiling; 0 for none
 
 
 def make_problem(
@@ -45,11 +45,25 @@ def make_problem(
     style: Float[Array, "1 _ _ 3"],
     weights: LossWeights,
     content_loss: str = "sum",
+    tile: int = 0,
 ) -> Problem:
     """Compute the targets once: activations of the content, Gram matrices of the style."""
-    P = _activations(network, content, tuple(weights.content))
-    F = _activations(network, style, tuple(weights.style))
-    return Problem(network, P, {layer: losses.gram(F[layer]) for layer in F}, weights, content_loss)
+    P, _ = targets(network, content, tuple(weights.content), (), tile)
+    _, A = targets(network, style, (), tuple(weights.style), tile)
+    return Problem(network, P, A, weights, content_loss, tile)
+
+
+def statistics(
+    network: VGG, image: Float[Array, "1 h w 3"], content: Sequence[str], style: Sequence[str], tile: int = 0
+) -> tuple[dict[str, Float[Array, "1 _ _ _"]], dict[str, Float[Array, "n n"]]]:
+    """Activations of `image` at the layers `content`, Gram matrices at the layers `style`.
+
+    With a `tile` they are the same, in less memory: see `nst_jax.tiling`.
+    """
+    if tile:
+        return tiling.statistics(network, image, content, style, tile)
+    F = network(image, tuple({*content, *style}))
+    return {layer: F[layer] for layer in content}, {layer: losses.gram(F[layer]) for layer in style}
 
 
 def terms(problem: Problem, image: Float[Array, "1 h w 3"]) -> dict[str, Float[Array, ""]]:
@@ -59,10 +73,10 @@ def terms(problem: Problem, image: Float[Array, "1 h w 3"]) -> dict[str, Float[A
     layers of w_L times `style/L`. Gatys et al. 2015, equations 1, 4, 5 and 7.
     """
     weights = problem.weights
-    F = problem.network(image, problem.layers())
+    F, G = statistics(problem.network, image, tuple(problem.content), tuple(problem.style), problem.tile)
     content_loss = CONTENT_LOSSES[problem.content_loss]
     content = {layer: content_loss(F[layer], P) for layer, P in problem.content.items()}
-    style = {layer: losses.style_loss(F[layer], A) for layer, A in problem.style.items()}
+    style = {layer: losses.gram_loss(G[layer], A) for layer, A in problem.style.items()}
     parts = {
         "content": losses.weighted_sum(content, weights.content),
         "style": losses.weighted_sum(style, weights.style),
@@ -82,7 +96,12 @@ def total(problem: Problem, image: Float[Array, "1 h w 3"]) -> Float[Array, ""]:
     return terms(problem, image)["total"]
 
 
-_activations = jax.jit(lambda network, image, layers: network(image, layers), static_argnums=2)
+def optimizer(settings: OptimizerConfig) -> Optimizer:
+    """Minimises `total` as the config says."""
+    return Optimizer(total, settings.name, settings.learning_rate, settings.memory, settings.bands)
+
+
+targets = jax.jit(statistics, static_argnums=(2, 3, 4))
 
 
 def loss_weights(

@@ -15,6 +15,7 @@ import optax
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from nst_jax.bands import lbfgs_direction
 from nst_jax.errors import UserError
 
 RUNNING, NOT_FINITE, STALLED = 0, 1, 2
@@ -53,11 +54,11 @@ class DivergedError(UserError):
         self.state = state
 
 
-def transformation(name: str, learning_rate: float) -> optax.GradientTransformationExtraArgs:
-    """The optax optimiser behind `optimizer.name`."""
+def transformation(name: str, learning_rate: float, direction: Any) -> optax.GradientTransformationExtraArgs:
+    """The optax optimiser behind `optimizer.name`; `direction` is of lbfgs."""
     search = optax.scale_by_zoom_linesearch(LBFGS_LINE_SEARCH_STEPS, initial_guess_strategy="one")
     choices = {
-        "lbfgs": lambda: optax.lbfgs(memory_size=LBFGS_MEMORY, linesearch=search),
+        "lbfgs": lambda: optax.chain(direction, search),
         "adam": lambda: optax.adam(learning_rate),
         "gd": lambda: optax.sgd(learning_rate),
     }
@@ -71,11 +72,19 @@ class Optimizer:
     values stale. `gd` is exactly G := G - learning_rate * dJ/dG while the loss is finite.
     """
 
-    def __init__(self, objective: Objective, name: str, learning_rate: float):
+    def __init__(
+        self,
+        objective: Objective,
+        name: str,
+        learning_rate: float,
+        memory: int = LBFGS_MEMORY,
+        bands: bool = False,
+    ):
         """Hold the jitted programs; each compiles once per image shape."""
         self.name = name
         self.objective = objective
-        self.transformation = transformation(name, learning_rate)
+        self.direction = lbfgs_direction(memory, bands)
+        self.transformation = transformation(name, learning_rate, self.direction)
         self.start = jax.jit(self._start)
         self.advance = jax.jit(self._advance)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from absl import flags
 
-from nst_jax import cli, report, stylize
+from nst_jax import cli, estimate, report, stylize
 from nst_jax.config import Config, from_dict, to_dict
 from nst_jax.errors import UserError
 from nst_jax.run_folder import RunFolder, read_config
@@ -24,6 +24,7 @@ def main(argv: list[str]) -> int:
         return 0
     cli.use_compilation_cache()
     job = stylize.prepare(folder.config)
+    print(f"estimate: {report.size(float(estimate.require_memory(job)))} of memory", flush=True)
     if not (values.resume and folder.begun()):
         folder.begin()
     outcome = stylize.paint(job, folder, values.resume)

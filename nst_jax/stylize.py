@@ -4,7 +4,6 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -87,7 +86,7 @@ def load_network(config: NetworkConfig, layers: Sequence[str]) -> tuple[VGG, Wei
     weights = trained.resolve(config.weights, config.arch, convs)
     if config.normalize:
         weights = normalize(weights, config.pool)
-    return VGG(weights, config.pool), weights
+    return VGG(weights, config.pool, config.conv, config.precision), weights
 
 
 def normalize(weights: Weights, pool: str) -> Weights:
@@ -137,24 +136,29 @@ def record(job: Job, outcome: Outcome) -> dict[str, object]:
 
 def problem_at(job: Job, scale: float) -> Problem:
     """The objective at `scale` times the full size, targets included."""
+    content_size, style_size = sizes_at(job, scale)
+    content, style = images.resize(job.content, *content_size), images.resize(job.style, *style_size)
+    return make_problem(job, jnp.asarray(content), jnp.asarray(style))
+
+
+def make_problem(job: Job, content: jax.Array, style: jax.Array) -> Problem:
+    """The objective whose targets come from these two pictures."""
     config = job.config
-    content = images.fit(job.content, round(config.size * scale))
-    style = images.fit(job.style, round(config.size * scale * config.style_scale))
-    weights = objective.loss_weights(
-        config.content_weight,
-        config.style_weight,
-        config.tv_weight,
-        config.active_content(),
-        config.active_style(),
-    )
-    return objective.make_problem(
-        job.network, jnp.asarray(content), jnp.asarray(style), weights, config.content_loss
-    )
+    active = config.active_content(), config.active_style()
+    weights = objective.loss_weights(config.content_weight, config.style_weight, config.tv_weight, *active)
+    return objective.make_problem(job.network, content, style, weights, config.content_loss, config.tile)
+
+
+def sizes_at(job: Job, scale: float) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Height and width of the result and of the style picture at `scale` times the full size."""
+    size = job.config.size * scale
+    content = images.fitted(job.content.shape[1:3], round(size))
+    return content, images.fitted(job.style.shape[1:3], round(size * job.config.style_scale))
 
 
 def shape_at(job: Job, scale: float) -> tuple[int, ...]:
     """The shape of the result at `scale` times the full size."""
-    return images.fit(job.content, round(job.config.size * scale)).shape
+    return (1, *sizes_at(job, scale)[0], 3)
 
 
 def initial_image(job: Job, scale: float) -> np.ndarray:
@@ -168,7 +172,7 @@ def initial_image(job: Job, scale: float) -> np.ndarray:
 def _through_scales(job: Job, recorder: Recorder, saved: Checkpoint | None) -> State:
     """Optimise at each scale in turn, each from the result of the one before."""
     config = job.config
-    optimizer = Optimizer(objective.total, config.optimizer.name, config.optimizer.learning_rate)
+    optimizer = objective.optimizer(config.optimizer)
     state: State | None = None
     for index in range(saved.scale if saved else 0, len(config.scales)):
         problem = problem_at(job, config.scales[index])
@@ -184,7 +188,7 @@ def _through_scales(job: Job, recorder: Recorder, saved: Checkpoint | None) -> S
             recorder.log(state)
         advance = optimizer.advance.lower(problem, state, jnp.int32(1)).compile()
         if index == 0:
-            _print_estimate(config, optimizer, problem, state, advance)
+            _print_estimate(config, optimizer, problem, state)
         state = minimize(optimizer, problem, state, recorder.stops(), recorder, advance)
         if recorder.interrupted:
             break
@@ -201,20 +205,16 @@ def _begin(
     return state._replace(step=jnp.int32(step), evaluations=evaluations)
 
 
-def _print_estimate(
-    config: Config, optimizer: Optimizer, problem: Problem, state: State, advance: Any
-) -> None:
-    """Say what the run will take, from the compiled program's needs and one timed evaluation."""
+def _print_estimate(config: Config, optimizer: Optimizer, problem: Problem, state: State) -> None:
+    """Say how long the run will take, from one timed evaluation."""
     began = time.monotonic()
     jax.block_until_ready(optimizer.start(problem, state.image))
     pixels = sum((scale / config.scales[0]) ** 2 for scale in config.scales)
     seconds = (time.monotonic() - began) * config.optimizer.steps * EVALUATIONS_PER_STEP * pixels
-    analysis = advance.memory_analysis()
-    memory = (analysis.temp_size_in_bytes + analysis.argument_size_in_bytes) / config.scales[0] ** 2
     sizes = " + ".join(str(round(config.size * scale)) for scale in config.scales)
     print(
-        f"estimate: {report.duration(seconds)} and {report.size(memory)} for {config.optimizer.steps} "
-        f"steps of {config.optimizer.name} at {sizes} px",
+        f"estimate: {report.duration(seconds)} for {config.optimizer.steps} steps of "
+        f"{config.optimizer.name} at {sizes} px",
         flush=True,
     )
 
