@@ -1,23 +1,18 @@
-"""Many jobs as few programs: those that agree in shape and network are painted together, lane by lane.
-
-Within a group may differ: pictures of the same shape, layers and their weights, alpha, beta, tv, init, seed.
-Each result is the single run's up to rounding.
-"""
+"""Jobs under way together, each recorded into a folder of its own and resumed from it as a single run is."""
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nst_jax import images, memory, objective, stylize
-from nst_jax.lanes import Lanes, freeze
-from nst_jax.objective import Problem
-from nst_jax.optimize import CHUNK_SECONDS, NOT_FINITE, RUNNING, Optimizer, State
-from nst_jax.record import metrics_line, stops
-from nst_jax.run_folder import RunFolder
+from nst_jax import images, stylize
+from nst_jax.lanes import Lane, freeze
+from nst_jax.optimize import CHUNK_SECONDS, NOT_FINITE, RUNNING, State, restore
+from nst_jax.painter import Painter
+from nst_jax.record import CHECKPOINT_SPACING, metrics_line, stops
+from nst_jax.run_folder import Checkpoint, RunFolder
 from nst_jax.stylize import Job, Outcome
 
 MOST_EVALUATIONS = 4096  # between two looks
@@ -25,160 +20,127 @@ MOST_EVALUATIONS = 4096  # between two looks
 Watch = Callable[[np.ndarray], bool]
 
 
-def group(jobs: Sequence[Job]) -> list[list[int]]:
-    """The indices of `jobs` in groups that one program can paint, in order of their first."""
-    groups: dict[Any, list[int]] = {}
-    for index, job in enumerate(jobs):
-        groups.setdefault(_key(job), []).append(index)
-    return list(groups.values())
+def paint(
+    painter: Painter,
+    jobs: Sequence[Job],
+    folders: Sequence[RunFolder],
+    watch: Watch,
+    saved: Sequence[Checkpoint | None] | None = None,
+) -> list[Outcome]:
+    """Optimise up to `painter.width` jobs together, recording each into its folder as a single run would.
 
+    A job goes on from its checkpoint in `saved`; those that have one must be at the same scale. `watch` gets
+    the steps that each has taken now and then, and ends the work by returning False. A job whose loss stays
+    not finite ends as 'diverged' with its best image; the others go on.
 
-def _key(job: Job) -> Any:
-    config = job.config
-    rate = None if config.optimizer.name == "lbfgs" else config.optimizer.learning_rate
-    return (
-        (job.weights.sha256, job.weights.arch, job.weights.preprocessing, config.network.pool),
-        tuple(stylize.shape_at(job, scale) for scale in config.scales),
-        (config.optimizer.name, config.optimizer.steps, rate, config.scales, config.content_loss),
-        (config.log_every, config.snapshot_every),
-    )
-
-
-class Painter:
-    """Paints jobs of one group, up to `width` at a time, with one program per scale."""
-
-    def __init__(self, jobs: Sequence[Job], width: int | None = None):
-        """Take the union of the jobs' layers; `width` is chosen from the memory at hand where it is None."""
-        self.config = config = jobs[0].config
-        # Every lane computes the layers of all jobs: a weight of 0 turns off those that are not its own.
-        self.content_layers = sorted({layer for job in jobs for layer in job.config.active_content()})
-        self.style_layers = sorted({layer for job in jobs for layer in job.config.active_style()})
-        optimizer = Optimizer(objective.total, config.optimizer.name, config.optimizer.learning_rate)
-        self.lanes = Lanes(optimizer, self.join)
-        self.network = self.lanes.replicate(jobs[0].network)
-        self.terms = jax.jit(jax.vmap(self._terms, (None, 0, 0)))
-        if width is None:
-            width = self._affordable(jobs[0]) if len(jobs) > 1 else 1
-        self.width = self.lanes.width(min(len(jobs), width))
-
-    @property
-    def compilations(self) -> int:
-        """How many step programs were compiled: one per scale."""
-        return self.lanes.advance._cache_size()
-
-    def paint(self, jobs: Sequence[Job], folders: Sequence[RunFolder], watch: Watch) -> list[Outcome]:
-        """Optimise up to `width` jobs together, recording each into its folder as a single run would.
-
-        `watch` gets the steps that each has taken now and then, and ends the work by returning False. A job
-        whose loss stays not finite ends as 'diverged' with its best image; the others go on.
-
-        Raises:
-            UserError: a folder cannot be written.
-        """
-        batch = _Batch(self, jobs, folders, watch)
-        for scale in range(len(self.config.scales)):
-            if not batch.optimize(scale):
-                break
-        return batch.finish()
-
-    def join(self, network: Any, own: Any) -> Problem:
-        """The problem of one lane."""
-        content, style, weights = own
-        return Problem(network, content, style, weights, self.config.content_loss)
-
-    def own(self, job: Job, scale: float) -> Any:
-        """Targets and weights of `job` for all layers of the group: its problem without the network."""
-        problem = stylize.problem_at(job, scale)
-        image = jax.ShapeDtypeStruct(stylize.shape_at(job, scale), jnp.float32)
-        layers = tuple({*self.content_layers, *self.style_layers})
-        shapes = jax.eval_shape(lambda network, x: network(x, layers), job.network, image)
-        F = {layer: shapes[layer].shape for layer in self.content_layers}
-        G = {layer: 2 * shapes[layer].shape[-1:] for layer in self.style_layers}
-        weights = problem.weights._replace(
-            content=_filled(problem.weights.content, dict.fromkeys(F, ())),
-            style=_filled(problem.weights.style, dict.fromkeys(G, ())),
-        )
-        return _filled(problem.content, F), _filled(problem.style, G), weights
-
-    def _terms(self, network: Any, own: Any, image: jax.Array) -> dict[str, jax.Array]:
-        return objective.terms(self.join(network, own), image)
-
-    def _affordable(self, job: Job) -> int:
-        own = self.own(job, 1.0)
-        image = jax.ShapeDtypeStruct(stylize.shape_at(job, 1.0), jnp.float32)
-        problem = self.join(job.network, own)
-        return memory.affordable_lanes(self.lanes.optimizer._start, problem, image, job.network)
+    Raises:
+        UserError: a folder cannot be written.
+    """
+    batch = _Batch(painter, jobs, folders, watch, saved or [None] * len(jobs))
+    first = max((checkpoint.scale for checkpoint in batch.saved.values()), default=0)
+    for scale in range(first, len(painter.config.scales)):
+        if not batch.optimize(scale):
+            break
+    return batch.finish()
 
 
 class _Batch:
     """Jobs under way together."""
 
-    def __init__(self, painter: Painter, jobs: Sequence[Job], folders: Sequence[RunFolder], watch: Watch):
+    def __init__(
+        self,
+        painter: Painter,
+        jobs: Sequence[Job],
+        folders: Sequence[RunFolder],
+        watch: Watch,
+        saved: Sequence[Checkpoint | None],
+    ):
         self.painter, self.jobs, self.folders, self.watch = painter, jobs, folders, watch
-        self.config = painter.config
-        self.network = painter.network
+        self.config, self.network = painter.config, painter.network
         # The last job stands in for those that are lacking; its copies take no step.
         self.padded = [*jobs, *[jobs[-1]] * (painter.width - len(jobs))]
-        self.resting = np.arange(painter.width) >= len(jobs)
-        self.diverged: dict[int, tuple[State, float]] = {}
+        self.identities = [job.identity() for job in jobs]
+        self.saved = {lane: checkpoint for lane, checkpoint in enumerate(saved) if checkpoint}
+        self.outcomes: dict[int, Outcome] = {}
         self.logged = [-1] * len(jobs)
         self.interrupted = False
-        self.began = time.monotonic()
+        self.scale = 0
+        self.began = time.monotonic() - max((held.seconds for held in self.saved.values()), default=0.0)
+        self.next_checkpoint = time.monotonic()
         self.evaluations = 1  # of a chunk; grows until one takes CHUNK_SECONDS
-        self.state: State | None = None
-        for folder in folders:
-            folder.metrics.rewind(-1) if folder.begun() else folder.begin()
+        self.before: State | None = None  # of all lanes, at the end of the last scale
+        for lane, folder in enumerate(folders):
+            if not folder.begun():
+                folder.begin()
+            elif lane not in self.saved:
+                folder.metrics.rewind(-1)
 
     def optimize(self, index: int) -> bool:
         """Go through the scale of that index; False when the work was ended."""
-        scale = self.config.scales[index]
+        self.scale = index
+        scale, steps = self.config.scales[index], self.config.optimizer.steps
         own = [self.painter.own(job, scale) for job in self.padded]
         self.own = self.painter.lanes.place(jax.tree.map(lambda *leaves: jnp.stack(leaves), *own))
         pictures = [self._image(lane, scale) for lane in range(self.painter.width)]
-        self.lanes = self._started(np.stack(pictures), index * self.config.optimizer.steps)
+        self.lanes = self._started(np.stack(pictures), index * steps)
         if index == 0:
-            self._log(scale)
+            self._log(0)
+        reached = min(np.asarray(self.lanes.state.step)[~self.resting], default=0)
         for stop in stops(self.config, index):
+            if stop < reached:
+                continue
             if not self._advance(stop):
                 self.interrupted = True
+                self._checkpoint()
                 break
-            if stop % self.config.log_every == 0 or stop % self.config.optimizer.steps == 0:
-                self._log(scale)
+            if stop % self.config.log_every == 0 or stop % steps == 0:
+                self._log(stop)
             if stop % self.config.snapshot_every == 0:
                 self._draw(stop)
-        self.state = self.lanes.state
+        self.before = self.lanes.state
         return not self.interrupted
 
     def finish(self) -> list[Outcome]:
-        """Save every job's result."""
-        outcomes, states = [], jax.device_get(self.lanes.state)
-        for lane, (job, folder) in enumerate(zip(self.jobs, self.folders, strict=True)):
-            status = "interrupted" if self.interrupted else "done"
-            state, seconds = _lane(states, lane), time.monotonic() - self.began
-            if lane in self.diverged:
-                status, (state, seconds) = "diverged", self.diverged[lane]
-            image = np.asarray(state.image if status == "done" else state.best_image)
-            outcome = Outcome(image, status, int(state.step), int(state.evaluations), seconds)
-            folder.save_result(image, stylize.record(job, outcome) | {"painted_together": len(self.jobs)})
-            outcomes.append(outcome)
-        return outcomes
+        """Save the result of every job that has not ended yet."""
+        states = jax.device_get(self.lanes.state)
+        for lane in range(len(self.jobs)):
+            if lane not in self.outcomes:
+                self._end(lane, "interrupted" if self.interrupted else "done", _lane(states, lane))
+        return [self.outcomes[lane] for lane in range(len(self.jobs))]
 
     def _image(self, lane: int, scale: float) -> np.ndarray:
         """Where a lane begins at `scale`: its initial image, or the result of the scale before."""
-        if self.state is None:
+        if self.before is None:
             return stylize.initial_image(self.padded[lane], scale)
         height, width = stylize.shape_at(self.padded[lane], scale)[1:3]
-        return images.resize(np.asarray(self.state.image[lane]), height, width)
+        return images.resize(np.asarray(self.before.image[lane]), height, width)
 
-    def _started(self, pictures: np.ndarray, step: int) -> Any:
-        """Fresh lanes that go on counting from the scale before; those that diverged stay where they are."""
-        before = 0 if self.state is None else self.state.evaluations
-        self.resting[: len(self.jobs)] = [lane in self.diverged for lane in range(len(self.jobs))]
-        lanes = self.painter.lanes.start(self.network, self.own, self.painter.lanes.place(pictures))
+    def _started(self, pictures: np.ndarray, step: int) -> Lane:
+        """Fresh lanes that go on counting from the scale before, or what was saved of them.
+
+        Those that diverged stay where they are.
+        """
+        evaluations = 0 if self.before is None else self.before.evaluations
+        paces = np.asarray([self.painter.pace(job) for job in self.padded], np.float32)
+        place = self.painter.lanes.place
+        lanes = self.painter.lanes.start(self.network, self.own, place(pictures), place(paces))
         state = lanes.state._replace(
-            step=jnp.full_like(lanes.state.step, step), evaluations=lanes.state.evaluations + before
+            step=jnp.full_like(lanes.state.step, step), evaluations=lanes.state.evaluations + evaluations
         )
-        return self.painter.lanes.place(freeze(lanes._replace(state=state), self.resting))
+        lanes = lanes._replace(state=state)
+        if self.saved:
+            lanes = self._restored(lanes)
+        self.resting = np.array([i >= len(self.jobs) or i in self.outcomes for i in range(len(self.padded))])
+        return place(freeze(lanes, self.resting))
+
+    def _restored(self, lanes: Lane) -> Lane:
+        """`lanes` of which those that were saved go on from there, their metrics too."""
+        states = {}
+        for lane, checkpoint in self.saved.items():
+            states[lane] = restore(checkpoint.leaves, _lane(lanes.state, lane))
+            self.logged[lane] = self.folders[lane].metrics.rewind(int(states[lane].step))
+        self.saved = {}
+        return self.painter.lanes.put(lanes, states)
 
     def _advance(self, stop: int) -> bool:
         """Bring every lane that can to the step `stop`, with a look in between; False when told to end."""
@@ -194,11 +156,13 @@ class _Batch:
                 self._recover(int(lane))
             if not self.watch(steps[: len(self.jobs)]):
                 return False
+            if time.monotonic() >= self.next_checkpoint:
+                self._checkpoint()
             if np.all((steps >= stop) & (status == RUNNING) | self.resting):
                 return True
 
     def _recover(self, lane: int) -> None:
-        """Go on with a lane that failed, or let it rest, noting whether it diverged."""
+        """Go on with a lane that failed, or let it rest; one that diverged has ended."""
         recovered = self.painter.lanes.recover(self.network, self.own, self.lanes, lane)
         if recovered is not None:
             self.lanes = recovered
@@ -206,15 +170,36 @@ class _Batch:
         self.resting[lane] = True
         state = jax.device_get(_lane(self.lanes.state, lane))
         if int(state.status) == NOT_FINITE:
-            self.diverged[lane] = state, time.monotonic() - self.began
+            self._end(lane, "diverged", state)
 
-    def _log(self, scale: float) -> None:
-        """A line of metrics for every lane that has moved since the last one, with its own layers only."""
-        state = self.lanes.state
+    def _end(self, lane: int, status: str, state: State) -> None:
+        """Save the result of a lane."""
+        image = np.asarray(state.image if status == "done" else state.best_image)
+        seconds = time.monotonic() - self.began
+        outcome = Outcome(image, status, int(state.step), int(state.evaluations), seconds)
+        about = stylize.record(self.jobs[lane], outcome) | {"painted_together": len(self.jobs)}
+        self.folders[lane].save_result(image, about)
+        self.outcomes[lane] = outcome
+
+    def _checkpoint(self) -> None:
+        """Save where every lane stands that has not ended, each into its own folder."""
+        began = time.monotonic()
+        leaves = jax.device_get(jax.tree.leaves(self.lanes.state))
+        for lane, (folder, identity) in enumerate(zip(self.folders, self.identities, strict=True)):
+            if lane not in self.outcomes:
+                mine = [np.asarray(leaf[lane]) for leaf in leaves]
+                folder.save_checkpoint(Checkpoint(mine, self.scale, began - self.began), identity)
+        now = time.monotonic()
+        self.next_checkpoint = now + CHECKPOINT_SPACING * (now - began)
+
+    def _log(self, stop: int) -> None:
+        """A line of metrics for every lane that has come to the step `stop` or rests before it."""
+        state, scale = self.lanes.state, self.config.scales[self.scale]
         terms = jax.device_get(self.painter.terms(self.network, self.own, state.image))
         steps, evaluations = jax.device_get((state.step, state.evaluations))
         for lane, job in enumerate(self.jobs):
-            if int(steps[lane]) == self.logged[lane] or lane in self.diverged:
+            here = int(steps[lane]) == stop or self.resting[lane]
+            if int(steps[lane]) == self.logged[lane] or lane in self.outcomes or not here:
                 continue
             self.logged[lane] = int(steps[lane])
             active = {f"content/{layer}" for layer in job.config.active_content()}
@@ -228,10 +213,6 @@ class _Batch:
         for lane, folder in enumerate(self.folders):
             if int(self.lanes.state.step[lane]) == step:
                 folder.save_snapshot(step, np.asarray(self.lanes.state.image[lane]))
-
-
-def _filled(held: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> dict[str, jax.Array]:
-    return {layer: held.get(layer, jnp.zeros(shape, jnp.float32)) for layer, shape in shapes.items()}
 
 
 def _lane(states: State, lane: int) -> State:

@@ -11,6 +11,14 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 560, 260, 64, 36  # pixels
 HUE_STEP = 137.5
 
 
+def legend(names: Iterable[str]) -> str:
+    """A line of names, each after a stroke of the colour that `curves` gives to the series at its place."""
+    strokes = (
+        f'<i style="background: {_colour(index)}"></i>{html.escape(name)}' for index, name in enumerate(names)
+    )
+    return f'<p class="legend">{"".join(f"<span>{stroke}</span>" for stroke in strokes)}</p>'
+
+
 def curves(series: Mapping[str, Sequence[Point]], across: str, up: str) -> str:
     """An SVG of each named series of points, heights on a logarithmic scale; pointing at a line names it.
 
@@ -40,9 +48,12 @@ def curves(series: Mapping[str, Sequence[Point]], across: str, up: str) -> str:
 
 
 def _line(name: str, points: Iterable[str], index: int) -> str:
-    colour = f"hsl({index * HUE_STEP % 360:.0f} 65% 42%)"
-    path = f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}" stroke-width="1.5">'
+    path = f'<polyline points="{" ".join(points)}" fill="none" stroke="{_colour(index)}" stroke-width="1.5">'
     return f"{path}<title>{html.escape(name)}</title></polyline>"
+
+
+def _colour(index: int) -> str:
+    return f"hsl({index * HUE_STEP % 360:.0f} 65% 42%)"
 
 
 def _tick(place: str, text: str) -> str:

@@ -13,9 +13,9 @@ from urllib.parse import quote
 import numpy as np
 
 from nst_jax import files, images, measures
-from nst_jax.curves import Point, curves
+from nst_jax.curves import Point, curves, legend
 from nst_jax.run_folder import read_run
-from nst_jax.sheet import sheet
+from nst_jax.sheet import axes, sheet
 from nst_jax.sweep_plan import Run, flat, swept
 from nst_jax.sweep_run import Sweep
 
@@ -48,12 +48,13 @@ def write(sweep: Sweep) -> Path:
 
 
 def _sources(sweep: Sweep) -> list[tuple[str, str, np.ndarray]]:
-    """(kind, name, picture) of every content and style of the sweep, at the size at which it was used."""
+    """(kind, name, picture) of every content and style that counts, at the size at which it was used."""
     seen: dict[tuple[str, str], np.ndarray] = {}
-    for run in sweep.runs:
-        for kind in ("content", "style"):
+    for kind in ("content", "style"):
+        for run in sweep.runs:
+            counts = run.config.active_content() if kind == "content" else run.config.active_style()
             name = getattr(run.config, kind)
-            if (kind, name) not in seen:
+            if counts and (kind, name) not in seen:
                 seen[kind, name] = images.fit(images.read(name), run.config.size)
     return [(kind, name, picture) for (kind, name), picture in seen.items()]
 
@@ -102,12 +103,16 @@ def _page(
     lines = {run.folder: _metrics(sweep, run) for run in sweep.runs}
     titles = {run.folder: ", ".join(run.labels) or run.folder for run in sweep.runs}
     relative = {titles[folder]: line for folder, line in lines.items()}
+    rows_, columns = axes([run.labels for run in sweep.runs])
     return string.Template(template).substitute(
         title=html.escape(sweep.name),
         summary=html.escape(sweep.summary()),
         sources="\n".join(_source(i, kind, name) for i, (kind, name, _) in enumerate(sources)),
+        # A full grid stands as on the sheet; anything else fills the width.
+        across=len(columns) if len(rows_) * len(columns) == len(sweep.runs) > len(rows_) else "auto-fill",
         figures="\n".join(_figure(run, titles[run.folder]) for run in sweep.runs),
         plots="\n".join(_plot(relative, across) for across in ("evaluations", "seconds")),
+        legend=legend(relative),
         judge=html.escape(judged),
         table=_table(rows),
         dialogs="\n".join(
@@ -139,13 +144,15 @@ def _dialog(run: Run, title: str, lines: Sequence[Mapping[str, Any]], row: Row, 
     }
     folder = quote(run.folder)
     settings = flat(run.config)
-    measured = {name: value for name, value in row.items() if name not in settings}
+    measured = {name: value for name, value in row.items() if name not in (*settings, *names)}
     return (
-        f'<dialog id="{html.escape(run.folder)}"><h2>{html.escape(title)}</h2>'
-        f'<p><a href="{folder}/result.png"><img src="{folder}/result.png" alt="" loading="lazy"></a></p>'
-        f"{curves(series, 'evaluations', 'terms before their weights, and the total')}"
-        f"{_pairs(measured, ())}<h3>Settings</h3>{_pairs(settings, names)}"
-        '<form method="dialog"><button>Close</button></form></dialog>'
+        f'<dialog id="{html.escape(run.folder)}"><form method="dialog"><h2>{html.escape(title)}</h2>'
+        "<button>Close</button></form>"
+        f'<a href="{folder}/result.png"><img src="{folder}/result.png" alt="" loading="lazy"></a>'
+        f'<div class="about"><div><h3>Loss</h3>'
+        f"{curves(series, 'evaluations', 'terms before their weights, and the total')}{legend(series)}</div>"
+        f"<div><h3>Measures</h3>{_pairs(measured, ())}</div>"
+        f"<div><h3>Settings</h3>{_pairs(settings, names)}</div></div></dialog>"
     )
 
 

@@ -7,7 +7,7 @@ Here a lane takes one evaluation at a time and moves on to its next step when *i
 the others do. The search itself is optax's, so a lane takes the steps of a single run, up to rounding.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,15 +17,14 @@ import optax
 from jax import lax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 # Not in optax's public names; tests/test_lanes.py holds it to `optax.scale_by_zoom_linesearch`.
 from optax._src.linesearch import zoom_linesearch
 
-from nst_jax.optimize import LBFGS_LINE_SEARCH_STEPS, LBFGS_MEMORY, NOT_FINITE, RUNNING, Optimizer, State
+from nst_jax.optimize import LBFGS_LINE_SEARCH_STEPS, NOT_FINITE, RUNNING, Optimizer, State
 
 _begin_search, _continue_search, _ = zoom_linesearch(LBFGS_LINE_SEARCH_STEPS)
-_direction = optax.chain(optax.scale_by_lbfgs(LBFGS_MEMORY), optax.scale(-1.0))
 
 Join = Callable[[Any, Any], Any]
 
@@ -33,9 +32,11 @@ Join = Callable[[Any, Any], Any]
 class Lane(NamedTuple):
     """One run between two evaluations."""
 
-    state: State  # after its last whole step
+    state: State  # after its last whole step; all that going on from there needs
+    pace: Float[Array, ""]  # of adam and gd: the lane's learning rate over the optimizer's
     search: Any  # L-BFGS: the line search that leaves from there; None for the other optimisers
     memory: Any  # L-BFGS: its memory once that search has ended
+    searching: Bool[Array, ""]  # whether that search has begun; else the next evaluation begins it
 
 
 class Lanes:
@@ -49,7 +50,7 @@ class Lanes:
         """Hold the programs; each compiles once per shape."""
         self.optimizer, self.join = optimizer, join
         self.mesh = Mesh(np.asarray(devices or jax.devices()), ("lanes",))
-        self.start = self._program(self._start, (None, 0, 0))
+        self.start = self._program(self._start, (None, 0, 0, 0))
         self.advance = self._program(self._advance, (None, 0, 0, None, None))
 
     def width(self, lanes: int) -> int:
@@ -71,10 +72,20 @@ class Lanes:
         if self.mesh.size > 1:
             shared, mine, state = jax.device_put((shared, mine, state), self.mesh.devices.flat[0])
         recovered = self.optimizer.recover(self.join(shared, mine), state)
-        if recovered is None:
-            return None
-        lane = self._ready(recovered)
-        return self.place(jax.tree.map(lambda all, one: _replace(all, one, index), lanes, lane))
+        return None if recovered is None else self.put(lanes, {index: recovered})
+
+    def put(self, lanes: Lane, states: Mapping[int, State]) -> Lane:
+        """`lanes` of which those whose index is in `states` go on from there."""
+
+        def replaced(leaves: Array, *ones: Any) -> np.ndarray:
+            whole = np.array(leaves)
+            for index, one in zip(states, ones, strict=True):
+                whole[index] = one
+            return whole
+
+        state = jax.tree.map(replaced, lanes.state, *states.values())
+        searching = jnp.asarray(replaced(lanes.searching, *[False] * len(states)))
+        return self.place(lanes._replace(state=state, searching=searching))
 
     def _put(self, tree: Any, spec: P) -> Any:
         # On one device arrays stay uncommitted, as programs return them: else they would compile twice.
@@ -90,8 +101,9 @@ class Lanes:
             jax.shard_map(batched, mesh=self.mesh, in_specs=specs, out_specs=P("lanes"), check_vma=False)
         )
 
-    def _start(self, shared: Any, own: Any, image: Float[Array, "1 h w 3"]) -> Lane:
-        return self._ready(self.optimizer._start(self.join(shared, own), image))
+    def _start(self, shared: Any, own: Any, image: Float[Array, "1 h w 3"], pace: Float[Array, ""]) -> Lane:
+        state = self.optimizer._start(self.join(shared, own), image)
+        return Lane(state, pace, *self._begin(state), searching=jnp.zeros((), bool))
 
     def _advance(
         self, shared: Any, own: Any, lane: Lane, stop: Int[Array, ""], evaluations: Int[Array, ""]
@@ -108,34 +120,34 @@ class Lanes:
 
         return lax.while_loop(unfinished, body, (lane, jnp.zeros((), jnp.int32)))[0]
 
-    def _ready(self, state: State) -> Lane:
-        """The lane about to take its next step from `state`."""
+    def _begin(self, state: State) -> tuple[Any, Any]:
+        """The line search that leaves from `state`, and the memory once it has ended."""
         if self.optimizer.name != "lbfgs":
-            return Lane(state, None, None)
-        updates, memory = _direction.update(state.grad, state.optimizer[:2], state.image)
+            return None, None
+        updates, memory = self.optimizer.direction.update(state.grad, state.optimizer[0], state.image)
         search = _begin_search(
             updates, state.image, value=state.value, grad=state.grad, initial_guess_strategy="one"
         )
-        return Lane(state, _strongly_typed(search), memory)
+        return _strongly_typed(search), memory
 
     def _evaluate(self, problem: Any, lane: Lane) -> Lane:
         """One evaluation: a step of the line search, and of the run where that ends the search."""
         if self.optimizer.name != "lbfgs":
-            return Lane(self.optimizer._step(problem, lane.state), None, None)
-        search = _one_evaluation(lane.search, lambda image: self.optimizer.objective(problem, image))
+            paced = lane.state._replace(rate=lane.pace * lane.state.rate)
+            stepped = self.optimizer._step(problem, paced)
+            return lane._replace(state=stepped._replace(rate=lane.state.rate))
+        before, memory = _where(lane.searching, (lane.search, lane.memory), self._begin(lane.state))
+        search = _one_evaluation(before, lambda image: self.optimizer.objective(problem, image))
         stepped = lane.state._replace(
-            image=optax.apply_updates(
-                lane.state.image, optax.tree.scale(search.stepsize, lane.search.updates)
-            ),
+            image=optax.apply_updates(lane.state.image, optax.tree.scale(search.stepsize, before.updates)),
             value=search.value,
             grad=search.grad,
-            optimizer=(*lane.memory, *lane.state.optimizer[2:]),
+            optimizer=(memory, *lane.state.optimizer[1:]),
             evaluations=lane.state.evaluations + search.count,
         )
-        after = self._ready(self.optimizer.judge(stepped, lane.state))
-        before = lane._replace(search=search)
         ended = search.done | search.failed
-        return jax.tree.map(lambda new, old: jnp.where(ended, new, old), after, before)
+        state = _where(ended, self.optimizer.judge(stepped, lane.state), lane.state)
+        return Lane(state, lane.pace, search, memory, ~ended)
 
 
 def freeze(lanes: Lane, frozen: np.ndarray) -> Lane:
@@ -158,10 +170,8 @@ def _one_evaluation(search: Any, objective: Callable[[Array], Array]) -> Any:
     return _continue_search(search, value_and_grad_fn=lambda image: answer, fn_kwargs={})
 
 
-def _replace(leaves: Array, leaf: Array, index: int) -> Array:
-    whole = np.array(leaves)
-    whole[index] = leaf
-    return jnp.asarray(whole)
+def _where(condition: Array, yes: Any, no: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
 
 def _strongly_typed(tree: Any) -> Any:

@@ -20,8 +20,7 @@ def sheet(cells: Mapping[tuple[str, ...], np.ndarray], sources: Labelled) -> Flo
 
     Where a picture has more than two labels, the second and those after it name its column together.
     """
-    rows = list(dict.fromkeys(labels[0] for labels in cells))
-    columns = list(dict.fromkeys(", ".join(labels[1:]) for labels in cells))
+    rows, columns = axes(list(cells))
     if len(rows) == 1 or len(columns) == 1:
         named = [(", ".join(label for label in labels if label), cell) for labels, cell in cells.items()]
         return _rows([*sources, *named])
@@ -29,8 +28,14 @@ def sheet(cells: Mapping[tuple[str, ...], np.ndarray], sources: Labelled) -> Flo
     return _grid(rows, columns, placed, sources)
 
 
+def axes(labels: Sequence[tuple[str, ...]]) -> tuple[list[str], list[str]]:
+    """The names of the rows and of the columns; one of either where the labels make no grid."""
+    rows = list(dict.fromkeys(names[0] if names else "" for names in labels))
+    return rows, list(dict.fromkeys(", ".join(names[1:]) for names in labels))
+
+
 def _rows(panels: Labelled) -> np.ndarray:
-    across = min(MOST_ACROSS, len(panels))
+    across = -(-len(panels) // -(-len(panels) // MOST_ACROSS))  # in rows as even as can be
     height = _height([picture for _, picture in panels], across)
     return report.contact_sheet([panels[i : i + across] for i in range(0, len(panels), across)], height)
 

@@ -1,10 +1,12 @@
 """A sweep on disk and at work: which runs are finished, and the painting of those that are not."""
 
 import dataclasses
+import itertools
 import json
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from absl import logging
@@ -13,8 +15,9 @@ from tqdm import tqdm
 from nst_jax import batch, files, report, stylize, sweep_plan
 from nst_jax.config import NetworkConfig
 from nst_jax.errors import UserError
+from nst_jax.painter import Painter, group
 from nst_jax.record import CtrlC
-from nst_jax.run_folder import RunFolder, environment, read_config, read_run
+from nst_jax.run_folder import Checkpoint, RunFolder, environment, read_config, read_run
 from nst_jax.stylize import Job
 from nst_jax.sweep_plan import Run, flat
 
@@ -92,6 +95,18 @@ class Sweep:
         return f"{len(self.runs)} runs ({words}), {programs} program{'s' * (programs != 1)} compiled"
 
 
+class Waiting(NamedTuple):
+    """A run that is not finished, and where it stands."""
+
+    run: Run
+    job: Job
+    saved: Checkpoint | None
+
+    def steps(self) -> int:
+        """All that it takes."""
+        return self.run.config.optimizer.steps * len(self.run.config.scales)
+
+
 def prepare(runs: list[Run]) -> list[Job]:
     """The runs' jobs: every picture and network read and checked, each network once.
 
@@ -120,25 +135,23 @@ def paint(sweep: Sweep, width: int | None = None) -> bool:
     Raises:
         UserError: a run cannot be prepared (nothing is computed then), or a folder cannot be written.
     """
-    todo = [run for run in sweep.runs if sweep.status(run) not in FINAL]
-    if not todo:
+    unfinished = [index for index, run in enumerate(sweep.runs) if sweep.status(run) not in FINAL]
+    if not unfinished:
         return True
-    jobs = prepare(todo)
-    for run in todo:
-        if (folder := sweep.folder(run)).begun() and read_config(folder.path) != run.config:
-            raise UserError(f"--workdir: {folder.path} holds another run")
+    # The finished ones too: the programs, and so their rounding, are those that the sweep began with.
+    jobs = prepare(sweep.runs)
+    waiting = {index: _waiting(sweep, sweep.runs[index], jobs[index]) for index in unfinished}
     sweep.save()
-    total = sum(run.config.optimizer.steps * len(run.config.scales) for run in todo)
+    total = sum(run.steps() for run in waiting.values())
     with CtrlC() as ctrl_c, tqdm(total=total, unit="step", dynamic_ncols=True) as bar:
-        for members in batch.group(jobs):
-            painter = batch.Painter([jobs[i] for i in members], width)
-            entry = {"runs": [todo[i].folder for i in members], "batch": painter.width, "compilations": 0}
+        for members in group(jobs):
+            if not (here := [waiting[index] for index in members if index in waiting]):
+                continue
+            painter = Painter([jobs[index] for index in members], width)
+            entry = {"runs": [run.folder for run, *_ in here], "batch": painter.width, "compilations": 0}
             sweep.groups.append(entry)
-            for begin in range(0, len(members), painter.width):
-                chosen = members[begin : begin + painter.width]
-                _paint_together(
-                    sweep, painter, [todo[i] for i in chosen], [jobs[i] for i in chosen], bar, ctrl_c
-                )
+            for together in _batches(here, painter.width):
+                _paint_together(sweep, painter, together, bar, ctrl_c)
                 entry["compilations"] = painter.compilations
                 sweep.save()
                 if ctrl_c.pressed:
@@ -146,31 +159,45 @@ def paint(sweep: Sweep, width: int | None = None) -> bool:
     return True
 
 
-def _paint_together(
-    sweep: Sweep, painter: batch.Painter, runs: list[Run], jobs: list[Job], bar: tqdm, ctrl_c: CtrlC
-) -> None:
+def _waiting(sweep: Sweep, run: Run, job: Job) -> Waiting:
+    folder = sweep.folder(run)
+    if not folder.begun():
+        return Waiting(run, job, None)
+    if read_config(folder.path) != run.config:
+        raise UserError(f"--workdir: {folder.path} holds another run")
+    return Waiting(run, job, folder.load_checkpoint(job.identity()))
+
+
+def _batches(runs: Sequence[Waiting], width: int) -> Iterator[list[Waiting]]:
+    """Up to `width` runs at a time, all of which are at the same scale."""
+    for _, alike in itertools.groupby(runs, lambda run: run.saved.scale if run.saved else 0):
+        several = list(alike)
+        for begin in range(0, len(several), width):
+            yield several[begin : begin + width]
+
+
+def _paint_together(sweep: Sweep, painter: Painter, runs: list[Waiting], bar: tqdm, ctrl_c: CtrlC) -> None:
     """One batch; the bar moves as its runs do."""
-    before = bar.n
-    bar.set_postfix_str(f"painting {', '.join(run.folder for run in runs)}"[:60], refresh=False)
+    before, names = bar.n, ", ".join(run.run.folder for run in runs)
+    bar.set_postfix_str(f"painting {names}"[:60], refresh=False)
 
     def watch(steps: np.ndarray) -> bool:
         bar.update(before + int(steps.sum()) - bar.n)
         return not ctrl_c.pressed
 
-    outcomes = painter.paint(jobs, [sweep.folder(run) for run in runs], watch)
-    for run, outcome in zip(runs, outcomes, strict=True):
+    cells, jobs, saved = zip(*runs, strict=True)
+    outcomes = batch.paint(painter, jobs, [sweep.folder(run) for run in cells], watch, saved)
+    for run, outcome in zip(cells, outcomes, strict=True):
         if outcome.status == "diverged":
             logging.warning(
                 "%s: the loss is not finite after step %d, even with smaller steps; its best image is kept",
                 run.folder,
                 outcome.steps,
             )
-    # Runs that ended early, by stalling or diverging, count as gone through.
-    ended = sum(run.config.optimizer.steps * len(run.config.scales) for run in runs)
     if not ctrl_c.pressed:
-        bar.update(before + ended - bar.n)
-        together = report.duration(outcomes[0].seconds)
-        tqdm.write(f"{len(runs)} painted in {together}: {', '.join(run.folder for run in runs)}")
+        # Runs that ended early, by stalling or diverging, count as gone through.
+        bar.update(before + sum(run.steps() for run in runs) - bar.n)
+        tqdm.write(f"{len(runs)} painted in {report.duration(outcomes[0].seconds)}: {names}")
 
 
 def _check_same(runs: list[Run], saved: list[Run]) -> None:

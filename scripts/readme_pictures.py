@@ -1,22 +1,34 @@
-"""The README's first picture: `python scripts/readme_pictures.py` paints docs/hero.jpg.
+"""The README's pictures.
 
-One photo in the four bundled styles, each as configs/quick.py paints it; six minutes on two cores.
+    python scripts/readme_pictures.py           # docs/hero.jpg; six minutes on two cores
+    python scripts/readme_pictures.py gallery   # docs/gallery/: sheets of configs/sweeps/*.py:quick
+
+The first is one photo in the four bundled styles, each as configs/quick.py paints it.
 """
 
 import dataclasses
 import importlib
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from nst_jax import cli, images, report, stylize
+from nst_jax import cli, images, report, stylize, sweep
 from nst_jax.config import Config, from_dict
 from nst_jax.run_folder import RunFolder
 
 STYLES = ("swirls", "stained_glass", "sunset", "ink_wash")
 HERO = Path(__file__).parents[1] / "docs" / "hero.jpg"
+FIGURES = (
+    "gatys2015_fig1_content",
+    "gatys2015_fig1_style",
+    "gatys2015_fig2",
+    "gatys2015_fig3",
+    "cvpr2016_fig4",
+    "cvpr2016_fig6",
+)
 HEIGHT = 200
 
 
@@ -33,6 +45,17 @@ def main() -> None:
     below = blank + [(f"content + {style}", picture) for style, picture in zip(STYLES, painted, strict=True)]
     sheet = report.contact_sheet([above, below], HEIGHT)
     Image.fromarray(np.uint8(sheet[0] * 255)).save(HERO, quality=88)
+
+
+def gallery() -> None:
+    """The sheets of the figures, as the command under each in README makes them."""
+    for name in FIGURES:
+        with tempfile.TemporaryDirectory() as folder:
+            sweep.main(["sweep", f"--config=configs/sweeps/{name}.py:quick", f"--workdir={folder}/{name}"])
+            sheet = images.read(f"{folder}/{name}/sheet.png")
+        path = HERO.parent / "gallery" / f"{name}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.uint8(sheet[0] * 255)).save(path, quality=80, optimize=True)
 
 
 def _paint(config: Config, style: str, folder: Path) -> np.ndarray:
@@ -52,4 +75,4 @@ def _same_shape(picture: np.ndarray, like: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    gallery() if sys.argv[1:] == ["gallery"] else main()

@@ -12,6 +12,7 @@ SHAPE = (1, 4, 5, 3)
 TARGETS = jnp.asarray(np.random.default_rng(0).uniform(size=(5, *SHAPE)), jnp.float32)
 CURVATURES = jnp.stack([jnp.geomspace(1, top, 60).reshape(SHAPE) for top in (2, 30, 300, 50, 5)])
 STARTS = jnp.zeros_like(TARGETS)
+PACES = jnp.ones(5)
 
 
 def bumpy(problem, image):
@@ -24,7 +25,9 @@ def both(name, steps, learning_rate=1e-3, devices=None):
     optimizer = Optimizer(bumpy, name, learning_rate)
     lanes = Lanes(optimizer, lambda shared, own: own, devices or jax.devices()[:1])
     own = (TARGETS, CURVATURES)
-    state = lanes.advance(None, own, lanes.start(None, own, STARTS), jnp.int32(steps), jnp.int32(10**6)).state
+    state = lanes.advance(
+        None, own, lanes.start(None, own, STARTS, PACES), jnp.int32(steps), jnp.int32(10**6)
+    ).state
     singles = [
         optimizer.advance((t, c), optimizer.start((t, c), s), jnp.int32(steps))
         for t, c, s in zip(TARGETS, CURVATURES, STARTS, strict=True)
@@ -50,8 +53,8 @@ def test_each_lane_is_the_single_run(name):
 def test_cutting_into_chunks_of_evaluations_changes_no_bit():
     lanes = Lanes(Optimizer(bumpy, "lbfgs", 0.1), lambda shared, own: own, jax.devices()[:1])
     own = (TARGETS, CURVATURES)
-    whole = lanes.advance(None, own, lanes.start(None, own, STARTS), jnp.int32(9), jnp.int32(1000))
-    pieces = lanes.start(None, own, STARTS)
+    whole = lanes.advance(None, own, lanes.start(None, own, STARTS, PACES), jnp.int32(9), jnp.int32(1000))
+    pieces = lanes.start(None, own, STARTS, PACES)
     while bool(((pieces.state.step < 9) & (pieces.state.status == RUNNING)).any()):
         pieces = lanes.advance(None, own, pieces, jnp.int32(9), jnp.int32(2))
     for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(pieces), strict=True):
@@ -62,6 +65,6 @@ def test_cutting_into_chunks_of_evaluations_changes_no_bit():
 def test_a_frozen_lane_takes_no_step():
     lanes = Lanes(Optimizer(bumpy, "adam", 0.1), lambda shared, own: own, jax.devices()[:1])
     own = (TARGETS, CURVATURES)
-    frozen = freeze(lanes.start(None, own, STARTS), np.arange(5) == 3)
+    frozen = freeze(lanes.start(None, own, STARTS, PACES), np.arange(5) == 3)
     steps = lanes.advance(None, own, frozen, jnp.int32(4), jnp.int32(99)).state.step
     np.testing.assert_array_equal(steps, [4, 4, 4, 0, 4])

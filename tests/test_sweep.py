@@ -9,6 +9,7 @@ import pytest
 
 from nst_jax import sweep, sweep_run
 from nst_jax.errors import UserError
+from nst_jax.report import Metrics
 from tests.command import ROOT, assert_refused, call, command, metrics, pixels
 
 # ml_collections loads config files by a deprecated call; the commands live with that.
@@ -102,22 +103,25 @@ def test_a_killed_sweep_goes_on_and_does_nothing_twice(tiny_weights, tmp_path):
     flags = [
         *tiny(tiny_weights, tmp_path),
         "--vary=seed=0,1,2,3",
-        "--batch=1",
+        "--batch=2",
         "--config.optimizer.steps=150",
     ]
     process = subprocess.Popen(
         command(*flags, module=SWEEP), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    while process.poll() is None and not list(tmp_path.glob("*/run.json")):
+    half_done = tmp_path / "2_seed=2"
+    while process.poll() is None and len(Metrics(half_done / "metrics.jsonl").read()) < 6:
         time.sleep(0.02)
     process.kill()
     process.wait()
     finished = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/run.json")}
-    assert 1 <= len(finished) < 4
+    assert len(finished) == 2
+    first_line = metrics(half_done)[0]
     result = call(*flags, "--resume", module=SWEEP)
     assert result.returncode == 0, result.stderr
     assert len(list(tmp_path.glob("*/run.json"))) == 4
     assert all(path.stat().st_mtime_ns == when for path, when in finished.items())
+    assert metrics(half_done)[0] == first_line, "it goes on where it was: even the time is that of before"
     for path in tmp_path.glob("*/metrics.jsonl"):
         assert [line["step"] for line in metrics(path.parent)] == list(range(0, 151, 3))
 

@@ -5,7 +5,8 @@
 
 alpha/beta = 1e-4, 1e-3, 1e-2, 1e-1; content conv4_2, style on five layers, the original network.
 Expected: from a texture of the painting with hardly a trace of the photograph, to the photograph faintly
-tinted.
+tinted. `:quick`, three quarters of a minute on two CPU cores beside other work, goes from the painting's
+strokes with an eye in them to the cat in a bluish light.
 """
 
 from collections.abc import Callable

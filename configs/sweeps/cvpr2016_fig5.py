@@ -5,7 +5,7 @@
 
 Content conv2_2 or conv4_2, alpha/beta = 1e-3, style on five layers. Expected: from conv2_2 the
 photograph's fine structure stays and the painting only covers it; from conv4_2 edges and colours bend to
-the painting.
+the painting. `:quick`, a minute and a half on two CPU cores beside other work: the same.
 """
 
 from collections.abc import Callable

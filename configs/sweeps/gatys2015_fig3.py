@@ -5,7 +5,8 @@
 
 Rows: the style on conv1_1 alone, up to all five layers, each at 1 / their number. Columns: alpha/beta =
 1e-5, 1e-4, 1e-3, 1e-2. Content conv4_2. Expected: larger, smoother structures down the rows; from left to
-right the photograph comes forward and the painting goes.
+right the photograph comes forward and the painting goes. `:quick`, 20 pictures in a minute and a half on two
+CPU cores beside other work, shows both; the last two rows differ little, and a grain of the noise stays.
 """
 
 from collections.abc import Callable

@@ -6,7 +6,8 @@
 The same picture, objective and number of steps; the curves are in index.html. The 2015 paper has gradient
 descent, CVPR 2016 L-BFGS. The rate of gradient descent is a guess, cut tenfold whenever the loss
 overflows: the gradient is about 1e9 times Adam's step here. Expected: L-BFGS lowest for its evaluations,
-Adam near, gradient descent far off.
+Adam near, gradient descent far off: after 101 evaluations of `:quick` 6.1e5, 7.5e5, 9.4e6, in 100 s on two
+CPU cores beside other work.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ RATES = {"lbfgs": 1.0, "adam": 0.02, "gd": 1e-9}  # lbfgs searches its own
 
 
 def get_config(variant: str = "paper") -> ConfigDict:
-    config = common.base(variant)
+    config = common.base(variant, coarse_to_fine=False)  # one scale, so one curve
     config.log_every = 5
     return config
 

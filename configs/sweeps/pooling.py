@@ -5,7 +5,8 @@
 
 Two seeds of each. Two programs, as the network differs. Maximum pooling makes larger activations, so at
 one ratio the two balance content and style differently: compare strokes, not how much of the photograph
-is left.
+is left. `:quick`, three minutes on two CPU cores beside other work: average pooling has cleaner strokes and
+truer colours; slim was taught with it, VGG-19 with maximum pooling.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,77 @@
+"""What a sweep saves: `python scripts/measure_sweep.py` paints Fig 3 as one sweep and as twenty runs.
+
+The 20 cells of configs/sweeps/gatys2015_fig3.py, first by `nst_jax.sweep`, then one by one by `nst_jax.run`,
+with the network `slim`, each way from an empty cache. Prints the wall seconds of both and their
+ratio; and what the first run took and what a later one, which finds its program in the cache.
+"""
+
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from absl import flags
+
+from nst_jax import cli, sweep_plan
+
+FIG3 = "configs/sweeps/gatys2015_fig3.py"
+
+
+def main(argv: list[str]) -> int:
+    """Time both ways and print one line of JSON."""
+    values = flags.FlagValues()
+    flags.DEFINE_integer("size", 128, "longer side, pixels", flag_values=values)
+    flags.DEFINE_integer("steps", 60, "steps of each cell", flag_values=values)
+    cli.parse(values, argv, __doc__ or "")
+    settings = {"size": values.size, "optimizer.steps": values.steps, "network.arch": "slim"}
+    fields = [f"--config.{name}={value}" for name, value in settings.items()]
+    with tempfile.TemporaryDirectory() as folder:
+        sweep = _seconds(["nst_jax.sweep", f"--config={FIG3}", *fields], Path(folder) / "sweep")
+        print(f"sweep: {sweep:.1f} s", file=sys.stderr)
+        runs = []
+        for index, (_, cell) in enumerate(sweep_plan.cells_of(FIG3)):
+            command = ["nst_jax.run", "--config=configs/gatys.py", *fields, *_flags(cell)]
+            runs.append(_seconds(command, Path(folder) / "runs" / str(index)))
+            print(f"run {index}: {runs[-1]:.1f} s", file=sys.stderr)
+    found = {
+        **settings,
+        "sweep_seconds": round(sweep, 1),
+        "runs_seconds": round(sum(runs), 1),
+        "ratio": round(sum(runs) / sweep, 2),
+        "first_run_seconds": round(runs[0], 1),
+        "later_run_seconds": round(statistics.median(runs[1:]), 1),
+    }
+    print(json.dumps(found))
+    return 0
+
+
+def _flags(cell: sweep_plan.Fields) -> list[str]:
+    """The fields of a cell as flags of `nst_jax.run`, where layers that are not named keep their weight."""
+    weight, layers = cell["content_weight"], cell["style_layers"]
+    every = {f"conv{block}_1": 0.0 for block in range(1, 6)} | layers
+    named = [f"--config.style_layers.{layer}={value}" for layer, value in every.items()]
+    return [f"--config.content_weight={weight}", *named]
+
+
+def _seconds(command: list[str], workdir: Path) -> float:
+    """Wall seconds of a command, its start included; commands whose folders share a parent share a cache."""
+    cache = workdir.parent / f"{workdir.parent.name}-{command[0]}-cache"
+    began = time.monotonic()
+    result = subprocess.run(
+        [sys.executable, "-m", *command, f"--workdir={workdir}"],
+        env={**os.environ, "NST_JAX_CACHE": str(cache)},
+        capture_output=True,
+        text=True,
+    )
+    if result.returncode:
+        raise RuntimeError(f"{shlex.join(command)}: {result.stderr}")
+    return time.monotonic() - began
+
+
+if __name__ == "__main__":
+    cli.run(main)
