@@ -22,7 +22,8 @@ from jaxtyping import Array, Bool, Float
 
 from nst_jax import losses
 from nst_jax.networks import VGG
-from nst_jax.networks.vgg import POOLS, preprocess
+from nst_jax.networks.pool import POOLS
+from nst_jax.networks.vgg import preprocess
 
 # Sides of tiles are multiples of this: pooling needs even ones.
 ALIGNMENT = 4
@@ -151,7 +152,7 @@ def _tile(block: Block, network: VGG, window: Array, inside: Array) -> tuple[Nam
             window = jnp.where(inside, network.convs[name](window), 0)
             own = _own(block, window)
         else:
-            own = POOLS[network.pool](own, (2, 2), strides=(2, 2))
+            own = POOLS[network.pool](own)
             own = jnp.where(own_inside[:, 1::2, 1::2], own, 0)
         if name in block.placed:
             placed[name] = own

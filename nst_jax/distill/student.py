@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from nst_jax.networks.conv import conv3x3
-from nst_jax.networks.vgg import POOLS
+from nst_jax.networks.pool import POOLS, avg_pool
 from nst_jax.weights.topology import convs_up_to, kernel_shapes, layer_names
 
 INPUT_SPREAD = 64.0
@@ -33,7 +33,7 @@ def responses(
         if len(found) == len(layers):
             break
         if name.startswith("pool"):
-            x = POOLS[pool](x, (2, 2), strides=(2, 2))
+            x = POOLS[pool](x)
             continue
         response = conv3x3(x, jnp.asarray(arrays[f"{name}.kernel"])) + arrays[f"{name}.bias"]
         if name in layers:
@@ -71,7 +71,7 @@ def fit(
     fitted = dict(arrays)
     for name in layer_names("slim")[: layer_names("slim").index(CONVS[-1]) + 1]:
         if name.startswith("pool"):
-            x = nnx.avg_pool(x, (2, 2), strides=(2, 2))
+            x = avg_pool(x)
             continue
         where = tuple(rng.integers(0, size, samples) for size in x.shape[:3])
         rows = _patches(np.asarray(x), where)

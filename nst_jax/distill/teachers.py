@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 
 from nst_jax.distill.student import responses
 from nst_jax.networks.conv import DIMENSIONS
+from nst_jax.networks.pool import max_pool
 from nst_jax.networks.vgg import preprocess
 from nst_jax.weights import OXFORD, load
 from nst_jax.weights.topology import layer_names
@@ -57,7 +58,7 @@ def encoder_responses(
         if len(found) == len(layers):
             break
         if name.startswith("pool"):
-            x = nnx.max_pool(x, (2, 2), strides=(2, 2))
+            x = max_pool(x)
             continue
         response = _reflecting_conv(arrays, name, x)
         x = nnx.relu(response)

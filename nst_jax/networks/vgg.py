@@ -7,12 +7,11 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from nst_jax.networks.conv import conv3x3
+from nst_jax.networks.pool import POOLS
 from nst_jax.weights import Preprocessing, Weights
 from nst_jax.weights.topology import layer_names
 
 Relu = Callable[[Array], Array]
-
-POOLS = {"avg": nnx.avg_pool, "max": nnx.max_pool}
 
 
 class Conv(nnx.Module):
@@ -71,10 +70,7 @@ class VGG(nnx.Module):
         for name in self.layers:
             if len(activations) == len(set(layers)):
                 break
-            if name.startswith("pool"):
-                x = POOLS[self.pool](x, (2, 2), strides=(2, 2))
-            else:
-                x = self.convs[name](x, relu)
+            x = POOLS[self.pool](x) if name.startswith("pool") else self.convs[name](x, relu)
             if name in layers:
                 activations[name] = x
         return activations
