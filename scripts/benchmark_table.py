@@ -1,0 +1,127 @@
+"""What scripts/benchmark.py measured, in Markdown, and the laws by which it grows."""
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MIB = 2.0**20
+
+
+def machine() -> dict[str, Any]:
+    """The processor, and how many of its cores this process may use."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return {"cpu": named[0] if named else platform.processor(), "cores": len(os.sched_getaffinity(0))}
+
+
+def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """All runs of one side: the median and the extremes of their timings, the most memory."""
+    seconds = np.concatenate([run["seconds"] for run in runs])
+    return {
+        "seconds": float(np.median(seconds)),
+        "fastest": float(seconds.min()),
+        "slowest": float(seconds.max()),
+        "peak_memory": max(run["peak_memory"] for run in runs),
+        "baseline_memory": min(run["baseline_memory"] for run in runs),
+        "settings": sorted({run["setting"] for run in runs if "setting" in run}),
+    }
+
+
+def growth(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`power` of the pixels with which time, and memory beyond the runtime's, grow; by network and side."""
+    found = []
+    for arch in dict.fromkeys(row["arch"] for row in rows):
+        mine = [row for row in rows if row["arch"] == arch]
+        for side in ("jax", "torch"):
+            sides = [row[side] for row in mine if side in row]
+            pixels = np.array([row["pixels"] for row in mine if side in row], float)
+            if len(set(pixels)) < 2:
+                continue
+            seconds = np.array([one["seconds"] for one in sides])
+            memory = np.array([one["peak_memory"] - one["baseline_memory"] for one in sides], float)
+            powers = {"time": _power(pixels, seconds), "memory": _power(pixels, memory)}
+            found.append({"arch": arch, "side": side, **powers})
+    return found
+
+
+def _power(pixels: np.ndarray, amounts: np.ndarray) -> float:
+    """b of the law a * pixels^b nearest to `amounts` in the logarithm."""
+    return float(np.polyfit(np.log(pixels), np.log(np.maximum(amounts, 1e-9)), 1)[0])
+
+
+def report(measured: dict[str, Any]) -> str:
+    """Everything in Markdown."""
+    rows, races = measured["evaluations"], measured["losses"]
+    parts = [_head(measured)] + ([_evaluations(rows, measured["against_torch"])] if rows else [])
+    parts += [f"- {_law(law)}" for law in measured["growth"]]
+    return "\n".join(parts + ([_races(races)] if races else []))
+
+
+def _head(measured: dict[str, Any]) -> str:
+    about = measured["machine"]
+    rows = measured["evaluations"] or measured["losses"]
+    peak = np.median([row["peak"] for row in rows]) / 1e9 if rows else float("nan")
+    lines = [
+        f"{about['cpu']}, {about['cores']} cores; {rows[0]['device'] if rows else ''}; "
+        f"matrix products reach {peak:.0f} GFLOP/s",
+    ]
+    if not measured["against_torch"]:
+        lines.append("PyTorch is not installed: no rows of it.")
+    return "\n".join(lines) + "\n"
+
+
+def _evaluations(rows: Sequence[dict[str, Any]], against_torch: bool) -> str:
+    names = ["network", "px", "s / evaluation", "of peak", "peak memory", "first step cold", "warm"]
+    names += ["PyTorch s", "PyTorch memory", "ours / PyTorch"] if against_torch else []
+    lines = [_line(names), _line(["---"] * len(names))]
+    for row in rows:
+        ours = row["jax"]
+        share = row["operations"] / ours["seconds"] / row["peak"]
+        cells = [row["arch"], row["size"], _spread(ours), f"{share:.0%}", _mib(ours)]
+        cells += [_seconds(row[f"first_step_{state}"]) for state in ("cold", "warm")]
+        if theirs := row.get("torch"):
+            ratio = ours["seconds"] / theirs["seconds"]
+            cells += [f"{_spread(theirs)} {'/'.join(theirs['settings'])}", _mib(theirs), f"{ratio:.2f}"]
+        lines.append(_line(cells))
+    return "\n".join(lines) + "\n"
+
+
+def _races(rows: Sequence[dict[str, Any]]) -> str:
+    names = ["network", "px", "from", "loss", "s", "of it compiling", "evaluations at full size"]
+    names += ["PyTorch s", "line search", "ours / PyTorch"]
+    lines = ["", _line(names), _line(["---"] * len(names))]
+    for row in rows:
+        ours, theirs = row["jax"], row["torch"]
+        reached = "" if ours["reached"] else f" (not reached: {ours['loss']:.4g})"
+        cells = [row["arch"], row["size"], row["start"], f"{row['target']:.4g}{reached}"]
+        cells += [_seconds(ours["seconds"]), _seconds(ours["compiling"]), f"{ours['full_evaluations']:.0f}"]
+        cells += [_seconds(theirs["seconds"][-1]), theirs["setting"], f"{row['ratio']:.2f}"]
+        lines.append(_line(cells))
+    return "\n".join(lines)
+
+
+def _law(law: dict[str, Any]) -> str:
+    who = {"jax": "nst_jax", "torch": "PyTorch"}[law["side"]]
+    time, memory = law["time"], law["memory"]
+    return f"{law['arch']}, {who}: time grows as pixels^{time:.2f}, memory as pixels^{memory:.2f}"
+
+
+def _line(cells: Sequence[Any]) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _spread(side: dict[str, Any]) -> str:
+    return f"{side['seconds']:.3f} ({side['fastest']:.3f} to {side['slowest']:.3f})"
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
+def _mib(side: dict[str, Any]) -> str:
+    return f"{side['peak_memory'] / MIB:.0f} MiB"

@@ -1,0 +1,187 @@
+"""PyTorch's side of scripts/benchmark.py, which runs this file in a process of its own.
+
+    python scripts/benchmark_torch.py TASK.json
+
+The task names a .npz with the pictures, the network and the weights of the terms, as the other side wrote it.
+Prints one line of JSON. The objective is written here from the papers; benchmark.py compares its values.
+"""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+
+FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+SEARCHES = (None, "strong_wolfe")
+
+
+def main() -> None:
+    """Do the task."""
+    with open(sys.argv[1]) as file:
+        task = json.load(file)
+    torch.set_num_threads(task["threads"])
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
+    objective = Objective(
+        np.load(task["inputs"]), torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    )
+    kinds = {"evaluations": measure_evaluations, "losses": measure_losses}
+    print(json.dumps(kinds[task["kind"]](objective, task) | {"peak_memory": peak_memory()}))
+
+
+def measure_evaluations(objective: "Objective", task: dict[str, Any]) -> dict[str, Any]:
+    """Seconds per loss and gradient: `rounds` measurements in the faster of the two memory formats."""
+    settings = {name: (objective.channels(layout), layout) for name, layout in FORMATS.items()}
+    found: dict[str, list[float]] = {name: [] for name in settings}
+    baseline = peak_memory()
+    value = 0.0
+    for _ in range(task["rounds"]):
+        for name, (evaluate, layout) in settings.items():
+            image = objective.start.clone(memory_format=layout)
+            value = evaluate(image)[0].item()  # warm
+            began = time.perf_counter()
+            for _ in range(task["evaluations"]):
+                evaluate(image)[0].item()
+            found[name].append((time.perf_counter() - began) / task["evaluations"])
+    best = min(found, key=lambda name: np.median(found[name]).item())
+    return {
+        "seconds": found[best],
+        "setting": best,
+        "loss": value,
+        "baseline_memory": baseline,
+        "version": f"torch {torch.__version__}",
+    }
+
+
+def measure_losses(objective: "Objective", task: dict[str, Any]) -> dict[str, Any]:
+    """`torch.optim.LBFGS` for `evaluations` evaluations, by the better line search: its losses and times."""
+    runs: dict[str, dict[str, Any]] = {}
+    for search in SEARCHES:
+        losses, seconds = descend(objective, task["evaluations"], search)
+        runs[str(search)] = {"losses": losses, "seconds": seconds, "best": float(np.nanmin(losses))}
+    best = min(runs, key=lambda name: np.nanmin(runs[name]["losses"]).item())
+    return {"setting": best, **runs[best], "others": {k: v["best"] for k, v in runs.items()}}
+
+
+def descend(objective: "Objective", evaluations: int, search: str | None) -> tuple[list[float], list[float]]:
+    """Losses in order of evaluation, and the seconds at which they were known."""
+    evaluate = objective.channels(torch.channels_last)
+    # Its first step is a gradient of length 1 in the variable's own units, so these are the usual 0 to 255.
+    image = (objective.start * 255).requires_grad_(True)
+    losses: list[float] = []
+    seconds: list[float] = []
+
+    def closure() -> torch.Tensor:
+        value, gradient = evaluate(image.detach() / 255)
+        image.grad = (gradient / 255).contiguous()
+        losses.append(value.item())
+        seconds.append(time.perf_counter() - began)
+        return value
+
+    optimizer = torch.optim.LBFGS(
+        [image],
+        max_iter=evaluations,
+        max_eval=evaluations,
+        tolerance_grad=0,
+        tolerance_change=0,
+        line_search_fn=search,
+    )
+    began = time.perf_counter()
+    optimizer.step(closure)
+    return losses[:evaluations], seconds[:evaluations]
+
+
+class Objective:
+    """J(G) of Gatys et al. 2015, and its gradient, with targets from the two pictures."""
+
+    def __init__(self, inputs: Any, device: torch.device):
+        """Read what the other side wrote."""
+        self.about = json.loads(str(inputs["about"]))
+        self.device = device
+        self.start, self.content, self.style = (
+            self._tensor(inputs[name].transpose(0, 3, 1, 2)) for name in ("start", "content", "style")
+        )
+        self.kernels = {
+            layer: self._tensor(inputs[f"{layer}.kernel"].transpose(3, 2, 0, 1))
+            for layer in self.about["order"]
+            if layer.startswith("conv")
+        }
+        self.biases = {layer: self._tensor(inputs[f"{layer}.bias"]) for layer in self.kernels}
+        shape = (1, 3, 1, 1)
+        self.mean, self.std = (
+            self._tensor(np.asarray(self.about[k], np.float32)).view(shape) for k in ("mean", "std")
+        )
+        with torch.no_grad():
+            P, Q = self.activations(self.content, self.kernels), self.activations(self.style, self.kernels)
+            self.P = {layer: P[layer] for layer in self.about["content"]}
+            self.A = {layer: gram(Q[layer]) for layer in self.about["style"]}
+
+    def channels(
+        self, layout: torch.memory_format
+    ) -> Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+        """`evaluate(image)`, the loss and its gradient, with all that is held in this memory format."""
+        kernels = {layer: kernel.contiguous(memory_format=layout) for layer, kernel in self.kernels.items()}
+
+        def evaluate(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            image = image.detach().contiguous(memory_format=layout).requires_grad_(True)
+            value = self.total(image, kernels)
+            return value.detach(), torch.autograd.grad(value, image)[0]
+
+        return evaluate
+
+    def total(self, image: torch.Tensor, kernels: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Alpha * content + beta * style."""
+        F, about = self.activations(image, kernels), self.about
+        total = torch.zeros((), device=self.device)
+        for layer, weight in about["content"].items():
+            total = total + about["alpha"] * weight * 0.5 * (F[layer] - self.P[layer]).square().sum()
+        for layer, weight in about["style"].items():
+            A = self.A[layer]
+            off = (gram(F[layer]) - A).square().sum() / (4 * A.shape[0] ** 2)
+            total = total + about["beta"] * weight * off
+        return total
+
+    def activations(self, image: torch.Tensor, kernels: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """{layer: "1 n h w"} of the layers that count."""
+        x = image.flip(1) if self.about["channels"] == "bgr" else image
+        x = (x * self.about["scale"] - self.mean) / self.std
+        found = {}
+        for layer in self.about["order"]:
+            if layer.startswith("pool"):
+                x = (
+                    functional.avg_pool2d(x, 2)
+                    if self.about["pool"] == "avg"
+                    else functional.max_pool2d(x, 2)
+                )
+            else:
+                x = functional.relu(functional.conv2d(x, kernels[layer], self.biases[layer], padding=1))
+            found[layer] = x
+        return {layer: found[layer] for layer in {**self.about["content"], **self.about["style"]}}
+
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+
+def gram(F: torch.Tensor) -> torch.Tensor:
+    """F F^T / m, for one "1 n h w"."""
+    # A view where channels are last, so that no copy is made.
+    rows = F.permute(0, 2, 3, 1).reshape(-1, F.shape[1])
+    return rows.T @ rows / rows.shape[0]
+
+
+def peak_memory() -> int:
+    """The most bytes held so far, by the card or else by this process."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+if __name__ == "__main__":
+    main()
