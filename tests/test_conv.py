@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nst_jax import objective
-from nst_jax.networks import VGG, conv, winograd
-from nst_jax.networks.conv import conv3x3
+from nst_jax.networks import VGG, winograd
+from nst_jax.networks.conv import conv3x3, turned
 from tests.conftest import formula_image, formula_weights
 from tests.test_objective import GOLDEN, relative_error
 
@@ -20,21 +20,30 @@ def arrays(*shapes):
     return [jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in shapes]
 
 
+def by_winograd(x, kernel):
+    return winograd.conv3x3(x, *(winograd.transform_filters(k) for k in (kernel, turned(kernel))))
+
+
 # One tile and less, sides that are no multiple of 4, two pictures, several strips of unequal need.
 @pytest.mark.parametrize("shape", [(1, 1, 1, 3), (2, 9, 7, 5), (1, 33, 70, 4), (1, 130, 131, 3)])
 def test_winograd_is_the_direct_convolution(shape):
     x, kernel = arrays(shape, (3, 3, shape[-1], 6))
 
-    def evaluate(algorithm):
-        def loss(x, kernel):
-            y = conv3x3(x, kernel, algorithm)
+    def evaluate(convolve):
+        def loss(x):
+            y = convolve(x, kernel)
             return jnp.sum(jnp.sin(y)), y
 
-        gradients, y = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))(x, kernel)
-        return y, *gradients
+        gradient, y = jax.jit(jax.grad(loss, has_aux=True))(x)
+        return y, gradient
 
-    for found, expected in zip(evaluate("winograd"), evaluate("direct"), strict=True):
+    for found, expected in zip(evaluate(by_winograd), evaluate(conv3x3), strict=True):
         assert relative_error(found, expected) < TOLERANCE
+
+
+def test_winograds_filters_are_constants():
+    x, kernel = arrays((1, 4, 4, 2), (3, 3, 2, 3))
+    assert jnp.isnan(jax.grad(lambda kernel: jnp.sum(by_winograd(x, kernel)))(kernel)).all()
 
 
 def test_winograd_is_accurate_where_many_channels_are_summed():
@@ -44,14 +53,14 @@ def test_winograd_is_accurate_where_many_channels_are_summed():
     for i in range(3):
         for j in range(3):
             double += padded[i : i + 12, j : j + 12] @ np.asarray(kernel[i, j], np.float64)
-    assert relative_error(conv3x3(x, kernel, "winograd")[0], double) < TOLERANCE
+    assert relative_error(by_winograd(x, kernel)[0], double) < TOLERANCE
 
 
 def test_a_lane_is_bit_for_bit_the_single_picture():
     xs, kernel = arrays((3, 1, 10, 14, 4), (3, 3, 4, 5))
 
     def gradient(x):
-        return jax.grad(lambda x: jnp.sum(jnp.square(conv3x3(x, kernel, "winograd"))))(x)
+        return jax.grad(lambda x: jnp.sum(jnp.square(by_winograd(x, kernel))))(x)
 
     single = jax.jit(gradient)
     np.testing.assert_array_equal(jax.jit(jax.vmap(gradient))(xs), jnp.stack([single(x) for x in xs]))
@@ -66,16 +75,13 @@ def test_strips_are_rows_of_one_whole(monkeypatch):
 
 
 def test_auto_takes_winograd_for_many_channels_on_cpu_only(monkeypatch):
-    def algorithm(channels):
-        shapes = [
-            jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((1, 8, 8, channels), (3, 3, channels, 128))
-        ]
-        program = str(jax.make_jaxpr(lambda x, kernel: conv3x3(x, kernel, "auto"))(*shapes))
-        return "direct" if "conv_general_dilated" in program else "winograd"
+    def taken():
+        network = VGG(formula_weights((64, 128, 128, 8, 8)), conv="auto")
+        return {name for name, layer in network.convs.items() if layer.winograd}
 
-    assert (algorithm(64), algorithm(128)) == ("direct", "winograd")
-    monkeypatch.setattr(conv.jax, "default_backend", lambda: "gpu")
-    assert algorithm(128) == "direct"
+    assert taken() == {"conv2_2", *(f"conv3_{i}" for i in range(1, 5))}
+    monkeypatch.setattr(winograd.jax, "default_backend", lambda: "gpu")
+    assert taken() == set()
 
 
 def test_a_network_by_winograd_has_the_golden_terms_and_gradient():

@@ -21,7 +21,7 @@ KERNEL = jnp.asarray(np.random.default_rng(1).standard_normal((3, 3, 5, 6)), jnp
 )
 def test_every_product_of_value_and_gradient_is_told(precision, told):
     def loss(x):
-        return jnp.sum(conv3x3(x, KERNEL, "direct", precision) ** 2)
+        return jnp.sum(conv3x3(x, KERNEL, precision) ** 2)
 
     program = jax.jit(jax.grad(loss)).lower(X).as_text()
     products = [line for line in program.splitlines() if re.search(r"= stablehlo\.convolution", line)]
@@ -31,7 +31,7 @@ def test_every_product_of_value_and_gradient_is_told(precision, told):
 
 
 def test_bfloat16_rounds_the_factors():
-    found = conv3x3(X, KERNEL, "direct", "bfloat16")
+    found = conv3x3(X, KERNEL, "bfloat16")
     x, kernel = (a.astype(jnp.bfloat16).astype(jnp.float32) for a in (X, KERNEL))
     np.testing.assert_allclose(found, conv3x3(x, kernel), atol=2**-8 * np.abs(found).max())
     assert np.abs(found - conv3x3(X, KERNEL)).max() > 1e-3

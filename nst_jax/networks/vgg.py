@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from nst_jax.networks.conv import conv3x3
+from nst_jax.networks import winograd
+from nst_jax.networks.conv import conv3x3, turned
 from nst_jax.networks.pool import POOLS
 from nst_jax.weights import Preprocessing, Weights
 from nst_jax.weights.topology import layer_names
@@ -24,15 +25,25 @@ class Conv(nnx.Module):
         algorithm: str = "auto",
         precision: str = "float32",
     ):
-        """Hold the trained `kernel` and `bias`; `algorithm` and `precision` are those of `conv3x3`."""
+        """Hold the trained `kernel` and `bias`.
+
+        `algorithm` is 'direct', 'winograd' or 'auto', whichever is faster; `precision` is that of the former.
+        """
         self.kernel = nnx.Param(kernel)
         self.bias = nnx.Param(bias)
-        self.algorithm = algorithm
         self.precision = precision
+        self.winograd = algorithm == "winograd" or (algorithm == "auto" and winograd.pays(kernel.shape))
+        if self.winograd:
+            self.filters = nnx.Variable(winograd.transform_filters(kernel))
+            self.turned = nnx.Variable(winograd.transform_filters(turned(kernel)))
 
     def __call__(self, x: Float[Array, "b h w i"], relu: Relu = nnx.relu) -> Float[Array, "b h w o"]:
         """The rectified response of each filter."""
-        return relu(conv3x3(x, self.kernel[...], self.algorithm, self.precision) + self.bias[...])
+        if self.winograd:
+            response = winograd.conv3x3(x, self.filters[...], self.turned[...])
+        else:
+            response = conv3x3(x, self.kernel[...], self.precision)
+        return relu(response + self.bias[...])
 
 
 class VGG(nnx.Module):
@@ -44,7 +55,7 @@ class VGG(nnx.Module):
     """
 
     def __init__(self, weights: Weights, pool: str = "avg", conv: str = "auto", precision: str = "float32"):
-        """Take the kernels of `weights`; `pool` is 'avg' or 'max'; `conv` and `precision` as in `conv3x3`."""
+        """Take the kernels of `weights`; `pool` is 'avg' or 'max'; `conv` and `precision` as in `Conv`."""
         self.pool = pool
         self.precision = precision
         self.preprocessing = weights.preprocessing
