@@ -146,12 +146,16 @@ def peak_memory_bytes() -> int:
     statistics = jax.devices()[0].memory_stats() or {}
     if "peak_bytes_in_use" in statistics:
         return int(statistics["peak_bytes_in_use"])
-    if sys.platform == "win32":
+    # Not getrusage, which on Linux also remembers the process that started this one.
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines.get("VmHWM", "0 kB").split()[0]) * 1024
+    if sys.platform != "darwin":
         return 0
     import resource
 
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts in bytes, Linux in KiB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def digest(*arrays: np.ndarray) -> str:

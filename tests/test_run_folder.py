@@ -1,6 +1,9 @@
 """Run folders: whole files, honest refusals."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,3 +110,11 @@ def test_the_environment_names_versions_and_device():
     found = environment()
     assert found["versions"].keys() >= {"python", "jax", "flax", "optax"}
     assert found["device"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here")
+def test_a_process_does_not_count_the_memory_of_the_one_that_started_it():
+    large = np.ones(2**30 // 8)
+    program = "from nst_jax.run_folder import peak_memory_bytes as peak; print(peak())"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert 1e7 < int(result.stdout) < large.nbytes
