@@ -72,11 +72,7 @@ def load(config: TopPatches) -> tuple[VGG, Weights]:
 
 def _parse(argv: list[str]) -> flags.FlagValues:
     values = flags.FlagValues()
-    cli.define_config(values, argv)
-    flags.DEFINE_string(
-        "workdir", None, "the run folder; default runs/<config name>-<time>", flag_values=values
-    )
-    flags.DEFINE_bool("resume", False, "go on with the run in --workdir", flag_values=values)
+    cli.define_resumable(values, argv)
     cli.parse(values, argv, __doc__ or "")
     return values
 

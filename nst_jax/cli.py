@@ -30,6 +30,13 @@ def define_config(values: flags.FlagValues, argv: Sequence[str]) -> None:
     )
 
 
+def define_resumable(values: flags.FlagValues, argv: Sequence[str]) -> None:
+    """Add the flags of a command that can go on where it stopped: `--config`, `--workdir`, `--resume`."""
+    define_config(values, argv)
+    flags.DEFINE_string("workdir", None, "the folder; default runs/<config name>-<time>", flag_values=values)
+    flags.DEFINE_bool("resume", False, "go on with what is in --workdir", flag_values=values)
+
+
 def parse(values: flags.FlagValues, argv: Sequence[str], usage: str) -> None:
     """Parse `argv` into `values`.
 

@@ -32,7 +32,7 @@ def write(sweep: Sweep) -> Path:
     """
     pictures = {run.folder: images.read(str(sweep.path / run.folder / "result.png")) for run in sweep.runs}
     sources = _sources(sweep)
-    cells = {run.labels: pictures[run.folder] for run in sweep.runs}
+    cells = {_labels(sweep, run): pictures[run.folder] for run in sweep.runs}
     images.write(sweep.path / "sheet.png", sheet(cells, [(label, picture) for label, _, picture in sources]))
     network, weights = measures.judge([run.config for run in sweep.runs])
     rows = []
@@ -45,6 +45,14 @@ def write(sweep: Sweep) -> Path:
     judged = f"Similarity and distances are by {weights.name} for every run, whatever it was painted with."
     files.write_bytes(page, _page(sweep, rows, sources, judged).encode())
     return page
+
+
+def _labels(sweep: Sweep, run: Run) -> tuple[str, ...]:
+    """A run's labels; a single one also says which network stood in where `auto` had to fall back."""
+    used = read_run(sweep.path / run.folder)["network"]["arch"]
+    if len(run.labels) != 1 or used == run.config.network.arch:
+        return run.labels
+    return (f"{run.labels[0]} (by {used})",)
 
 
 def _sources(sweep: Sweep) -> list[tuple[str, str, np.ndarray]]:

@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
 def parse(argv: list[str]) -> flags.FlagValues:
     """The flags in `argv`."""
     values = flags.FlagValues()
-    cli.define_config(values, argv)
+    cli.define_resumable(values, argv)
     flags.DEFINE_multi_string(
         "vary",
         [],
@@ -43,10 +43,6 @@ def parse(argv: list[str]) -> flags.FlagValues:
     flags.DEFINE_integer(
         "batch", None, "runs painted together; default: what fits the memory", 1, flag_values=values
     )
-    flags.DEFINE_string(
-        "workdir", None, "the sweep's folder; default runs/<config name>-<time>", flag_values=values
-    )
-    flags.DEFINE_bool("resume", False, "go on with the sweep in --workdir", flag_values=values)
     cli.parse(values, argv, USAGE)
     return values
 

@@ -51,6 +51,14 @@ def test_a_sweep_with_one_label_fills_rows():
     assert made.shape[1] == 2 * (40 + LABEL_SIZE + 2 * MARGIN) + MARGIN
 
 
+def test_a_network_that_stood_in_is_named(tmp_path):
+    run = sweep_plan.Run(("vgg19",), {}, from_dict({}), "0_vgg19")
+    (tmp_path / run.folder).mkdir()
+    for used, label in (("slim", "vgg19 (by slim)"), ("vgg19", "vgg19")):
+        (tmp_path / run.folder / "run.json").write_text(json.dumps({"network": {"arch": used}}))
+        assert gallery._labels(Sweep(tmp_path, "networks", [run]), run) == (label,)
+
+
 def test_measures_are_zero_distance_for_the_picture_itself():
     network = VGG(formula_weights())
     config = from_dict({"content": "sample:coffee", "style": "sample:coffee", "size": 64})
