@@ -11,7 +11,7 @@ classifier, `classes` for the images, and images of your own; paths need quotes 
 
 As in the paper, the low layer's distance leaps at the smallest change and then hardly grows, where the high
 layer's rises steadily. With slim, of each curve's maximum: after a shift of 5 pixels 0.4 to 0.8 at conv1_1,
-0.3 at conv5_1; at scale 1.05 0.7 to 0.8, and 0.3; turned by 10 degrees 0.6 to 0.8, and 0.5 to 0.6. Half a
+0.3 at conv5_1; at scale 1.05 0.7 to 0.8, and 0.3; turned by 10 degrees 0.6 to 0.8, and 0.4 to 0.6. Half a
 minute on two CPU cores.
 """
 

@@ -6,6 +6,8 @@ The nine images that fire every unit of each layer most, each cut to the unit's 
 projection down to pixels. The paper's own network was not released: on VGG this is the same experiment on
 another network. Expect edges and colours in conv1_1, corners and spots in conv2_1, crossings, curves and
 stripes in conv3_1; from a few hundred photos on, fur and feathers in conv4_1, faces in conv5_1.
+The nine bundled photos, which are the default, take half a minute on two CPU cores, and every unit has
+those nine. Of a folder, VGG-19 sees 8 pictures a second there at 224 px, slim 25.
 
 `slim`, the network in the package, was taught with average pooling. That has no switches, so a deconvnet's
 projections through it are the same for every image; guided backpropagation's are not, and stand in.
