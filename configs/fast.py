@@ -5,7 +5,7 @@
 What differs is only the way down: from the photo, at half size first, and with L-BFGS that remembers 30
 steps and begins with a scale for every band of frequencies (nst_jax/bands.py). With `slim` and the bundled
 pictures it ends at a loss of 1.64e7, from noise at 1.69e7 and with its grain; that took a minute and a half
-on two CPU cores busy with other work, and VGG-19 takes four to five times as long.
+on two CPU cores busy with other work; an evaluation takes VGG-19 three times as long.
 The figures: docs/performance.md.
 """
 
