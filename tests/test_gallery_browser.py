@@ -27,8 +27,8 @@ def page(tiny_weights, tmp_path_factory) -> Iterator[Page]:
         for step in range(3):
             line = {"step": step, "evaluations": step + 1, "seconds": float(step), "scale": 1.0}
             folder.metrics.write(line | {"total": 10.0**-step, "content": 1.0, "style": 2.0, "tv": 3.0})
-        about = {"status": "done", "network": {"name": "tiny"}, "steps": 2, "evaluations": evaluations}
-        about |= {"wall_seconds": 1.5, "painted_together": 2}
+        about = {"status": "done", "steps": 2, "evaluations": evaluations}
+        about |= {"network": {"name": "tiny", "arch": "slim"}, "wall_seconds": 1.5, "painted_together": 2}
         folder.save_result(np.full((1, HEIGHT, WIDTH, 3), index / 4, np.float32), about)
     sweep.save()
     with opened(gallery.write(sweep), tmp_path_factory.mktemp("profile")) as page:
