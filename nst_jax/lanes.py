@@ -22,7 +22,7 @@ from jaxtyping import Array, Bool, Float, Int
 # Not in optax's public names; tests/test_lanes.py holds it to `optax.scale_by_zoom_linesearch`.
 from optax._src.linesearch import zoom_linesearch
 
-from nst_jax.optimize import LBFGS_LINE_SEARCH_STEPS, NOT_FINITE, RUNNING, Optimizer, State
+from nst_jax.optimize import LBFGS_LINE_SEARCH_STEPS, NOT_FINITE, RUNNING, Optimizer, State, strongly_typed
 
 _begin_search, _continue_search, _ = zoom_linesearch(LBFGS_LINE_SEARCH_STEPS)
 
@@ -128,7 +128,7 @@ class Lanes:
         search = _begin_search(
             updates, state.image, value=state.value, grad=state.grad, initial_guess_strategy="one"
         )
-        return _strongly_typed(search), memory
+        return strongly_typed(search), memory
 
     def _evaluate(self, problem: Any, lane: Lane) -> Lane:
         """One evaluation: a step of the line search, and of the run where that ends the search."""
@@ -172,7 +172,3 @@ def _one_evaluation(search: Any, objective: Callable[[Array], Array]) -> Any:
 
 def _where(condition: Array, yes: Any, no: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
-
-
-def _strongly_typed(tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: lax.convert_element_type(leaf, jnp.asarray(leaf).dtype), tree)

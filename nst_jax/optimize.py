@@ -96,7 +96,7 @@ class Optimizer:
             image=image,
             value=value,
             grad=grad,
-            optimizer=_strongly_typed(self.transformation.init(image)),
+            optimizer=strongly_typed(self.transformation.init(image)),
             best_image=image,
             best_value=value,
             rate=jnp.ones((), jnp.float32),
@@ -233,7 +233,7 @@ def _finite(value: Array, grad: Array) -> Array:
     return jnp.isfinite(value) & jnp.all(jnp.isfinite(grad))
 
 
-def _strongly_typed(tree: Any) -> Any:
+def strongly_typed(tree: Any) -> Any:
     """Fix weak types, which would make the second call compile anew."""
     return jax.tree.map(lambda leaf: lax.convert_element_type(leaf, jnp.asarray(leaf).dtype), tree)
 

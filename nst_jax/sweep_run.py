@@ -85,7 +85,7 @@ class Sweep:
             "runs": runs,
             **environment(),
         }
-        files.write_bytes(self.path / "sweep.json", (json.dumps(values, indent=2) + "\n").encode())
+        files.write_json(self.path / "sweep.json", values)
 
     def summary(self) -> str:
         """`20 runs (19 done, 1 diverged), 1 program compiled`."""

@@ -10,7 +10,6 @@ it to pictures.json and the pictures to sheet.png. About ten minutes on two CPU 
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -83,7 +82,7 @@ def main(_: Sequence[str]) -> None:
     rows["mean"] = {label: float(np.mean([row[label] for row in rows.values()])) for label in networks}
     print(table(rows))
     folder = Path(WORKDIR.value)
-    files.write_bytes(folder / "pictures.json", (json.dumps(rows, indent=2) + "\n").encode())
+    files.write_json(folder / "pictures.json", rows)
     images.write(folder / "sheet.png", report.contact_sheet(sheet))
 
 

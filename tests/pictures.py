@@ -1,8 +1,11 @@
-"""Pictures to write into a folder and stream from it."""
+"""Pictures to write into a folder and stream from it, and how a stream refuses."""
 
 import numpy as np
+import pytest
 from PIL import ExifTags, Image
 
+from nst_jax.data import Stream
+from nst_jax.errors import UserError
 from tests.test_image_formats import oriented
 
 
@@ -18,3 +21,13 @@ def save(pixels, path, orientation=1, **options):
     exif[ExifTags.Base.Orientation] = orientation
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(oriented(pixels, orientation)).save(path, exif=exif, **options)
+
+
+def refusal(spec):
+    """The one line with which a stream refuses."""
+    with pytest.raises(UserError) as caught:
+        Stream(spec, 16)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("data: ")
+    return message

@@ -8,17 +8,7 @@ import pytest
 from nst_jax import images
 from nst_jax.data import Stream
 from nst_jax.errors import UserError
-from tests.pictures import save, smooth
-
-
-def refusal(spec):
-    """The one line with which a stream refuses."""
-    with pytest.raises(UserError) as caught:
-        Stream(spec, 16)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.startswith("data: ")
-    return message
+from tests.pictures import refusal, save, smooth
 
 
 def names(stream):

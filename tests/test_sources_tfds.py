@@ -11,8 +11,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from nst_jax.data import Stream
-from nst_jax.errors import UserError
-from tests.pictures import smooth
+from tests.pictures import refusal, smooth
 
 PICTURE = {"picture": tfds.features.Image(), "label": np.int64}
 
@@ -64,15 +63,6 @@ def root(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def data_dir(root, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(root))
-
-
-def refusal(spec):
-    with pytest.raises(UserError) as caught:
-        Stream(spec, 16)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.startswith("data: ")
-    return message
 
 
 def order(stream):

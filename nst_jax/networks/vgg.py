@@ -57,7 +57,6 @@ class VGG(nnx.Module):
     def __init__(self, weights: Weights, pool: str = "avg", conv: str = "auto", precision: str = "float32"):
         """Take the kernels of `weights`; `pool` is 'avg' or 'max'; `conv` and `precision` as in `Conv`."""
         self.pool = pool
-        self.precision = precision
         self.preprocessing = weights.preprocessing
         self.layers = _reachable(weights)
         self.convs = nnx.Dict(
