@@ -2,29 +2,24 @@
 
 `optimize.Optimizer` under `jax.vmap`, but for the line search. Plainly vmapped, L-BFGS would stay right
 (a lane whose loop is done keeps its state while the others go on) and grow slow: every step would take as
-many evaluations as its slowest lane, each of them twice, because a vmapped `cond` computes both branches.
-Here a lane takes one evaluation at a time and moves on to its next step when *its* search is done, whatever
-the others do. The search itself is optax's, so a lane takes the steps of a single run, up to rounding.
+many evaluations as its slowest lane. Here a lane takes one evaluation at a time and moves on to its next
+step when *its* search is done, whatever the others do, so it takes the steps of a single run, up to rounding.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import lax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int
 
-# Not in optax's public names; tests/test_lanes.py holds it to `optax.scale_by_zoom_linesearch`.
-from optax._src.linesearch import zoom_linesearch
-
-from nst_jax.optimize import LBFGS_LINE_SEARCH_STEPS, NOT_FINITE, RUNNING, Optimizer, State, strongly_typed
-
-_begin_search, _continue_search, _ = zoom_linesearch(LBFGS_LINE_SEARCH_STEPS)
+from nst_jax import compiler, line_search
+from nst_jax.optimize import NOT_FINITE, RUNNING, Optimizer, State
 
 Join = Callable[[Any, Any], Any]
 
@@ -95,15 +90,18 @@ class Lanes:
         """`function` over lanes; each device loops over its own without waiting for the others."""
         batched = jax.vmap(function, axes)
         if self.mesh.size == 1:
-            return jax.jit(batched)
+            return compiler.jit(batched)
         specs = tuple(P() if axis is None else P("lanes") for axis in axes)
-        return jax.jit(
+        return compiler.jit(
             jax.shard_map(batched, mesh=self.mesh, in_specs=specs, out_specs=P("lanes"), check_vma=False)
         )
 
     def _start(self, shared: Any, own: Any, image: Float[Array, "1 h w 3"], pace: Float[Array, ""]) -> Lane:
         state = self.optimizer._start(self.join(shared, own), image)
-        return Lane(state, pace, *self._begin(state), searching=jnp.zeros((), bool))
+        search, memory = (
+            self.optimizer.begin_search(state) if self.optimizer.name == "lbfgs" else (None, None)
+        )
+        return Lane(state, pace, search, memory, searching=jnp.zeros((), bool))
 
     def _advance(
         self, shared: Any, own: Any, lane: Lane, stop: Int[Array, ""], evaluations: Int[Array, ""]
@@ -120,32 +118,17 @@ class Lanes:
 
         return lax.while_loop(unfinished, body, (lane, jnp.zeros((), jnp.int32)))[0]
 
-    def _begin(self, state: State) -> tuple[Any, Any]:
-        """The line search that leaves from `state`, and the memory once it has ended."""
-        if self.optimizer.name != "lbfgs":
-            return None, None
-        updates, memory = self.optimizer.direction.update(state.grad, state.optimizer[0], state.image)
-        search = _begin_search(
-            updates, state.image, value=state.value, grad=state.grad, initial_guess_strategy="one"
-        )
-        return strongly_typed(search), memory
-
     def _evaluate(self, problem: Any, lane: Lane) -> Lane:
         """One evaluation: a step of the line search, and of the run where that ends the search."""
         if self.optimizer.name != "lbfgs":
             paced = lane.state._replace(rate=lane.pace * lane.state.rate)
             stepped = self.optimizer._step(problem, paced)
             return lane._replace(state=stepped._replace(rate=lane.state.rate))
-        before, memory = _where(lane.searching, (lane.search, lane.memory), self._begin(lane.state))
-        search = _one_evaluation(before, lambda image: self.optimizer.objective(problem, image))
-        stepped = lane.state._replace(
-            image=optax.apply_updates(lane.state.image, optax.tree.scale(search.stepsize, before.updates)),
-            value=search.value,
-            grad=search.grad,
-            optimizer=(memory, *lane.state.optimizer[1:]),
-            evaluations=lane.state.evaluations + search.count,
-        )
-        ended = search.done | search.failed
+        fresh = self.optimizer.begin_search(lane.state)
+        search, memory = _where(lane.searching, (lane.search, lane.memory), fresh)
+        search = line_search.evaluate(search, partial(self.optimizer.objective, problem))
+        stepped = self.optimizer.end_search(lane.state, search, memory)
+        ended = ~line_search.unfinished(search)
         state = _where(ended, self.optimizer.judge(stepped, lane.state), lane.state)
         return Lane(state, lane.pace, search, memory, ~ended)
 
@@ -154,20 +137,6 @@ def freeze(lanes: Lane, frozen: np.ndarray) -> Lane:
     """Mark the lanes where `frozen`: they take no more steps."""
     status = jnp.where(jnp.asarray(frozen), NOT_FINITE, lanes.state.status)
     return lanes._replace(state=lanes.state._replace(status=status))
-
-
-def _one_evaluation(search: Any, objective: Callable[[Array], Array]) -> Any:
-    """A step of the line search, with the objective evaluated once, outside of the search's branches.
-
-    Both branches of `_continue_search` begin by choosing a point. So it is asked twice: first with an
-    answer that does not matter, to learn the point, then with the true value and gradient there.
-    """
-    blind = search._replace(safe_stepsize=jnp.zeros_like(search.safe_stepsize))
-    nothing = (jnp.zeros_like(search.value), jnp.zeros_like(search.grad))
-    stepsize = _continue_search(blind, value_and_grad_fn=lambda image: nothing, fn_kwargs={}).stepsize
-    image = optax.tree.add_scale(search.params, stepsize, search.updates)
-    answer = jax.value_and_grad(objective)(image)
-    return _continue_search(search, value_and_grad_fn=lambda image: answer, fn_kwargs={})
 
 
 def _where(condition: Array, yes: Any, no: Any) -> Any:

@@ -26,15 +26,23 @@ def gram(F: Float[Array, "1 h w n"]) -> Float[Array, "n n"]:
 @jax.custom_vjp
 def _products(rows: Float[Array, "m n"]) -> Float[Array, "n n"]:
     """`rows`^T `rows`. Its own gradient takes one product where the general rule takes two."""
-    positions, filters = rows.shape
-    size = min(POSITIONS_PER_SUM, positions)
-    blocks = jnp.pad(rows, ((0, -positions % size), (0, 0))).reshape(-1, size, filters)
+    blocks = _blocks(rows)
     # HIGHEST: accelerators would otherwise round the factors to fewer bits.
     return jnp.einsum("bpi,bpj->bij", blocks, blocks, precision=lax.Precision.HIGHEST).sum(0)
 
 
+def _blocks(rows: Float[Array, "m n"]) -> Float[Array, "b p n"]:
+    """Positions summed together: a divisor of all where there is a large one, to spare a padded copy."""
+    positions, filters = rows.shape
+    most = min(POSITIONS_PER_SUM, positions)
+    size = next((size for size in range(most, most // 4, -1) if positions % size == 0), most)
+    return jnp.pad(rows, ((0, -positions % size), (0, 0))).reshape(-1, size, filters)
+
+
 def _products_gradient(rows: Array, cotangent: Array) -> tuple[Array]:
-    return (jnp.matmul(rows, cotangent + cotangent.T, precision=lax.Precision.HIGHEST),)
+    # Blocks here too: XLA would compute what `rows` are made of once for each shape that they are used in.
+    both = jnp.matmul(_blocks(rows), cotangent + cotangent.T, precision=lax.Precision.HIGHEST)
+    return (both.reshape(-1, rows.shape[1])[: len(rows)],)
 
 
 _products.defvjp(lambda rows: (_products(rows), rows), _products_gradient)

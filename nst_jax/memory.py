@@ -6,6 +6,8 @@ from typing import Any
 
 import jax
 
+from nst_jax import compiler
+
 # Of the memory that is free: compilers and allocators need some of their own.
 SHARE = 0.6
 # Where a picture keeps all cores busy, lanes beyond these gain nothing and fall out of the caches.
@@ -18,17 +20,17 @@ def affordable_lanes(start: Any, problem: Any, image: Any, shared: Any) -> int:
 
     The arguments may be `jax.ShapeDtypeStruct`s; `shared` is the part of `problem` that all lanes share.
     """
-    lane = needed_bytes(start, problem, image) - size(shared)
+    # Besides the state that a run has, the one after a step, and what the lane's line search keeps.
+    kept = 2 * size(jax.eval_shape(start, problem, image))
+    lane = needed_bytes(start, problem, image) + kept - size(shared)
     fit = max(1, int(SHARE * free_bytes() / lane))
     return min(fit, MOST_ON_CPU) if jax.default_backend() == "cpu" else fit
 
 
 def needed_bytes(start: Any, problem: Any, image: Any) -> int:
     """What a run holds whose first evaluation is `start(problem, image)`, by the compiler's count of it."""
-    needs: Any = jax.jit(start).lower(problem, image).compile().memory_analysis()
-    state = jax.eval_shape(start, problem, image)
-    # A step holds the state before and after, and the line search's own copies.
-    return needs.temp_size_in_bytes + size(problem) + 3 * size(state)
+    needs: Any = compiler.jit(start).lower(problem, image).compile().memory_analysis()
+    return needs.temp_size_in_bytes + size(problem) + size(jax.eval_shape(start, problem, image))
 
 
 def free_bytes() -> int:

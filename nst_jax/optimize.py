@@ -6,6 +6,7 @@ cutting a run into other chunks changes nothing in its result. The host looks in
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,12 +16,12 @@ import optax
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from nst_jax import compiler, line_search
 from nst_jax.bands import lbfgs_direction
 from nst_jax.errors import UserError
 
 RUNNING, NOT_FINITE, STALLED = 0, 1, 2
 LBFGS_MEMORY = 10
-LBFGS_LINE_SEARCH_STEPS = 20
 # Gradient steps are cut by SHRINK after each divergence, so this many tries span any float32 scale.
 SHRINK, MOST_SHRINKS = 0.1, 30
 # Chunks grow until one takes about this long, which keeps the display alive and the overhead small.
@@ -54,17 +55,6 @@ class DivergedError(UserError):
         self.state = state
 
 
-def transformation(name: str, learning_rate: float, direction: Any) -> optax.GradientTransformationExtraArgs:
-    """The optax optimiser behind `optimizer.name`; `direction` is of lbfgs."""
-    search = optax.scale_by_zoom_linesearch(LBFGS_LINE_SEARCH_STEPS, initial_guess_strategy="one")
-    choices = {
-        "lbfgs": lambda: optax.chain(direction, search),
-        "adam": lambda: optax.adam(learning_rate),
-        "gd": lambda: optax.sgd(learning_rate),
-    }
-    return optax.with_extra_args_support(choices[name]())
-
-
 class Optimizer:
     """Minimises `objective(problem, image)` over the image, with the optimiser called `name`.
 
@@ -83,21 +73,26 @@ class Optimizer:
         """Hold the jitted programs; each compiles once per image shape."""
         self.name = name
         self.objective = objective
-        self.direction = lbfgs_direction(memory, bands)
-        self.transformation = transformation(name, learning_rate, self.direction)
-        self.start = jax.jit(self._start)
-        self.advance = jax.jit(self._advance)
+        # For lbfgs from gradients to directions; how far to go is for the line search.
+        self.transformation = {
+            "lbfgs": lambda: lbfgs_direction(memory, bands),
+            "adam": lambda: optax.adam(learning_rate),
+            "gd": lambda: optax.sgd(learning_rate),
+        }[name]()
+        self.start = compiler.jit(self._start)
+        # The state is given away, so that its memory serves the next one.
+        self.advance = compiler.jit(self._advance, donate_argnums=1)
 
     def _start(self, problem: Any, image: Float[Array, "1 h w 3"]) -> State:
         """The state at `image`, after one evaluation."""
         value, grad = jax.value_and_grad(self.objective, argnums=1)(problem, image)
         none = jnp.zeros((), jnp.int32)
         return State(
-            image=image,
+            image=jnp.copy(image),  # `advance` may not give away the caller's picture
             value=value,
             grad=grad,
-            optimizer=strongly_typed(self.transformation.init(image)),
-            best_image=image,
+            optimizer=line_search.strongly_typed(self.transformation.init(image)),
+            best_image=jnp.copy(image),
             best_value=value,
             rate=jnp.ones((), jnp.float32),
             step=none,
@@ -134,27 +129,37 @@ class Optimizer:
             best_image=jnp.where(better, new.image, state.best_image),
             best_value=jnp.where(better, new.value, state.best_value),
         )
-        kept = jax.tree.map(lambda a, b: jnp.where(finite & ~stalled, a, b), new, state)
+        # Not chosen as well: the optimiser's own state, whose copy would be large; `recover` begins it anew.
+        new, memory = new._replace(optimizer=None), new.optimizer
+        kept = jax.tree.map(
+            lambda a, b: jnp.where(finite & ~stalled, a, b), new, state._replace(optimizer=None)
+        )
         status = jnp.where(finite, jnp.where(stalled, STALLED, RUNNING), NOT_FINITE).astype(jnp.int32)
-        return kept._replace(evaluations=new.evaluations, status=status)
+        return kept._replace(optimizer=memory, evaluations=new.evaluations, status=status)
 
     def _line_search_step(self, problem: Any, state: State) -> State:
-        updates, optimizer = self.transformation.update(
-            state.grad,
-            state.optimizer,
-            state.image,
-            value=state.value,
-            grad=state.grad,
-            value_fn=lambda image: self.objective(problem, image),
+        search, memory = self.begin_search(state)
+        search = lax.while_loop(
+            line_search.unfinished,
+            lambda search: line_search.evaluate(search, partial(self.objective, problem)),
+            search,
         )
-        search = optimizer[-1]
+        return self.end_search(state, search, memory)
+
+    def begin_search(self, state: State) -> tuple[Any, Any]:
+        """The line search of L-BFGS that leaves from `state`, and the memory once it has ended."""
+        direction, memory = self.transformation.update(state.grad, state.optimizer, state.image)
+        return line_search.begin(direction, state.image, state.value, state.grad), memory
+
+    def end_search(self, state: State, search: Any, memory: Any) -> State:
+        """`state` after the step that `search` has found."""
         return state._replace(
-            image=optax.apply_updates(state.image, updates),
+            image=line_search.end(search),
             # The search ends with an evaluation at the new image: no other is needed.
             value=search.value,
             grad=search.grad,
-            optimizer=optimizer,
-            evaluations=state.evaluations + search.info.num_linesearch_steps,
+            optimizer=memory,
+            evaluations=state.evaluations + search.count,
         )
 
     def _plain_step(self, problem: Any, state: State) -> State:
@@ -188,7 +193,7 @@ class Optimizer:
             rate=rate,
             step=state.step,
             evaluations=state.evaluations + fresh.evaluations,
-            restarted=state.step,
+            restarted=jnp.copy(state.step),  # of its own, as `advance` gives each away
         )
 
 
@@ -233,11 +238,6 @@ def _finite(value: Array, grad: Array) -> Array:
     return jnp.isfinite(value) & jnp.all(jnp.isfinite(grad))
 
 
-def strongly_typed(tree: Any) -> Any:
-    """Fix weak types, which would make the second call compile anew."""
-    return jax.tree.map(lambda leaf: lax.convert_element_type(leaf, jnp.asarray(leaf).dtype), tree)
-
-
 def restore(leaves: list[np.ndarray], like: State) -> State:
     """A `State` from the saved leaves of one whose structure, shapes and dtypes are those of `like`.
 
@@ -247,4 +247,4 @@ def restore(leaves: list[np.ndarray], like: State) -> State:
     expected, structure = jax.tree.flatten(like)
     if [(a.shape, a.dtype) for a in leaves] != [(a.shape, a.dtype) for a in expected]:
         raise UserError("--resume: the checkpoint was written by another version of nst_jax; start anew")
-    return jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in leaves])
+    return jax.tree.unflatten(structure, [jnp.array(leaf) for leaf in leaves])

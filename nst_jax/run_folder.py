@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import safetensors
-from safetensors.numpy import save
+from safetensors.numpy import save_file
 
 from nst_jax import config as configs
 from nst_jax import files, images
@@ -66,7 +66,12 @@ class RunFolder:
             "seconds": repr(checkpoint.seconds),
             "identity": identity,
         }
-        files.write_bytes(self._checkpoint, save(arrays, metadata=about))
+        with files.atomic(self._checkpoint) as temporary:
+            # Straight from the arrays to the file: of a large picture's state there is no room for a copy.
+            try:
+                save_file(arrays, temporary, metadata=about)
+            except safetensors.SafetensorError as error:
+                raise OSError(str(error)) from error
 
     def load_checkpoint(self, identity: str) -> Checkpoint | None:
         """The saved checkpoint, or None where there is none.
