@@ -180,7 +180,11 @@ def _through_scales(job: Job, recorder: Recorder, saved: Checkpoint | None) -> S
         if state is not None:
             image = images.resize(np.asarray(state.image), *image.shape[1:3])
         recorder.enter_scale(index, partial(_terms, problem))
+        if index == 0:  # once before the clock runs: it compiles, and touches the memory for the first time
+            jax.block_until_ready(optimizer.start(problem, image))
+        began = time.monotonic()
         state = _begin(optimizer, problem, image, state, index * config.optimizer.steps)
+        seconds = time.monotonic() - began
         if saved is not None:
             state, saved = restore(saved.leaves, state), None
             recorder.rewind(int(state.step))
@@ -188,7 +192,7 @@ def _through_scales(job: Job, recorder: Recorder, saved: Checkpoint | None) -> S
             recorder.log(state)
         advance = optimizer.advance.lower(problem, state, jnp.int32(1)).compile()
         if index == 0:
-            _print_estimate(config, optimizer, problem, state)
+            _print_estimate(config, seconds)
         state = minimize(optimizer, problem, state, recorder.stops(), recorder, advance)
         if recorder.interrupted:
             break
@@ -200,17 +204,15 @@ def _begin(
     optimizer: Optimizer, problem: Problem, image: np.ndarray, before: State | None, step: int
 ) -> State:
     """A fresh state at `image` that goes on counting from the scale `before`."""
-    state = optimizer.start(problem, image)
+    state = jax.block_until_ready(optimizer.start(problem, image))
     evaluations = state.evaluations if before is None else state.evaluations + before.evaluations
     return state._replace(step=jnp.int32(step), evaluations=evaluations)
 
 
-def _print_estimate(config: Config, optimizer: Optimizer, problem: Problem, state: State) -> None:
-    """Say how long the run will take, from one timed evaluation."""
-    began = time.monotonic()
-    jax.block_until_ready(optimizer.start(problem, state.image))
+def _print_estimate(config: Config, evaluation: float) -> None:
+    """Say how long the run will take, by the seconds of one evaluation at the first scale."""
     pixels = sum((scale / config.scales[0]) ** 2 for scale in config.scales)
-    seconds = (time.monotonic() - began) * config.optimizer.steps * EVALUATIONS_PER_STEP * pixels
+    seconds = evaluation * config.optimizer.steps * EVALUATIONS_PER_STEP * pixels
     sizes = " + ".join(str(round(config.size * scale)) for scale in config.scales)
     print(
         f"estimate: {report.duration(seconds)} for {config.optimizer.steps} steps of "
