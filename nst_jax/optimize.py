@@ -102,7 +102,7 @@ class Optimizer:
         )
 
     def _advance(self, problem: Any, state: State, steps: Int[Array, ""]) -> State:
-        """Up to `steps` further steps; fewer when one fails, which `status` then tells."""
+        """Up to `steps` further steps; fewer when one fails, as `status` tells. `state` is given away."""
         last = state.step + steps
 
         def unfinished(state: State) -> Array:

@@ -41,6 +41,15 @@ def test_winograd_is_the_direct_convolution(shape):
         assert relative_error(found, expected) < TOLERANCE
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1, 5), (2, 9, 7, 4), (1, 33, 6, 64)])
+def test_few_outputs_by_rows_are_the_plain_sum(shape):
+    x, kernel = arrays(shape, (3, 3, shape[-1], 3))
+    plain = jax.lax.conv_general_dilated(
+        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision="highest"
+    )
+    assert relative_error(conv3x3(x, kernel), plain) < 2e-6
+
+
 def test_winograds_filters_are_constants():
     x, kernel = arrays((1, 4, 4, 2), (3, 3, 2, 3))
     assert jnp.isnan(jax.grad(lambda kernel: jnp.sum(by_winograd(x, kernel)))(kernel)).all()

@@ -92,6 +92,19 @@ def test_cutting_a_run_into_other_chunks_changes_no_bit(name):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("name", ["lbfgs", "adam"])
+def test_a_step_keeps_one_state_and_the_callers_picture(name):
+    large = jax.ShapeDtypeStruct((1, 200, 300, 3), jnp.float32)
+    optimizer = Optimizer(lambda problem, image: jnp.sum((image - problem) ** 2), name, 0.1)
+    state = jax.eval_shape(optimizer._start, large, large)
+    needs = optimizer.advance.lower(large, state, jnp.int32(1)).compile().memory_analysis()
+    picture, whole = 4 * large.size, sum(4 * leaf.size for leaf in jax.tree.leaves(state))
+    assert needs.alias_size_in_bytes >= whole - 100
+    assert needs.temp_size_in_bytes < 10 * picture
+    run(name, 3)
+    assert not START.is_deleted()
+
+
 def test_a_diverging_learning_rate_is_cut_until_it_works():
     _, state = run("gd", 400, learning_rate=1e3)
     assert int(state.status) == RUNNING

@@ -75,7 +75,9 @@ def _each(x: Array, filters: Array) -> Array:
     return jax.vmap(convolve, (0, None))(x, filters)
 
 
-# Lanes of a sweep, and pictures of a batch, one after the other: each is work enough for all cores.
+# Compiled with its caller, but traced once for each shape. Lanes of a sweep, and pictures of a batch, go one
+# after the other: each is work enough for all cores.
+@jax.jit
 @jax.custom_batching.sequential_vmap
 def convolve(x: Float[Array, "h w i"], filters: Float[Array, "36 i o"]) -> Float[Array, "h w o"]:
     """Cross-correlation of `x`, padded with zeros, with a kernel that `transform_filters` transformed."""
