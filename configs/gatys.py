@@ -3,7 +3,7 @@
     python -m nst_jax.run --config=configs/gatys.py --config.content=photo.jpg --config.style=painting.jpg
 
 White noise becomes a picture with the content of one image and the style of another. At 512 px it takes
-about 12 minutes with VGG-19 on two CPU cores, 3 with `slim`, which stands in where VGG-19 cannot be had.
+about 7 minutes with VGG-19 on two CPU cores, 2.5 with `slim`, which stands in where VGG-19 cannot be had.
 
 Variants:
     configs/gatys.py:normalized   filters rescaled to mean activation 1 (CVPR 2016), with a ratio to match

@@ -91,7 +91,7 @@ def test_fast_is_the_papers_objective_and_runs(tiny_weights, tmp_path):
     result = call(*flags)
     assert result.returncode == 0, result.stderr
     lines = metrics(tmp_path / "run")
-    assert lines[-1]["step"] == 16
+    assert lines[-1]["step"] == 8
     assert lines[-1]["scale"] == 1.0
     fast = configs.from_dict(json.loads((tmp_path / "run" / "config.json").read_text()))
     paper = configs.Config()
