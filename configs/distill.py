@@ -17,7 +17,7 @@ import os
 
 from ml_collections import ConfigDict
 
-from nst_jax.errors import unknown
+from nst_jax.errors import UserError, unknown
 
 # Stage: its last step, counted from the first stage's start; the last layer that it keeps; side of the crops;
 # crops in a batch, and how many of them are plain, the others being disturbed; the learning rate that falls
@@ -36,7 +36,9 @@ STAGES = {
 def get_config(stage: str = "whole") -> ConfigDict:
     if stage not in STAGES:
         raise unknown("--config stage", stage, STAGES)
-    data = os.environ.get("NST_REFERENCE_DATA", "../shared/data")
+    if "NST_REFERENCE_DATA" not in os.environ:
+        raise UserError("NST_REFERENCE_DATA: not set; give the folder that holds images/ and weights/")
+    data = os.environ["NST_REFERENCE_DATA"]
     config = ConfigDict()
     config.seed = 0
     config.steps, config.frozen_up_to, config.crop, config.batch, config.natural, rate = STAGES[stage]

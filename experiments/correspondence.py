@@ -10,32 +10,30 @@ correspondence.json (mean, spread and each pair's value) and sheet.png with the 
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from absl import flags
 
-from nst_jax import cli, fields, files, images, report, stylize
-from nst_jax.data import Box
+from nst_jax import cli, files, images
+from nst_jax.figures.sheets import contact_sheet
+from nst_jax.images.streams import Box
 from nst_jax.vision import correspondence, masks
-from nst_jax.vision.correspondence import Settings
+from nst_jax.vision.correspondence import CorrespondenceSettings
+from nst_jax.weights import load_network
 
 Changes = Mapping[tuple[str, str], np.ndarray]  # (part, layer) -> pairs
 
 
 def main(argv: list[str]) -> int:
     """Mask, compare, and write the table and the sheet."""
-    values = flags.FlagValues()
-    cli.define_config(values, argv)
-    flags.DEFINE_string("workdir", "runs/correspondence", "where the results go", flag_values=values)
-    cli.parse(values, argv, __doc__ or "")
+    settings, folder = cli.parse_experiment(
+        argv, CorrespondenceSettings, __doc__ or "", "configs/correspondence.py"
+    )
     cli.use_compilation_cache()
-    settings, folder = fields.from_config(Settings, cli.config_value(values)), Path(values.workdir)
-    pictures = masks.read(settings.masks, settings.size)
-    network, weights = stylize.load_network(settings.network, settings.needed())
+    pictures = masks.read_masks(settings.masks, settings.size)
+    network, weights = load_network(settings.network, settings.layers)
     covered = correspondence.boxes(pictures, settings.draws, settings.seed)
-    changes = correspondence.measure(network, pictures, covered, settings.layers)
+    changes = correspondence.measure_correspondence(network, pictures, covered, settings.layers)
     rows = summary(changes)
     files.write_bytes(folder / "correspondence.csv", table(rows).encode())
     files.write_json(folder / "correspondence.json", rows)
@@ -79,7 +77,7 @@ def words(rows: Sequence[Mapping[str, Any]], layers: Sequence[str]) -> str:
 
 def sheet(pictures: Sequence[masks.Marked], covered: Mapping[str, Sequence[Sequence[Box]]]) -> np.ndarray:
     """A row per picture: as it is, then with each part masked, and the first of the random masks."""
-    return report.contact_sheet(
+    return contact_sheet(
         [
             [(one.name, one.picture)]
             + [(part, masks.masked(one, lists[0][index])) for part, lists in covered.items()]

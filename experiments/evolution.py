@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from absl import flags
 
-from nst_jax import cli, fields, files, images, report, weights
-from nst_jax.data import Stream
-from nst_jax.networks import VGG
-from nst_jax.vision import evolution, receptive
+from nst_jax import cli, files, images
+from nst_jax.figures.sheets import contact_sheet
+from nst_jax.images.streams import Stream
+from nst_jax.networks import receptive
+from nst_jax.networks.architectures import architecture
+from nst_jax.vision import evolution
 from nst_jax.vision.deconvnet import MID_GRAY
-from nst_jax.vision.evolution import Seen, Settings
+from nst_jax.vision.evolution import EvolutionSettings, Seen
+from nst_jax.weights import resolve
 
 CELL = 176  # pixels
 
@@ -27,12 +29,8 @@ Evolution = Mapping[str, Mapping[int, Seen | None]]  # checkpoint -> unit
 
 def main(argv: list[str]) -> int:
     """Look through every checkpoint, and write the sheet and what it shows."""
-    values = flags.FlagValues()
-    cli.define_config(values, argv)
-    flags.DEFINE_string("workdir", "runs/evolution", "where the results go", flag_values=values)
-    cli.parse(values, argv, __doc__ or "")
+    settings, folder = cli.parse_experiment(argv, EvolutionSettings, __doc__ or "", "configs/evolution.py")
     cli.use_compilation_cache()
-    settings, folder = fields.from_config(Settings, cli.config_value(values)), Path(values.workdir)
     stream = Stream(settings.data, settings.size, settings.limit)
     seen: Evolution = {name: _look(name, stream, settings) for name in settings.weights}
     rows = [_line(name, unit, of_unit) for name, units in seen.items() for unit, of_unit in units.items()]
@@ -42,9 +40,10 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _look(name: str, stream: Stream, settings: Settings) -> dict[int, Seen | None]:
-    checkpoint = weights.resolve(name, settings.network.arch, settings.needed())
-    return evolution.look(VGG(checkpoint, settings.network.pool), stream, settings)
+def _look(name: str, stream: Stream, settings: EvolutionSettings) -> dict[int, Seen | None]:
+    weights = resolve(name, settings.network.arch, settings.needed())
+    network = architecture(weights.arch).build(weights, settings.network.pool, "auto", "float32")
+    return evolution.see_units(network, stream, settings)
 
 
 def _line(name: str, unit: int, seen: Seen | None) -> dict[str, Any]:
@@ -52,7 +51,7 @@ def _line(name: str, unit: int, seen: Seen | None) -> dict[str, Any]:
     return {"weights": name, "unit": unit, "strongest": found}
 
 
-def _sheet(seen: Evolution, settings: Settings) -> np.ndarray:
+def _sheet(seen: Evolution, settings: EvolutionSettings) -> np.ndarray:
     labels = {name: Path(name).stem for name in seen}
     if len(set(labels.values())) < len(labels):  # checkpoints of one name in several folders
         labels = {name: name for name in seen}
@@ -60,12 +59,12 @@ def _sheet(seen: Evolution, settings: Settings) -> np.ndarray:
         [(f"{unit}: {labels[name]}", _cell(units[unit], settings)) for name, units in seen.items()]
         for unit in settings.units
     ]
-    return report.contact_sheet(rows, CELL)
+    return contact_sheet(rows, CELL)
 
 
-def _cell(seen: Seen | None, settings: Settings) -> np.ndarray:
+def _cell(seen: Seen | None, settings: EvolutionSettings) -> np.ndarray:
     """The projection, small ones with each pixel as a square; gray where the unit never fired."""
-    side = receptive.size(settings.network.arch, settings.layer)
+    side = receptive.field_side(settings.geometry(), settings.layer)
     picture = seen.projection if seen else np.full((1, side, side, 3), MID_GRAY, np.float32)
     times = -(-CELL // side)
     return picture.repeat(times, axis=1).repeat(times, axis=2)

@@ -10,14 +10,15 @@ with the transforms and the curves.
 import csv
 import io
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
-from absl import flags
 
-from nst_jax import chart, cli, fields, files, images, report, stylize
+from nst_jax import cli, files, images
+from nst_jax.figures import plots
+from nst_jax.figures.sheets import contact_sheet
 from nst_jax.vision import framing, invariance
-from nst_jax.vision.invariance import Settings, Transform
+from nst_jax.vision.invariance import InvarianceSettings, Transform
+from nst_jax.weights import load_network
 
 EXAMPLES = 4  # transformed pictures at the head of each row
 UNITS = {"shift": "pixels down", "scale": "factor", "rotation": "degrees counterclockwise"}
@@ -26,18 +27,16 @@ Measured = Mapping[str, Mapping[str, np.ndarray]]  # kind -> image -> "amounts c
 
 def main(argv: list[str]) -> int:
     """Measure every picture under every transform, and write the table and the sheet."""
-    values = flags.FlagValues()
-    cli.define_config(values, argv)
-    flags.DEFINE_string("workdir", "runs/invariance", "where the results go", flag_values=values)
-    cli.parse(values, argv, __doc__ or "")
+    settings, folder = cli.parse_experiment(argv, InvarianceSettings, __doc__ or "", "configs/invariance.py")
     cli.use_compilation_cache()
-    settings, folder = fields.from_config(Settings, cli.config_value(values)), Path(values.workdir)
     pictures = {name: _picture(name, settings.size) for name in settings.images}
-    network, weights = stylize.load_network(settings.network, settings.needed())
+    network, weights = load_network(settings.network, settings.layers())
     targets = dict(zip(settings.images, invariance.targets(network, settings), strict=True))
     measured = {
         kind: {
-            name: invariance.measure(network, targets[name], picture, list(transforms.values()), settings)
+            name: invariance.measure_invariance(
+                network, targets[name], picture, list(transforms.values()), settings
+            )
             for name, picture in pictures.items()
         }
         for kind, transforms in settings.transforms().items()
@@ -53,7 +52,7 @@ def _picture(name: str, size: int) -> np.ndarray:
     return framing.framed(picture, framing.middle(*picture.shape[1:3]), size)
 
 
-def table(settings: Settings, measured: Measured) -> str:
+def table(settings: InvarianceSettings, measured: Measured) -> str:
     """CSV text: a line per transform, image and amount."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
@@ -65,7 +64,7 @@ def table(settings: Settings, measured: Measured) -> str:
     return text.getvalue()
 
 
-def sheet(settings: Settings, measured: Measured, picture: np.ndarray) -> np.ndarray:
+def sheet(settings: InvarianceSettings, measured: Measured, picture: np.ndarray) -> np.ndarray:
     """A row for each kind of transform: examples of it on one picture, then each column's curves."""
     rows = []
     for kind, transforms in settings.transforms().items():
@@ -75,9 +74,9 @@ def sheet(settings: Settings, measured: Measured, picture: np.ndarray) -> np.nda
                 name: list(zip(transforms, lines[:, column].tolist(), strict=True))
                 for name, lines in measured[kind].items()
             }
-            row.append((title, chart.chart(curves, UNITS[kind])))
+            row.append((title, plots.as_picture(plots.line_plot(curves, UNITS[kind]))))
         rows.append(row)
-    return report.contact_sheet(rows, chart.HEIGHT)
+    return contact_sheet(rows, plots.HEIGHT)
 
 
 def _examples(

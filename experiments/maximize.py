@@ -12,16 +12,20 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import flags
 
-from nst_jax import cli, fields, files, images, report, stylize
-from nst_jax.config import SMALLEST_SIDE, NetworkConfig, OptimizerConfig
+from nst_jax import cli, files, images
+from nst_jax.config import NetworkConfig, OptimizerConfig, fields
+from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
-from nst_jax.networks import VGG
-from nst_jax.optimize import Optimizer
-from nst_jax.vision import maximize, receptive, units
-from nst_jax.weights import Weights
-from nst_jax.weights.topology import convs_up_to, layer_names
+from nst_jax.figures.sheets import contact_sheet
+from nst_jax.networks import receptive
+from nst_jax.networks.architectures import architecture
+from nst_jax.networks.network import Network
+from nst_jax.networks.trained import Weights
+from nst_jax.optimizers.methods import find_method
+from nst_jax.optimizers.optimizer import Optimizer
+from nst_jax.vision import maximize, units
+from nst_jax.weights import load_network
 
 ACROSS = 6  # pictures in a row of the sheet
 
@@ -35,7 +39,7 @@ def _slim() -> NetworkConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class MaximizeSettings:
     """Which units, and how their pictures are found."""
 
     layer: str = "conv3_1"
@@ -48,14 +52,15 @@ class Config:
     optimizer: OptimizerConfig = dataclasses.field(default_factory=_adam)
 
     def __post_init__(self) -> None:
-        fields.one_of("layer", self.layer, layer_names(self.network.arch))
+        whole = architecture(self.network.arch)
+        fields.one_of("layer", self.layer, whole.names)
         if not self.units:
             raise UserError("units: none given; for example (0, 1, 2)")
         fields.at_least("seed", self.seed, 0)
         fields.at_least("jitter", self.jitter, 0)
         fields.not_negative("tv_weight", self.tv_weight)
         fields.at_least("size", self.size, SMALLEST_SIDE)
-        if not all(receptive.shape(self.network.arch, self.layer, self.size, self.size)):
+        if not all(receptive.shape(whole.layers, self.layer, self.size, self.size)):
             raise UserError(f"size: {self.size} pixels leave no position of {self.layer}")
         if self.optimizer.name == "lbfgs" and self.jitter:
             raise UserError(
@@ -65,18 +70,14 @@ class Config:
 
 def main(argv: list[str]) -> int:
     """Find a picture for each unit; write them, sheet.png and maximize.json."""
-    values = flags.FlagValues()
-    cli.define_config(values, argv)
-    flags.DEFINE_string("workdir", "runs/maximize", "where the pictures go", flag_values=values)
-    cli.parse(values, argv, __doc__ or "")
+    config, folder = cli.parse_experiment(argv, MaximizeSettings, __doc__ or "", "configs/maximize.py")
     cli.use_compilation_cache()
-    config, folder = fields.from_config(Config, cli.config_value(values)), Path(values.workdir)
-    network, weights = stylize.load_network(config.network, (config.layer,))
-    _check(config, network, weights)
+    network, weights = load_network(config.network, (config.layer,))
+    _check(config, weights)
     found = _paint_all(config, network, folder)
     panels = [(f"{unit['unit']}: {unit['reached']:.4g}", picture) for unit, picture in found]
     rows = [panels[i : i + ACROSS] for i in range(0, len(panels), ACROSS)]
-    images.write(folder / "sheet.png", report.contact_sheet(rows))
+    images.write(folder / "sheet.png", contact_sheet(rows))
     record = {
         "network": {"name": weights.name, "arch": weights.arch, "sha256": weights.sha256},
         "config": dataclasses.asdict(config),
@@ -87,24 +88,24 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _check(config: Config, network: VGG, weights: Weights) -> None:
-    units.require_layers("layer", [config.layer], network, weights)
-    last = convs_up_to(config.network.arch, config.layer)[-1]
+def _check(config: MaximizeSettings, weights: Weights) -> None:
+    last = architecture(config.network.arch).weighted_up_to(config.layer)[-1]
     units.require_units("units", config.units, config.layer, weights.arrays[f"{last}.bias"].size)
 
 
-def _paint_all(config: Config, network: VGG, folder: Path) -> list[tuple[dict[str, object], np.ndarray]]:
+def _paint_all(
+    config: MaximizeSettings, network: Network, folder: Path
+) -> list[tuple[dict[str, object], np.ndarray]]:
     """For each unit what maximize.json says of it, and its picture, which is written at once."""
-    optimizer = Optimizer(
-        maximize.objective(config.layer), config.optimizer.name, config.optimizer.learning_rate
-    )
+    optimizer = Optimizer(maximize.unit_objective(config.layer), find_method(config.optimizer))
+    rate, steps = config.optimizer.learning_rate, config.optimizer.steps
     measure = jax.jit(maximize.mean_activation, static_argnames="layer")
     found = []
     for number in config.units:
         unit, still = jnp.int32(number), jnp.zeros(2, jnp.int32)
-        problem = maximize.Problem(network, unit, still, jnp.float32(config.tv_weight))
+        target = maximize.UnitTarget(unit, still, jnp.float32(config.tv_weight))
         noise, picture = maximize.maximize(
-            optimizer, problem, config.size, config.optimizer.steps, config.jitter, config.seed
+            optimizer, network, target, rate, config.size, steps, config.jitter, config.seed
         )
         start, reached = (float(measure(network, shown, config.layer, unit)) for shown in (noise, picture))
         name = f"{config.layer}_{number:03d}.png"

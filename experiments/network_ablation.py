@@ -15,11 +15,19 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
-from nst_jax import cli, files, images, losses, report, stylize
+from nst_jax import cli, files, images
 from nst_jax.config import Config, from_dict
-from nst_jax.networks import VGG
-from nst_jax.run_folder import RunFolder
-from nst_jax.weights import Weights, cache, load, registry, resolve
+from nst_jax.figures.sheets import contact_sheet
+from nst_jax.losses.gram import gram
+from nst_jax.networks.network import Network
+from nst_jax.networks.trained import Weights
+from nst_jax.networks.vgg import VGG
+from nst_jax.runs.folder import RunFolder
+from nst_jax.sweeps.judging import relative_distance
+from nst_jax.transfer.job import Job, prepare
+from nst_jax.transfer.painting import paint
+from nst_jax.transfer.session import Session
+from nst_jax.weights import cache, load, registry, resolve
 
 
 def main(argv: list[str]) -> int:
@@ -30,7 +38,7 @@ def main(argv: list[str]) -> int:
     flags.DEFINE_string("vgg19", None, "a file of VGG-19 weights; default: the cache", flag_values=values)
     cli.parse(values, argv, __doc__ or "")
     cli.use_compilation_cache()
-    config, folder = from_dict(cli.config_value(values)), Path(values.workdir)
+    config, folder = from_dict(cli.config_value(values, "configs/quick.py")), Path(values.workdir)
     vgg19 = load(Path(values.vgg19), "vgg19") if values.vgg19 else cache.cached(registry.REGISTRY["vgg19"])
     judge = VGG(vgg19 or resolve("auto", "slim", ()), config.network.pool)
     jobs = _jobs(config, vgg19, values.vgg19)
@@ -38,13 +46,13 @@ def main(argv: list[str]) -> int:
     distances = {label: style_distance(judge, config, picture) for label, picture in pictures.items()}
     inputs = [("content", images.read(config.content)), ("style", images.read(config.style))]
     painted = [(f"{label}: {distances[label]:.3f}", picture) for label, picture in pictures.items()]
-    images.write(folder / "sheet.png", report.contact_sheet([inputs, painted]))
+    images.write(folder / "sheet.png", contact_sheet([inputs, painted]))
     files.write_json(folder / "distances.json", distances)
     print(f"{folder / 'sheet.png'}: style distances {distances}")
     return 0
 
 
-def _jobs(config: Config, vgg19: Weights | None, file: str | None) -> dict[str, stylize.Job]:
+def _jobs(config: Config, vgg19: Weights | None, file: str | None) -> dict[str, Job]:
     choices = {"slim": ("slim", "auto"), "random": ("vgg19", "random")}
     if vgg19 and set(config.active_layers()) <= set(VGG(vgg19).layers):
         choices = {"vgg19": ("vgg19", file or "vgg19"), **choices}
@@ -52,23 +60,21 @@ def _jobs(config: Config, vgg19: Weights | None, file: str | None) -> dict[str, 
         label: dataclasses.replace(config.network, arch=arch, weights=weights)
         for label, (arch, weights) in choices.items()
     }
-    return {label: stylize.prepare(dataclasses.replace(config, network=n)) for label, n in networks.items()}
+    return {label: prepare(dataclasses.replace(config, network=n)) for label, n in networks.items()}
 
 
-def _paint(job: stylize.Job, folder: Path) -> np.ndarray:
+def _paint(job: Job, folder: Path) -> np.ndarray:
     print(f"{folder.name}:")
-    run = RunFolder(folder, job.config)
-    run.begin()
-    return stylize.paint(job, run).image
+    (outcome,) = paint(Session([job]), [job], [RunFolder(folder, job.config)], lambda look: True)
+    return outcome.image
 
 
-def style_distance(judge: VGG, config: Config, picture: np.ndarray) -> float:
+def style_distance(judge: Network, config: Config, picture: np.ndarray) -> float:
     """Mean over the style layers that `judge` has of ||G - A|| / ||A||, Frobenius norms of Grams."""
     layers = [layer for layer in config.active_style() if layer in judge.layers]
     style = images.fit(images.read(config.style), round(config.size * config.style_scale))
-    F, S = (judge(jnp.asarray(image), layers) for image in (np.clip(picture, 0, 1), style))
-    grams = [(losses.gram(F[layer]), losses.gram(S[layer])) for layer in layers]
-    return float(np.mean([jnp.linalg.norm(G - A) / jnp.linalg.norm(A) for G, A in grams]))
+    F, S = (judge(jnp.asarray(image), layers) for image in (picture, style))
+    return float(np.mean([relative_distance(gram(F[layer]), gram(S[layer])) for layer in layers]))
 
 
 if __name__ == "__main__":

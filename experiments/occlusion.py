@@ -11,47 +11,40 @@ arrays in maps.npz; config.json and run.json say what was run, and on what.
 
 import dataclasses
 import time
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from absl import flags
 
-from nst_jax import cli, fields, files, images, stylize
+from nst_jax import cli, files, images
 from nst_jax.errors import UserError
-from nst_jax.networks import VGG, Classifier
-from nst_jax.run_folder import environment, peak_memory_bytes
+from nst_jax.networks.classifier import Classifier, ClassifierWeights
+from nst_jax.networks.network import Network
+from nst_jax.networks.trained import Weights
+from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.vision import deconvnet, framing, occlusion, occlusion_report
 from nst_jax.vision.classes import classifier_behind
-from nst_jax.vision.occlusion import MOST_PROBABLE, Settings
-from nst_jax.weights import ClassifierWeights, Weights
-from nst_jax.weights.topology import convs_up_to
+from nst_jax.vision.occlusion import MOST_PROBABLE, OcclusionSettings
+from nst_jax.weights import load_network
 
 
 def main(argv: list[str]) -> int:
     """Slide the square over the picture, then write sheet and numbers."""
-    values = flags.FlagValues()
-    cli.define_config(values, argv)
-    flags.DEFINE_string("workdir", "runs/occlusion", "where the results go", flag_values=values)
-    cli.parse(values, argv, __doc__ or "")
+    settings, folder = cli.parse_experiment(argv, OcclusionSettings, __doc__ or "", "configs/occlusion.py")
     cli.use_compilation_cache()
-    settings, folder = fields.from_config(Settings, cli.config_value(values)), Path(values.workdir)
     began = time.monotonic()
     picture = images.read(settings.image)
     picture = framing.framed(picture, framing.middle(*picture.shape[1:3]), settings.size)
-    network, weights = stylize.load_network(
-        settings.network, convs_up_to(settings.network.arch, settings.layer)
-    )
+    network, weights = load_network(settings.network, (settings.layer,))
     classifier, class_weights = _classifier(settings, network)
     image = jnp.asarray(picture)
     intact = occlusion.look(network, classifier, image, settings.layer)
     unit, label = intact.chosen_unit(settings.unit), intact.chosen_label(settings.label)
     maps = occlusion.slide(network, classifier, image, settings, unit, label)
     projection = np.asarray(deconvnet.project_map(network, image, settings.layer, jnp.array([unit])))
-    sheet = occlusion_report.sheet(settings, picture, maps, projection, unit, label)
+    sheet = occlusion_report.occlusion_sheet(settings, picture, maps, projection, unit, label)
     images.write(folder / "sheet.png", sheet)
-    files.write_bytes(folder / "occlusion.csv", occlusion_report.table(settings, maps).encode())
+    files.write_bytes(folder / "occlusion.csv", occlusion_report.occlusion_table(settings, maps).encode())
     files.write_bytes(folder / "maps.npz", occlusion_report.arrays(settings, maps, projection))
     files.write_json(folder / "config.json", dataclasses.asdict(settings))
     facts = {"status": "done", "unit": unit, "label": label if classifier else None}
@@ -64,7 +57,9 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _classifier(settings: Settings, network: VGG) -> tuple[Classifier, ClassifierWeights] | tuple[None, None]:
+def _classifier(
+    settings: OcclusionSettings, network: Network
+) -> tuple[Classifier, ClassifierWeights] | tuple[None, None]:
     """The classifier of the network's own file, or none where no `label` asks for one."""
     try:
         return classifier_behind(network, settings.network, settings.size)

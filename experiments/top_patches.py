@@ -9,24 +9,26 @@ filters.png, and index.html to browse them. After Ctrl-C or a crash, --resume go
 """
 
 import dataclasses
-import json
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-from nst_jax import cli, files, report, stylize
-from nst_jax.data import Stream
+from nst_jax import cli, files
 from nst_jax.errors import UserError
-from nst_jax.networks import VGG
-from nst_jax.run_folder import environment, peak_memory_bytes, read_run
-from nst_jax.vision import patches_report, search, settings, units
+from nst_jax.images.streams import Stream
+from nst_jax.networks.network import Network
+from nst_jax.networks.trained import Weights
+from nst_jax.runs.folder import read_run, read_settings, require_same
+from nst_jax.runs.machine import environment, peak_memory_bytes
+from nst_jax.runs.progress import duration
+from nst_jax.vision import patches_report, search
 from nst_jax.vision.patches_report import Report
-from nst_jax.vision.search import Checkpoint, Standing
-from nst_jax.vision.settings import TopPatches
-from nst_jax.weights import Weights
+from nst_jax.vision.search import SearchFile, Standing
+from nst_jax.vision.search_settings import TopPatchesSettings, top_patches_settings
+from nst_jax.weights import load_network
+
+EXAMPLE = "configs/top_patches.py"
 
 
 def main(argv: list[str]) -> int:
@@ -38,8 +40,8 @@ def main(argv: list[str]) -> int:
         return 0
     cli.use_compilation_cache()
     stream = Stream(config.data, config.size, config.limit, config.shuffle, config.seed, config.workers)
-    network, weights = load(config)
-    checkpoint = Checkpoint(folder / "checkpoint.safetensors", f"{weights.sha256} {len(stream)} images")
+    network, weights = load_checked(config)
+    checkpoint = SearchFile(folder / "checkpoint.safetensors", f"{weights.sha256} {len(stream)} images")
     standing = checkpoint.load(config.layers) if values.resume else None
     if standing is None:
         next(stream.batches(1))  # refuses data of which nothing can be read, before anything is written
@@ -47,24 +49,23 @@ def main(argv: list[str]) -> int:
         standing = search.start(network, config)
     standing, finished = search.search(network, stream, config, standing, checkpoint)
     if not finished:
-        print(f"interrupted after {standing.images} images: go on with --workdir={folder} --resume")
+        print(f"interrupted after {standing.images} images: continue with --workdir={folder} --resume")
         return cli.EXIT_INTERRUPTED
     summary = _summary(config, weights, standing)
-    patches_report.write(Report(config, network, weights.arch, stream, standing.lists, summary), folder)
+    patches_report.write_report(Report(config, network, stream, standing.lists, summary), folder)
     files.write_json(folder / "run.json", _record(config, weights, standing))
     checkpoint.path.unlink(missing_ok=True)
     print(f"done: {folder / 'index.html'}, {summary}")
     return 0
 
 
-def load(config: TopPatches) -> tuple[VGG, Weights]:
+def load_checked(config: TopPatchesSettings) -> tuple[Network, Weights]:
     """The network, with all the layers and units asked for.
 
     Raises:
-        UserError: it cannot be had, or ends before one of the layers, or lacks a unit.
+        UserError: it cannot be obtained, or ends before one of the layers, or lacks a unit.
     """
-    network, weights = stylize.load_network(config.network, config.layers)
-    units.require_layers("layers", config.layers, network, weights)
+    network, weights = load_network(config.network, config.layers)
     for layer, lists in search.start(network, config).lists.items():
         config.units_of(layer, len(lists.image))
     return network, weights
@@ -77,50 +78,30 @@ def _parse(argv: list[str]) -> flags.FlagValues:
     return values
 
 
-def _open(values: flags.FlagValues) -> tuple[TopPatches, Path]:
+def _open(values: flags.FlagValues) -> tuple[TopPatchesSettings, Path]:
     """The settings and the folder; those of a run to resume come from its folder, and must agree."""
     if values.resume and values.workdir is None:
-        raise UserError("--resume: say which run folder with --workdir")
-    if values["config"].value is None:
-        if not values.resume:
-            raise UserError("--config: missing; try --config=configs/top_patches.py")
-        return settings.from_config(_saved(Path(values.workdir))), Path(values.workdir)
-    config = settings.from_config(cli.config_value(values))
-    name = f"runs/{cli.config_name(values)}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = Path(values.workdir or name)
+        raise UserError("--resume: name the run folder with --workdir")
+    if values.resume and values["config"].value is None:
+        return top_patches_settings(read_settings(values.workdir)), Path(values.workdir)
+    config, folder = top_patches_settings(cli.config_value(values, EXAMPLE)), cli.work_folder(values)
     begun = (folder / "config.json").exists()
     if begun and not values.resume:
         raise UserError(f"--workdir: {folder} holds a run already; add --resume, or choose another")
     if begun:
-        _check_same(dataclasses.asdict(config), _saved(folder))
+        require_same(dataclasses.asdict(config), read_settings(folder))
     return config, folder
 
 
-def _saved(folder: Path) -> dict[str, Any]:
-    file = folder / "config.json"
-    try:
-        return json.loads(file.read_text())
-    except FileNotFoundError as error:
-        raise UserError(f"--workdir: {folder} holds no run to resume (no config.json)") from error
-    except (OSError, json.JSONDecodeError) as error:
-        raise UserError(f"{file}: cannot be read: {error}") from error
-
-
-def _check_same(now: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
-    for name, value in json.loads(json.dumps(now)).items():
-        if value != saved.get(name):
-            raise UserError(f"--resume: {name} is {value} now but was {saved.get(name)} when the run began")
-
-
-def _summary(config: TopPatches, weights: Weights, standing: Standing) -> str:
+def _summary(config: TopPatchesSettings, weights: Weights, standing: Standing) -> str:
     skipped = f", {len(standing.skipped)} skipped as unreadable" if standing.skipped else ""
     return (
         f"{standing.images} images of {config.data} at {config.size} px{skipped}, in "
-        f"{report.duration(standing.seconds)}, network {weights.name} (sha256 {weights.sha256[:8]})"
+        f"{duration(standing.seconds)}, network {weights.name} (sha256 {weights.sha256[:8]})"
     )
 
 
-def _record(config: TopPatches, weights: Weights, standing: Standing) -> dict[str, Any]:
+def _record(config: TopPatchesSettings, weights: Weights, standing: Standing) -> dict[str, Any]:
     """What run.json holds of a finished run."""
     return {
         "status": "done",

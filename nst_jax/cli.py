@@ -1,20 +1,24 @@
-"""What every command shares: the config flag, exit statuses, quiet logs, the compilation cache."""
+"""What all commands share: the config flag, exit statuses, quiet logs, the compilation cache."""
 
 import logging as std_logging
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
-import jax
 from absl import flags, logging
 from ml_collections import config_flags
 
+from nst_jax.config import fields
 from nst_jax.errors import UserError
 from nst_jax.files import cache_dir
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+
+Settings = TypeVar("Settings")
 
 
 def define_config(values: flags.FlagValues, argv: Sequence[str]) -> None:
@@ -23,10 +27,10 @@ def define_config(values: flags.FlagValues, argv: Sequence[str]) -> None:
         "config",
         help_string="config file with get_config(), e.g. configs/gatys.py or configs/gatys.py:normalized",
         flag_values=values,
-        # New names pass here and are judged by config.py, which also sees typos inside the file.
+        # New names pass here and are judged by config/, which also sees typos inside the file.
         lock_config=False,
         accept_new_attributes=True,
-        sys_argv=list(argv),
+        sys_argv=config_first(argv),
     )
 
 
@@ -34,7 +38,7 @@ def define_resumable(values: flags.FlagValues, argv: Sequence[str]) -> None:
     """Add the flags of a command that can go on where it stopped: `--config`, `--workdir`, `--resume`."""
     define_config(values, argv)
     flags.DEFINE_string("workdir", None, "the folder; default runs/<config name>-<time>", flag_values=values)
-    flags.DEFINE_bool("resume", False, "go on with what is in --workdir", flag_values=values)
+    flags.DEFINE_bool("resume", False, "go on with the run in --workdir", flag_values=values)
 
 
 def parse(values: flags.FlagValues, argv: Sequence[str], usage: str) -> None:
@@ -45,7 +49,7 @@ def parse(values: flags.FlagValues, argv: Sequence[str], usage: str) -> None:
     """
     flags.DEFINE_bool("help", False, "show this text", short_name="h", flag_values=values)
     try:
-        extra = values(list(argv))[1:]
+        extra = values(config_first(argv))[1:]
     except flags.Error as error:
         raise UserError(_last_line(error)) from error
     except (Exception, SystemExit) as error:
@@ -58,15 +62,31 @@ def parse(values: flags.FlagValues, argv: Sequence[str], usage: str) -> None:
         raise UserError(f"unexpected argument {extra[0]!r}; flags begin with --")
 
 
-def config_value(values: flags.FlagValues) -> Any:
-    """The ConfigDict that `--config` made, or None without the flag.
+def parse_experiment(
+    argv: Sequence[str], settings: type[Settings], usage: str, example: str
+) -> tuple[Settings, Path]:
+    """The settings and the result folder of an experiment that has no flags but `--config` and `--workdir`.
 
     Raises:
-        UserError: the file does not exist.
+        UserError: as `parse` and the settings themselves; without `--config` it names the `example`.
+    """
+    values = flags.FlagValues()
+    define_config(values, argv)
+    default = f"runs/{Path(example).stem}"
+    flags.DEFINE_string("workdir", default, "where the results go", flag_values=values)
+    parse(values, argv, usage)
+    return fields.from_config(settings, config_value(values, example)), Path(values.workdir)
+
+
+def config_value(values: flags.FlagValues, example: str) -> Any:
+    """The ConfigDict that `--config` made.
+
+    Raises:
+        UserError: the flag is missing, with the `example` to try, or the file is.
     """
     config = values["config"].value
     if config is None:
-        return None
+        raise UserError(f"--config: missing; try --config={example}")
     path = config_path(values)
     if not os.path.isfile(path):
         raise UserError(f"--config: no such file: {path}")
@@ -85,6 +105,22 @@ def config_name(values: flags.FlagValues) -> str:
     return f"{stem}-{variant}" if variant else stem
 
 
+def work_folder(values: flags.FlagValues) -> Path:
+    """`--workdir`, or a new folder named after the config and the time."""
+    name = f"runs/{config_name(values)}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return Path(values.workdir or name)
+
+
+def config_first(argv: Sequence[str]) -> list[str]:
+    """`argv` with `--config` before its overrides, which are unknown until the file has been read."""
+    program, *arguments = argv
+    for index, argument in enumerate(arguments):
+        if argument.lstrip("-").partition("=")[0] == "config" and argument.startswith("-"):
+            end = index + (1 if "=" in argument else 2)
+            return [program, *arguments[index:end], *arguments[:index], *arguments[end:]]
+    return list(argv)
+
+
 def run(main: Callable[[list[str]], int]) -> NoReturn:
     """Call `main(argv)` and exit: its status, 2 for the user's errors, 130 on Ctrl-C, 1 for our faults."""
     _plain_logs()
@@ -101,6 +137,8 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
 def use_compilation_cache() -> None:
     """Keep compiled programs in the per-user cache, unless the user chose another place."""
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        import jax
+
         jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "xla"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: atomic writes, and the per-user cache folder."""
+"""Files that are whole or absent: atomic writes, locks between processes, and the per-user cache folder."""
 
 import contextlib
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+from absl import logging
 
 from nst_jax.errors import UserError
 
@@ -55,6 +56,34 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 def write_json(path: str | os.PathLike[str], values: Any) -> None:
     """Write `values`, indented, to `path` atomically."""
     write_bytes(path, (json.dumps(values, indent=2) + "\n").encode())
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock on the file `path`, which stays behind empty; wait while another process holds it.
+
+    The operating system drops the lock when its holder dies. A file system without locks gives none.
+
+    Raises:
+        UserError: the file cannot be created.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    with contextlib.ExitStack() as stack:
+        stack.callback(lock.release)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                logging.warning("waiting for another process that holds %s", path)
+                lock.acquire()
+        except NotImplementedError:
+            pass  # two processes at once are rare there
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        yield
 
 
 def cannot_write(path: str | os.PathLike[str], error: OSError) -> UserError:

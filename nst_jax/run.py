@@ -1,33 +1,37 @@
 """Style transfer from a config: `python -m nst_jax.run --config=configs/gatys.py`."""
 
-import time
-from pathlib import Path
-
 from absl import flags
 
-from nst_jax import cli, estimate, report, stylize
-from nst_jax.config import Config, from_dict, to_dict
+from nst_jax import cli
+from nst_jax.config import from_dict, to_dict
 from nst_jax.errors import UserError
-from nst_jax.run_folder import RunFolder, read_config
+from nst_jax.optimizers.loop import Look
+from nst_jax.runs.folder import RunFolder, read_settings, require_same
+from nst_jax.runs.interrupt import CtrlC
+from nst_jax.runs.progress import Progress, byte_count, duration
+from nst_jax.transfer.estimate import require_memory
+from nst_jax.transfer.job import Job, Outcome, prepare
+from nst_jax.transfer.painting import paint
+from nst_jax.transfer.session import Session
 
 USAGE = """python -m nst_jax.run --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume]
 
 Paints the content of one picture in the style of another, as the config says. See configs/gatys.py."""
+EXAMPLE = "configs/gatys.py"
 
 
 def main(argv: list[str]) -> int:
-    """Run the job that the flags in `argv` name; the exit status is returned."""
+    """Run the job that the flags in `argv` name; returns the exit status."""
     values = _parse(argv)
     folder = _folder(values)
     if values.resume and folder.finished():
         print(f"finished already: {folder.path / 'result.png'}")
         return 0
     cli.use_compilation_cache()
-    job = stylize.prepare(folder.config)
-    print(f"estimate: {report.size(float(estimate.require_memory(job)))} of memory", flush=True)
-    if not (values.resume and folder.begun()):
-        folder.begin()
-    outcome = stylize.paint(job, folder, values.resume)
+    job = prepare(folder.config)
+    session = Session([job])
+    print(f"estimate: {byte_count(require_memory(session, job))} of memory", flush=True)
+    outcome = _paint(session, job, folder)
     result = folder.path / "result.png"
     if outcome.status == "diverged":
         raise UserError(
@@ -36,9 +40,22 @@ def main(argv: list[str]) -> int:
         )
     print(
         f"{outcome.status}: {result}, {outcome.steps} steps, {outcome.evaluations} evaluations, "
-        f"{report.duration(outcome.seconds)}, network {job.weights.name} (sha256 {job.weights.sha256[:8]})"
+        f"{duration(outcome.seconds)}, network {job.weights.name} (sha256 {job.weights.sha256[:8]})"
     )
     return cli.EXIT_INTERRUPTED if outcome.status == "interrupted" else 0
+
+
+def _paint(session: Session, job: Job, folder: RunFolder) -> Outcome:
+    """Paint with a progress bar, from the folder's checkpoint if it has one, until the end or Ctrl-C."""
+    saved = folder.load_checkpoint(job.identity())
+    with CtrlC() as ctrl_c, Progress(job.config) as progress:
+
+        def watch(look: Look) -> bool:
+            progress.update(int(look.step[0]), float(look.value[0]), int(look.evaluations[0]))
+            return not ctrl_c.pressed
+
+        (outcome,) = paint(session, [job], [folder], watch, [saved])
+    return outcome
 
 
 def _parse(argv: list[str]) -> flags.FlagValues:
@@ -51,23 +68,16 @@ def _parse(argv: list[str]) -> flags.FlagValues:
 def _folder(values: flags.FlagValues) -> RunFolder:
     """The run folder with its config: from --config, or what a resumed folder holds; they must agree."""
     if values.resume and values.workdir is None:
-        raise UserError("--resume: say which run folder with --workdir")
-    if not values.resume and values["config"].value is None:
-        raise UserError("--config: missing; try --config=configs/gatys.py")
-    if values["config"].value is None:
-        return RunFolder(values.workdir, read_config(values.workdir))
-    config = from_dict(cli.config_value(values))
-    path = Path(values.workdir or f"runs/{cli.config_name(values)}-{time.strftime('%Y%m%d-%H%M%S')}")
-    folder = RunFolder(path, config)
-    if values.resume and folder.begun():
-        _check_same(config, read_config(path))
+        raise UserError("--resume: name the run folder with --workdir")
+    if values.resume and values["config"].value is None:
+        return RunFolder(values.workdir, from_dict(read_settings(values.workdir)))
+    config = from_dict(cli.config_value(values, EXAMPLE))
+    folder = RunFolder(cli.work_folder(values), config)
+    if not values.resume:
+        folder.require_free()
+    elif folder.begun():
+        require_same(to_dict(config), to_dict(from_dict(read_settings(folder.path))))
     return folder
-
-
-def _check_same(config: Config, saved: Config) -> None:
-    for name, value in to_dict(saved).items():
-        if (now := to_dict(config)[name]) != value:
-            raise UserError(f"--resume: {name} is {now} now but was {value} when the run began")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ from benchmark_table import growth, machine, report, summary
 from nst_jax import cli, files
 from nst_jax import config as configs
 from nst_jax.config import Config
-from nst_jax.errors import UserError
 
 WORKERS = {side: Path(__file__).with_name(f"benchmark_{side}.py") for side in ("jax", "torch")}
 TOLERANCE = 1e-4  # relative, between the two sides' losses
@@ -49,9 +48,7 @@ def main(argv: list[str]) -> int:
     flags.DEFINE_integer("budget", 300, "PyTorch's evaluations in the race", 2, flag_values=values)
     flags.DEFINE_string("workdir", "runs/benchmark", "where benchmark.json goes", flag_values=values)
     cli.parse(values, argv, __doc__)
-    if cli.config_value(values) is None:
-        raise UserError("--config: missing; for example --config=configs/gatys.py")
-    base = configs.from_dict(cli.config_value(values))
+    base = configs.from_dict(cli.config_value(values, "configs/gatys.py"))
     networks = [(arch, weights) for arch, _, weights in (item.partition("=") for item in values.networks)]
     sizes, raced = ([int(size) for size in chosen] for chosen in (values.sizes, values.losses))
     with tempfile.TemporaryDirectory() as folder:
@@ -71,8 +68,7 @@ def main(argv: list[str]) -> int:
     rows = {"evaluations": evaluations, "growth": growth(evaluations), "losses": losses}
     measured = {"machine": machine(), "against_torch": bench.against_torch, **rows}
     print(report(measured))
-    text = json.dumps(measured, indent=2) + "\n"
-    files.write_bytes(Path(values.workdir) / "benchmark.json", text.encode())
+    files.write_json(Path(values.workdir) / "benchmark.json", measured)
     return 0
 
 
@@ -119,8 +115,8 @@ class Bench:
         """The last line of a worker's output, which is its result."""
         file = self.folder / "task.json"
         inputs, threads = str(self.folder / "inputs.npz"), len(os.sched_getaffinity(0))
-        shared = {"kind": kind, "inputs": inputs, "threads": threads, "config": configs.to_dict(config)}
-        file.write_text(json.dumps({**shared, **task}))
+        common = {"kind": kind, "inputs": inputs, "threads": threads, "config": configs.to_dict(config)}
+        file.write_text(json.dumps({**common, **task}))
         done = subprocess.run(
             [sys.executable, WORKERS[side], file],
             env={**os.environ, "NST_JAX_CACHE": str(self.cache)},
@@ -143,7 +139,7 @@ def _fast(path: str) -> Config:
     values = flags.FlagValues()
     cli.define_config(values, ["", f"--config={path}"])
     values(["", f"--config={path}"])
-    return configs.from_dict(cli.config_value(values))
+    return configs.from_dict(cli.config_value(values, path))
 
 
 def _agree(*losses: float) -> None:

@@ -92,14 +92,14 @@ def _evaluations(rows: Sequence[dict[str, Any]], against_torch: bool) -> str:
 
 
 def _races(rows: Sequence[dict[str, Any]]) -> str:
-    names = ["network", "px", "from", "loss", "s", "of it compiling", "evaluations at full size"]
+    names = ["network", "px", "from", "loss", "s", "evaluations at full size"]
     names += ["PyTorch s", "line search", "ours / PyTorch"]
     lines = ["", _line(names), _line(["---"] * len(names))]
     for row in rows:
         ours, theirs = row["jax"], row["torch"]
         reached = "" if ours["reached"] else f" (not reached: {ours['loss']:.4g})"
         cells = [row["arch"], row["size"], row["start"], f"{row['target']:.4g}{reached}"]
-        cells += [_seconds(ours["seconds"]), _seconds(ours["compiling"]), f"{ours['full_evaluations']:.0f}"]
+        cells += [_seconds(ours["seconds"]), f"{ours['full_evaluations']:.0f}"]
         cells += [_seconds(theirs["seconds"][-1]), theirs["setting"], f"{row['ratio']:.2f}"]
         lines.append(_line(cells))
     return "\n".join(lines)

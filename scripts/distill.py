@@ -1,5 +1,12 @@
-"""Teach a compact network what VGG-19 sees; see configs/distill.py for the command."""
+"""Teach a compact network what VGG-19 sees; see configs/distill.py for the commands.
 
+    python scripts/distill.py --config=configs/distill.py --workdir=runs/slim [--resume]
+
+Writes student.safetensors, metrics.jsonl, config.json, the checkpoint that --resume continues from, and in
+progress/ weight files of the student as it was during the training.
+"""
+
+import dataclasses
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -8,84 +15,74 @@ from typing import TextIO
 
 import jax
 import numpy as np
-from absl import app, flags, logging
-from ml_collections import ConfigDict, config_flags
+from absl import flags, logging
 
-from nst_jax.distill import balance, data, scaling, training
+from nst_jax import cli, files
+from nst_jax.config import fields
+from nst_jax.distill import balance, crops, scaling, training
+from nst_jax.distill.settings import DistillSettings
 from nst_jax.distill.teachers import Taught, read_teachers
 from nst_jax.weights import save
 
-CONFIG = config_flags.DEFINE_config_file("config", "configs/distill.py", "The training's settings.")
-WORKDIR = flags.DEFINE_string("workdir", "runs/distill", "Where everything is written.")
-RESUME = flags.DEFINE_bool("resume", False, "Go on from the checkpoint in --workdir.")
+EXAMPLE = "configs/distill.py"
 FIRST_IMAGES = 32  # images that the least-squares start is made from
 BALANCE_PHOTOS = 150  # training pictures that set the filters' scales, about
 SCALE_PHOTOS = 16  # held-out photographs that set the layers' scales
 SIDE = 224  # pixels of both
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: list[str]) -> int:
     """Read, train, export."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown arguments: {argv[1:]}")
-    config, workdir = CONFIG.value, Path(WORKDIR.value)
-    workdir.mkdir(parents=True, exist_ok=True)
-    (workdir / "config.json").write_text(config.to_json(indent=2))
-    teachers = config.teachers
-    taught = read_teachers(Path(teachers.shallow), Path(teachers.deep))
-    chosen, held_out = data.split(Path(config.image_root), config.images, config.seed)
-    pictures = [data.decode(file) for file in chosen]
+    values = flags.FlagValues()
+    cli.define_resumable(values, argv)
+    cli.parse(values, argv, __doc__ or "")
+    logging.set_verbosity(logging.INFO)
+    settings = fields.from_config(DistillSettings, cli.config_value(values, EXAMPLE))
+    workdir = cli.work_folder(values)
+    taught = read_teachers(Path(settings.teachers.shallow), Path(settings.teachers.deep))
+    chosen, held_out = crops.split(Path(settings.image_root), settings.images, settings.seed)
+    files.write_json(workdir / "config.json", dataclasses.asdict(settings))
+    pictures = [crops.decode(file) for file in chosen]
     logging.info("%d pictures; on %s", len(pictures), jax.devices())
-    state = train(config, taught, pictures, workdir)
+    state = train(settings, taught, pictures, workdir, values.resume)
     every = max(1, len(pictures) // BALANCE_PHOTOS)
-    shown = [data.square(picture, SIDE) for picture in pictures[::every]]
+    shown = [crops.square(picture, SIDE) for picture in pictures[::every]]
     arrays = balance.balanced(scaling.folded(state["trained"]["student"]), taught, shown)
     scaled_on = (held_out or chosen)[-SCALE_PHOTOS:]
-    apart = [data.square(data.decode(file), SIDE) for file in scaled_on]
+    apart = [crops.square(crops.decode(file), SIDE) for file in scaled_on]
     export(arrays, int(state["step"]), taught, apart, workdir / "student.safetensors")
-
-
-def recipe_of(config: ConfigDict) -> training.Recipe:
-    """The part of the config that a training step depends on."""
-    return training.Recipe(
-        seed=config.seed,
-        steps=config.steps,
-        learning_rate=config.learning_rate,
-        widths=tuple(config.widths),
-        natural=config.natural,
-        terms=dict(config.terms),
-        frozen_up_to=config.frozen_up_to,
-    )
+    return 0
 
 
 def train(
-    config: ConfigDict,
+    settings: DistillSettings,
     taught: Taught,
     pictures: Sequence[np.ndarray],
     workdir: Path,
-) -> training.State:
+    resume: bool,
+) -> training.TrainingState:
     """Run the steps that are left, with snapshots, and a checkpoint every few minutes and at the end."""
 
-    def make(step: int, count: int = config.batch, natural: int = config.natural) -> np.ndarray:
-        return data.batch(pictures, config.seed, step, count, natural, config.crop)
+    def make(step: int, count: int = settings.batch, natural: int = settings.natural) -> np.ndarray:
+        return crops.batch(pictures, settings.seed, step, count, natural, settings.crop)
 
-    recipe, checkpoint = recipe_of(config), workdir / "checkpoint.npz"
-    if RESUME.value:
+    recipe, checkpoint = settings.recipe(), workdir / "checkpoint.npz"
+    if resume:
         state = training.load_state(checkpoint, training.blank_state(recipe, taught))
     else:
         # The step after this stage's last, so that the start has pictures of its own.
-        first = make(config.steps, FIRST_IMAGES, FIRST_IMAGES * config.natural // config.batch)
+        first = make(settings.steps, FIRST_IMAGES, FIRST_IMAGES * settings.natural // settings.batch)
         state = training.first_state(recipe, taught, first)
     update = training.make_step(recipe, taught)
     started = saved = time.monotonic()
     with (workdir / "metrics.jsonl").open("a") as log:
-        for step, batch in data.prefetched(make, int(state["step"]), config.steps):
+        for step, batch in crops.prefetched(make, int(state["step"]), settings.steps):
             state, metrics = update(state, batch)
-            if step % config.log_every == 0:
+            if step % settings.log_every == 0:
                 record(log, step, time.monotonic() - started, metrics)
-            if (step + 1) % config.snapshot_every == 0:
+            if (step + 1) % settings.snapshot_every == 0:
                 training.save_snapshot(workdir / "progress", state)
-            if time.monotonic() - saved > 60 * config.checkpoint_minutes:
+            if time.monotonic() - saved > 60 * settings.checkpoint_minutes:
                 training.save_state(checkpoint, state)
                 saved = time.monotonic()
     training.save_state(checkpoint, state)
@@ -108,7 +105,7 @@ def export(
 
 
 def record(log: TextIO, step: int, seconds: float, metrics: Mapping[str, jax.Array]) -> None:
-    """One line of JSON; the similarities also for whoever looks on."""
+    """Write one line of JSON, and tell the similarities."""
     line = {"step": step, "seconds": round(seconds, 1)}
     line |= {key: round(float(value), 5) for key, value in metrics.items()}
     print(json.dumps(line), file=log, flush=True)
@@ -117,4 +114,4 @@ def record(log: TextIO, step: int, seconds: float, metrics: Mapping[str, jax.Arr
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cli.run(main)

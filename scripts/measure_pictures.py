@@ -1,6 +1,6 @@
 """How good are a network's pictures? Painted with slim, random filters and the 16x encoder; judged by VGG-19.
 
-    NST_REFERENCE_DATA=FOLDER python scripts/measure_pictures.py [--workdir=runs/pictures] [--size=256]
+    NST_REFERENCE_DATA=FOLDER python scripts/measure_pictures.py --config=configs/distill.py [--size=256]
 
 Six pairs of content and style, from the content, with the same objective for every network: each layer's
 style term is divided by its value at the start and the content term by its value at the style picture, so
@@ -17,20 +17,21 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
+from absl import flags
 from flax import nnx
-from ml_collections import config_flags
 
-from nst_jax import files, images, losses, objective, report
+from nst_jax import cli, files, images
+from nst_jax.config import OptimizerConfig, fields
 from nst_jax.distill import teachers
-from nst_jax.networks import VGG
-from nst_jax.optimize import Optimizer, minimize
+from nst_jax.distill.settings import DistillSettings
+from nst_jax.figures.sheets import contact_sheet
+from nst_jax.losses import objective
+from nst_jax.losses.gram import gram
+from nst_jax.networks.vgg import VGG
+from nst_jax.optimizers.methods import find_method
+from nst_jax.optimizers.optimizer import Optimizer
+from nst_jax.sweeps.judging import relative_distance
 from nst_jax.weights import load, resolve
-
-CONFIG = config_flags.DEFINE_config_file("config", "configs/distill.py", "Teachers and pictures.")
-WORKDIR = flags.DEFINE_string("workdir", "runs/pictures", "Where sheet.png and pictures.json go.")
-SIZE = flags.DEFINE_integer("size", 256, "Longer side, pixels.")
-STEPS = flags.DEFINE_integer("steps", 150, "L-BFGS steps.")
 
 PAIRS = (
     ("tubingen", "starry_night"),
@@ -59,11 +60,17 @@ class Encoder:
         return {layer: nnx.relu(R) for layer, R in responses.items()}
 
 
-def main(_: Sequence[str]) -> None:
+def main(argv: list[str]) -> int:
     """Paint, judge, print, write."""
-    config = CONFIG.value
-    taught = teachers.read_teachers(Path(config.teachers.shallow), Path(config.teachers.deep))
-    judge = VGG(load(config.teachers.shallow, "vgg19"))
+    values = flags.FlagValues()
+    cli.define_config(values, argv)
+    flags.DEFINE_string("workdir", "runs/pictures", "where the results go", flag_values=values)
+    flags.DEFINE_integer("size", 256, "longer side, pixels", flag_values=values)
+    flags.DEFINE_integer("steps", 150, "L-BFGS steps", flag_values=values)
+    cli.parse(values, argv, __doc__ or "")
+    settings = fields.from_config(DistillSettings, cli.config_value(values, "configs/distill.py"))
+    taught = teachers.read_teachers(Path(settings.teachers.shallow), Path(settings.teachers.deep))
+    judge = VGG(load(settings.teachers.shallow, "vgg19"))
     networks: dict[str, Any] = {
         "slim": VGG(resolve("auto", "slim", STYLE)),
         "random": VGG(resolve("random", "vgg19", STYLE)),
@@ -72,45 +79,48 @@ def main(_: Sequence[str]) -> None:
     rows, sheet = {}, []
     for content, style in PAIRS:
         C, S = (
-            _read(Path(config.image_root) / kind / name)
+            _read(Path(settings.image_root) / kind / name, values.size)
             for kind, name in (("content", content), ("style", style))
         )
-        painted = {label: paint(network, C, S) for label, network in networks.items()}
+        painted = {label: paint(network, C, S, values.steps) for label, network in networks.items()}
         rows[f"{content} + {style}"] = {k: distance(judge, picture, S) for k, picture in painted.items()}
         sheet.append([("style", S), *((label, np.asarray(picture)) for label, picture in painted.items())])
         print(f"{content} + {style}: {rows[f'{content} + {style}']}", flush=True)
     rows["mean"] = {label: float(np.mean([row[label] for row in rows.values()])) for label in networks}
     print(table(rows))
-    folder = Path(WORKDIR.value)
+    folder = Path(values.workdir)
     files.write_json(folder / "pictures.json", rows)
-    images.write(folder / "sheet.png", report.contact_sheet(sheet))
+    images.write(folder / "sheet.png", contact_sheet(sheet))
+    return 0
 
 
-def paint(network: Any, content: np.ndarray, style: np.ndarray) -> jax.Array:
-    """The picture after `--steps` from the content, with relative terms."""
-    start = jnp.asarray(content)
-    ones = objective.loss_weights(1.0, 1.0, 0.0, {CONTENT: 1.0}, dict.fromkeys(STYLE, 1.0))
-    problem = objective.make_problem(network, start, jnp.asarray(style), ones)
-    terms = jax.jit(objective.terms)(problem, start)
-    unlike = jax.jit(objective.terms)(problem, jnp.asarray(images.resize(style, *content.shape[1:3])))
+def paint(network: Any, content: np.ndarray, style: np.ndarray, steps: int) -> jax.Array:
+    """The picture after `steps` from the content, with relative terms."""
+    start, losses = jnp.asarray(content), {"gram": 1.0}
+    ones = objective.loss_weights(1.0, 1.0, 0.0, {CONTENT: 1.0}, dict.fromkeys(STYLE, 1.0), losses)
+    problem = objective.make_objective(network, start, jnp.asarray(style), ones)
+    measure = jax.jit(objective.terms)
+    terms = measure(network, problem, start)
+    unlike = measure(network, problem, jnp.asarray(images.resize(style, *content.shape[1:3])))
     relative = objective.loss_weights(
         CONTENT_SHARE,
         1.0,
         0.0,
         {CONTENT: 1 / float(unlike[f"content/{CONTENT}"])},
         {layer: 1 / (len(STYLE) * float(terms[f"style/{layer}"])) for layer in STYLE},
+        losses,
     )
     problem = dataclasses.replace(problem, weights=relative)
-    optimizer = Optimizer(objective.total, "lbfgs", 1.0)
-    state = optimizer.start(problem, start)
-    return jnp.clip(minimize(optimizer, problem, state, [STEPS.value], lambda _: True).image, 0, 1)
+    optimizer = Optimizer(objective.total, find_method(OptimizerConfig()))
+    state = optimizer.start(network, problem, start, jnp.float32(1))
+    state = optimizer.advance(network, problem, state, jnp.int32(steps), jnp.int32(20 * steps))
+    return jnp.clip(state.image, 0, 1)
 
 
 def distance(judge: VGG, picture: jax.Array, style: np.ndarray) -> float:
     """Mean over `JUDGED` of the relative distance of Gram matrices."""
     F, S = judge(picture, JUDGED), judge(jnp.asarray(style), JUDGED)
-    grams = [(losses.gram(F[layer]), losses.gram(S[layer])) for layer in JUDGED]
-    return float(np.mean([jnp.linalg.norm(G - A) / jnp.linalg.norm(A) for G, A in grams]))
+    return float(np.mean([relative_distance(gram(F[layer]), gram(S[layer])) for layer in JUDGED]))
 
 
 def table(rows: Mapping[str, Mapping[str, float]]) -> str:
@@ -121,9 +131,9 @@ def table(rows: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def _read(path: Path) -> np.ndarray:
-    return images.fit(images.read(str(next(path.parent.glob(f"{path.name}.*")))), SIZE.value)
+def _read(path: Path, size: int) -> np.ndarray:
+    return images.fit(images.read(str(next(path.parent.glob(f"{path.name}.*")))), size)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cli.run(main)

@@ -1,33 +1,30 @@
 """How well a compact network agrees with VGG-19, on photographs that it was not trained on.
 
-    python scripts/measure_slim.py --workdir=runs/measure_slim [--weights=FILE] [--photos=100]
+    python scripts/measure_slim.py --config=configs/distill.py [--weights=FILE] [--photos=100]
 
 prints a table and writes `agreement.json`. Photographs and teachers are those of configs/distill.py.
 Both networks pool by average; the encoder that stands for VGG-19 below conv3_4 by maximum, its own way.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
-from ml_collections import config_flags
+from absl import flags
 
-from nst_jax import files, networks
-from nst_jax.distill import data, objective, scaling, teachers
+from nst_jax import cli, files
+from nst_jax.config import fields
+from nst_jax.distill import crops, lessons, scaling, teachers
+from nst_jax.distill.settings import DistillSettings
 from nst_jax.distill.student import CONVS
-from nst_jax.weights import Weights, load
-from nst_jax.weights.topology import kernel_shapes
-
-CONFIG = config_flags.DEFINE_config_file("config", "configs/distill.py", "Photographs and teachers.")
-SLIM = Path(networks.__file__).with_name("slim.safetensors")
-WEIGHTS = flags.DEFINE_string("weights", str(SLIM), "The weight file to measure.")
-ARCH = flags.DEFINE_string("arch", "slim", "What is in it: slim, vgg16 or vgg19.")
-PHOTOS = flags.DEFINE_integer("photos", 100, "How many of the held-out photographs to use.")
-WORKDIR = flags.DEFINE_string("workdir", "runs/measure_slim", "Where agreement.json is written.")
+from nst_jax.networks.architectures import architecture
+from nst_jax.networks.receptive import stride
+from nst_jax.networks.trained import Weights
+from nst_jax.networks.vgg import VGG
+from nst_jax.weights import load
+from nst_jax.weights.embedded import FILE as SLIM
 
 SIDE = 224
 POSITIONS = 1500  # per photograph, or all where a layer has fewer
@@ -36,15 +33,20 @@ LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 DEAD = 0.0  # a filter is dead on an image if it nowhere responds more
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: list[str]) -> int:
     """Measure, print, write."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown arguments: {argv[1:]}")
-    config = CONFIG.value
-    weights = load(WEIGHTS.value, ARCH.value)
-    taught = teachers.read_teachers(Path(config.teachers.shallow), Path(config.teachers.deep))
-    _, held_out = data.split(Path(config.image_root), config.images, config.seed)
-    photos = [data.square(data.decode(file), SIDE) for file in held_out[: PHOTOS.value]]
+    values = flags.FlagValues()
+    cli.define_config(values, argv)
+    flags.DEFINE_string("weights", str(SLIM), "the weight file to measure", flag_values=values)
+    flags.DEFINE_string("arch", "slim", "its architecture: slim, vgg16 or vgg19", flag_values=values)
+    flags.DEFINE_integer("photos", 100, "how many of the held-out photographs to use", flag_values=values)
+    flags.DEFINE_string("workdir", "runs/measure_slim", "where agreement.json is written", flag_values=values)
+    cli.parse(values, argv, __doc__ or "")
+    settings = fields.from_config(DistillSettings, cli.config_value(values, "configs/distill.py"))
+    weights = load(values.weights, values.arch)
+    taught = teachers.read_teachers(Path(settings.teachers.shallow), Path(settings.teachers.deep))
+    _, held_out = crops.split(Path(settings.image_root), settings.images, settings.seed)
+    photos = [crops.square(crops.decode(file), SIDE) for file in held_out[: values.photos]]
     measured = {
         "weights": weights.sha256,
         "photos": len(photos),
@@ -54,18 +56,18 @@ def main(argv: Sequence[str]) -> None:
         "scale": scales(weights, taught, photos),
     }
     print(table(measured))
-    text = json.dumps(measured, indent=2) + "\n"
-    files.write_bytes(Path(WORKDIR.value) / "agreement.json", text.encode())
+    files.write_json(Path(values.workdir) / "agreement.json", measured)
+    return 0
 
 
 def similarity(
     weights: Weights, taught: teachers.Taught, photos: Sequence[np.ndarray], seed: int = 0
 ) -> dict[str, float]:
     """Linear CKA with the teachers at each layer, positions of all photographs pooled."""
-    network = networks.VGG(weights, pool="avg")
+    network = VGG(weights, pool="avg")
     rng = np.random.default_rng(seed)
     rows: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {layer: [] for layer in LAYERS}
-    both = jax.jit(lambda x: (network(x, LAYERS), teachers.targets(taught, x)))
+    both = jax.jit(lambda x: (network(x, LAYERS), teachers.teacher_activations(taught, x)))
     for photo in photos:
         S, T = both(photo)
         for layer in LAYERS:
@@ -75,13 +77,13 @@ def similarity(
     found = {}
     for layer, pairs in rows.items():
         S, T = (jnp.asarray(np.concatenate(part)) for part in zip(*pairs, strict=True))
-        found[layer] = float(objective.linear_cka(S, T))
+        found[layer] = float(lessons.linear_cka(S, T))
     return found
 
 
 def dead_filters(weights: Weights, photos: Sequence[np.ndarray]) -> dict[str, float]:
     """The share of filters that nowhere respond, averaged over the photographs."""
-    network = networks.VGG(weights, pool="avg")
+    network = VGG(weights, pool="avg")
     layers = [layer for layer in CONVS if layer in network.layers]
     peaks = jax.jit(lambda x: {k: F.max((0, 1, 2)) for k, F in network(x, layers).items()})
     found = [peaks(jnp.asarray(photo)) for photo in photos]
@@ -102,14 +104,14 @@ def scales(
 def cost(weights: Weights) -> dict[str, float]:
     """Multiply-adds per pixel of the image up to conv5_1, and as a share of VGG-19's."""
     shapes = {layer: weights.arrays[f"{layer}.kernel"].shape for layer in CONVS}
-    own, vgg19 = (multiply_adds(shapes), multiply_adds(kernel_shapes("vgg19")))
+    own, vgg19 = (multiply_adds(shapes), multiply_adds(architecture("vgg19").kernel_shapes()))
     return {"per_pixel": own, "share_of_vgg19": own / vgg19}
 
 
 def multiply_adds(shapes: Mapping[str, tuple[int, ...]]) -> float:
-    """Per pixel of the image; each block has a quarter of the positions of the one before."""
-    blocks = {layer: int(layer[4]) for layer in CONVS}
-    return float(sum(np.prod(shapes[layer]) / 4 ** (blocks[layer] - 1) for layer in CONVS))
+    """Per pixel of the image; a layer of stride s has one position for s * s of them."""
+    layers = architecture("vgg19").layers
+    return float(sum(np.prod(shapes[layer]) / stride(layers, layer) ** 2 for layer in CONVS))
 
 
 def table(measured: Mapping) -> str:
@@ -126,4 +128,4 @@ def table(measured: Mapping) -> str:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cli.run(main)

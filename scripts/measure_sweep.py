@@ -17,7 +17,8 @@ from pathlib import Path
 
 from absl import flags
 
-from nst_jax import cli, sweep_plan
+from nst_jax import cli
+from nst_jax.sweeps.plan import Overrides, cells_of
 
 FIG3 = "configs/sweeps/gatys2015_fig3.py"
 
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
         sweep = _seconds(["nst_jax.sweep", f"--config={FIG3}", *fields], Path(folder) / "sweep")
         print(f"sweep: {sweep:.1f} s", file=sys.stderr)
         runs = []
-        for index, (_, cell) in enumerate(sweep_plan.cells_of(FIG3)):
+        for index, (_, cell) in enumerate(cells_of(FIG3)):
             command = ["nst_jax.run", "--config=configs/gatys.py", *fields, *_flags(cell)]
             runs.append(_seconds(command, Path(folder) / "runs" / str(index)))
             print(f"run {index}: {runs[-1]:.1f} s", file=sys.stderr)
@@ -50,7 +51,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _flags(cell: sweep_plan.Fields) -> list[str]:
+def _flags(cell: Overrides) -> list[str]:
     """The fields of a cell as flags of `nst_jax.run`, where layers that are not named keep their weight."""
     weight, layers = cell["content_weight"], cell["style_layers"]
     every = {f"conv{block}_1": 0.0 for block in range(1, 6)} | layers

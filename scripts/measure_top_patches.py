@@ -24,12 +24,13 @@ import torch.nn.functional as functional
 from absl import app, flags
 
 from nst_jax import files
-from nst_jax.data import Stream
-from nst_jax.networks import VGG
+from nst_jax.images.streams import Stream
+from nst_jax.networks.architectures import architecture
+from nst_jax.networks.trained import Weights
+from nst_jax.networks.vgg import VGG
 from nst_jax.vision import top_patches
 from nst_jax.vision.top_patches import NO_IMAGE
-from nst_jax.weights import Weights, load, resolve
-from nst_jax.weights.topology import layer_names
+from nst_jax.weights import load, resolve
 
 IMAGES = flags.DEFINE_integer("images", 300, "Photos of the equality check.")
 SIZE = flags.DEFINE_integer("size", 128, "Side of its inputs, pixels.")
@@ -41,29 +42,31 @@ TOP, BATCH = 9, 16
 EQUAL_LAYERS = ("conv2_1", "conv3_1")
 TOLERANCE = 1e-3  # relative
 SIDES = (128, 224)
-REFERENCE = Path(os.environ.get("NST_REFERENCE_DATA", "../shared/data"))
 
 
 def main(argv: Sequence[str]) -> None:
     """Measure, print, write."""
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
-    vgg19 = load(REFERENCE / "weights" / "vgg19_conv1_1-conv3_4.safetensors", "vgg19")
+    if "NST_REFERENCE_DATA" not in os.environ:
+        raise app.UsageError("set NST_REFERENCE_DATA to the folder of reference weights and pictures")
+    reference = Path(os.environ["NST_REFERENCE_DATA"])
+    vgg19 = load(reference / "weights" / "vgg19_conv1_1-conv3_4.safetensors", "vgg19")
     measured: dict[str, Any] = {}
     if "equality" in WHAT.value:
-        measured["equality"] = equality(vgg19)
+        measured["equality"] = equality(vgg19, reference)
         print(json.dumps(measured["equality"], indent=2), flush=True)
     if "speed" in WHAT.value:
         measured["speed"] = speeds(vgg19)
-    files.write_bytes(Path(WORKDIR.value) / "top_patches.json", json.dumps(measured, indent=2).encode())
+    files.write_json(Path(WORKDIR.value) / "top_patches.json", measured)
 
 
-def equality(weights: Weights) -> dict[str, Any]:
+def equality(weights: Weights, reference: Path) -> dict[str, Any]:
     """How many of all units' lists agree with the search that keeps everything, and by how much."""
-    photos = f"folder:{REFERENCE / 'images' / 'photos_imagenet'}"
+    photos = f"folder:{reference / 'images' / 'photos_imagenet'}"
     stream = Stream(photos, SIZE.value, IMAGES.value)
     network, forward = VGG(weights, "max"), torch_forward(weights, EQUAL_LAYERS)
-    lists = top_patches.begin(network, EQUAL_LAYERS, SIZE.value, TOP)
+    lists = top_patches.empty_lists(network, EQUAL_LAYERS, SIZE.value, TOP)
     peaks: dict[str, list[np.ndarray]] = {layer: [] for layer in EQUAL_LAYERS}
     for batch in stream.batches(BATCH):
         numbers = [frame.index for frame in batch.frames]
@@ -115,8 +118,9 @@ def torch_forward(weights: Weights, layers: Sequence[str]) -> Callable[[np.ndarr
     def forward(pixels: np.ndarray) -> dict[str, torch.Tensor]:
         x = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)[:, ::-1])).float()
         x, found = (x / 255 * how.scale - mean) / std, {}
-        for name in layer_names(weights.arch):
-            if name.startswith("pool"):
+        for layer in architecture(weights.arch).layers:
+            name = layer.name
+            if not layer.weighted:
                 x = functional.max_pool2d(x, 2)
             else:
                 x = functional.conv2d(x, kernels[name], biases[name], padding=1).relu_()
@@ -157,7 +161,7 @@ def speed(weights: Weights, layers: tuple[str, ...], side: int) -> dict[str, Any
     pixels = np.random.default_rng(0).integers(0, 256, (BATCH, side, side, 3), np.uint8)
     network, forward = VGG(weights, "max"), torch_forward(weights, layers)
     bare = jax.jit(lambda network, pixels: network(pixels.astype(jnp.float32) / 255, layers))
-    lists = [top_patches.begin(network, layers, side, TOP)]
+    lists = [top_patches.empty_lists(network, layers, side, TOP)]
     numbers = jnp.arange(BATCH, dtype=jnp.int32)
 
     def whole_pass() -> None:

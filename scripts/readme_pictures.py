@@ -15,9 +15,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from nst_jax import cli, images, report, stylize, sweep
+from nst_jax import cli, images, sweep
 from nst_jax.config import Config, from_dict
-from nst_jax.run_folder import RunFolder
+from nst_jax.figures.sheets import contact_sheet
+from nst_jax.runs.folder import RunFolder
+from nst_jax.transfer.job import prepare
+from nst_jax.transfer.painting import paint
+from nst_jax.transfer.session import Session
 
 STYLES = ("swirls", "stained_glass", "sunset", "ink_wash")
 HERO = Path(__file__).parents[1] / "docs" / "hero.jpg"
@@ -43,7 +47,7 @@ def main() -> None:
     above = content + list(zip(STYLES, styles, strict=True))
     blank = [("", np.ones_like(painted[0]))]
     below = blank + [(f"content + {style}", picture) for style, picture in zip(STYLES, painted, strict=True)]
-    sheet = report.contact_sheet([above, below], HEIGHT)
+    sheet = contact_sheet([above, below], HEIGHT)
     Image.fromarray(np.uint8(sheet[0] * 255)).save(HERO, quality=88)
 
 
@@ -59,10 +63,9 @@ def gallery() -> None:
 
 
 def _paint(config: Config, style: str, folder: Path) -> np.ndarray:
-    job = stylize.prepare(dataclasses.replace(config, style=f"sample:{style}"))
-    run = RunFolder(folder, job.config)
-    run.begin()
-    return np.clip(stylize.paint(job, run).image, 0, 1)
+    job = prepare(dataclasses.replace(config, style=f"sample:{style}"))
+    (outcome,) = paint(Session([job]), [job], [RunFolder(folder, job.config)], lambda look: True)
+    return outcome.image
 
 
 def _same_shape(picture: np.ndarray, like: np.ndarray) -> np.ndarray:

@@ -14,19 +14,17 @@ install_import_hook("nst_jax", "beartype.beartype")
 # A shell's background jobs ignore Ctrl-C, and so would the commands that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-from nst_jax.weights import OXFORD, Weights, save  # noqa: E402
-from nst_jax.weights.model import make_weights  # noqa: E402
-from nst_jax.weights.topology import conv_layers  # noqa: E402
-
-REFERENCE = Path(os.environ.get("NST_REFERENCE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+from nst_jax.networks.architectures import architecture  # noqa: E402
+from nst_jax.networks.trained import OXFORD, Weights, make_weights  # noqa: E402
+from nst_jax.weights import save  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def reference() -> Path:
     """The folder of reference weights and pictures, which is not part of the project."""
-    if not (REFERENCE / "weights").is_dir():
-        pytest.skip(f"no reference data at {REFERENCE}; set NST_REFERENCE_DATA")
-    return REFERENCE
+    if "NST_REFERENCE_DATA" not in os.environ:
+        pytest.skip("NST_REFERENCE_DATA does not name a folder of reference weights and pictures")
+    return Path(os.environ["NST_REFERENCE_DATA"])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,7 +38,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def formula_weights(widths: tuple[int, ...] = (4, 6, 8, 8, 8), arch: str = "slim") -> Weights:
     """A narrow network whose numbers are a formula: smooth, alive, the same everywhere."""
     arrays, before = {}, 3
-    for name in conv_layers(arch):
+    for name in architecture(arch).weighted:
         width = widths[int(name[4]) - 1]
         index = np.arange(9 * before * width, dtype=np.uint64).reshape(3, 3, before, width) + len(arrays)
         uniform = (index * np.uint64(2654435761) % np.uint64(2**32)) / 2**32 - 0.5

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from nst_jax.data import Stream
 from nst_jax.errors import UserError
-from tests.test_image_formats import oriented
+from nst_jax.images.streams import Stream
+from tests.images.test_image_formats import oriented
 
 
 def smooth(height, width, phase=0.0):

@@ -7,9 +7,10 @@ import time
 
 import pytest
 
-from nst_jax import sweep, sweep_run
+from nst_jax import sweep
 from nst_jax.errors import UserError
-from nst_jax.report import Metrics
+from nst_jax.runs.metrics import Metrics
+from nst_jax.sweeps.running import run_sweep
 from tests.command import ROOT, assert_refused, call, command, metrics, pixels
 
 # ml_collections loads config files by a deprecated call; the commands live with that.
@@ -67,10 +68,10 @@ def test_varied_fields_give_their_product_in_one_program(tiny_weights, tmp_path)
     assert "4 runs (4 done), 1 program compiled" in again.stdout
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/result.png")} == before
     with pytest.raises(UserError, match=r"--workdir: .* holds a sweep already; add --resume"):
-        sweep.open_sweep(sweep.parse(["sweep", *flags, *vary]))
+        sweep.open_sweep(sweep.parse_flags(["sweep", *flags, *vary]))
     other = ["sweep", *flags, *vary, "--config.tv_weight=1", "--resume"]
     with pytest.raises(UserError, match=r"--resume: tv_weight of 0_.* is 1.0 now but was 0.0"):
-        sweep.open_sweep(sweep.parse(other))
+        sweep.open_sweep(sweep.parse_flags(other))
 
 
 CONFIG = """
@@ -168,7 +169,7 @@ def test_refused_with_one_line_and_nothing_left(tiny_weights, tmp_path, case):
     workdir = tmp_path / "sweep"
     argv = ["sweep", *tiny(tiny_weights, workdir), *flags]
     with pytest.raises(UserError) as caught:
-        sweep_run.paint(sweep.open_sweep(sweep.parse(argv)))
+        run_sweep(sweep.open_sweep(sweep.parse_flags(argv)))
     assert "\n" not in str(caught.value)
     for word in words:
         assert word in str(caught.value)
@@ -185,4 +186,4 @@ def test_a_sweep_that_fails_or_adds_nothing_is_said_in_one_line(tmp_path):
     for body, words in {"raise RuntimeError('no luck')": "no luck", "pass": "has no runs"}.items():
         path.write_text(CONFIG.partition("def sweep")[0] + f"def sweep(add):\n    {body}\n")
         with pytest.raises(UserError, match=words):
-            sweep.open_sweep(sweep.parse(["sweep", f"--config={path}", f"--workdir={tmp_path / 'x'}"]))
+            sweep.open_sweep(sweep.parse_flags(["sweep", f"--config={path}", f"--workdir={tmp_path / 'x'}"]))

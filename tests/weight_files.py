@@ -10,7 +10,6 @@ import pytest
 import scipy.io
 
 DATA = Path(__file__).parent / "data"
-REFERENCE = Path(os.environ.get("NST_REFERENCE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 
 
 def conv1_1() -> dict[str, np.ndarray]:
@@ -24,12 +23,12 @@ def conv1_1() -> dict[str, np.ndarray]:
 
 def first_layers(*layers: str, arch: str = "vgg19") -> dict[str, np.ndarray]:
     """Layers of true shape with random numbers."""
-    from nst_jax.weights.topology import kernel_shapes
+    from nst_jax.networks.architectures import architecture
 
     generator = np.random.default_rng(0)
     arrays = {}
     for layer in layers:
-        shape = kernel_shapes(arch)[layer]
+        shape = architecture(arch).kernel_shapes()[layer]
         arrays[f"{layer}.kernel"] = generator.standard_normal(shape, np.float32)
         arrays[f"{layer}.bias"] = generator.standard_normal(shape[-1:], np.float32)
     return arrays
@@ -43,10 +42,9 @@ def assert_same(weights, arrays) -> None:
 
 
 def reference(name: str) -> Path:
-    path = REFERENCE / "weights" / name
-    if not path.exists():
-        pytest.skip(f"no reference data: {path} is not there (NST_REFERENCE_DATA says where)")
-    return path
+    if "NST_REFERENCE_DATA" not in os.environ:
+        pytest.skip("NST_REFERENCE_DATA does not name a folder of reference weights")
+    return Path(os.environ["NST_REFERENCE_DATA"]) / "weights" / name
 
 
 def write_h5(path, arrays):

@@ -14,8 +14,8 @@ from scipy.optimize import nnls
 
 from nst_jax.distill import student, teachers
 from nst_jax.distill.scaling import rescaled
+from nst_jax.networks.trained import OXFORD
 from nst_jax.networks.vgg import preprocess
-from nst_jax.weights import OXFORD
 
 LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 POSITIONS = 1500  # per photograph, or all where a layer has fewer
@@ -32,7 +32,7 @@ def balanced(
     @jax.jit
     def both(photo: Array) -> tuple[dict[str, Array], dict[str, Array]]:
         S = student.responses(arrays, preprocess(photo, OXFORD), LAYERS)
-        return jax.tree.map(nnx.relu, S), teachers.targets(taught, photo)
+        return jax.tree.map(nnx.relu, S), teachers.teacher_activations(taught, photo)
 
     for photo in photos:
         S, T = both(photo)

@@ -14,12 +14,12 @@ from flax import nnx
 from jax import Array
 from jax.typing import ArrayLike
 
-from nst_jax import losses
 from nst_jax.distill import student, teachers
 from nst_jax.distill.student import CONVS
+from nst_jax.losses.content import content_loss
+from nst_jax.losses.gram import gram, gram_distance
+from nst_jax.networks.trained import OXFORD, Weights, make_weights
 from nst_jax.networks.vgg import preprocess
-from nst_jax.weights import OXFORD, Weights
-from nst_jax.weights.model import make_weights
 
 # Pictures as `1 h w 3`: (what is being optimised, what it is compared with).
 Pair = tuple[np.ndarray, np.ndarray]
@@ -95,7 +95,7 @@ def term_ratios(
 
 def vgg19(taught: teachers.Taught, image: np.ndarray) -> dict[str, Array]:
     """VGG-19's activations, the encoder's estimates at its mean activation where there are none."""
-    found = teachers.targets(taught, jnp.asarray(image))
+    found = teachers.teacher_activations(taught, jnp.asarray(image))
     return found | {layer: found[layer] * mean for layer, mean in MEANS.items()}
 
 
@@ -107,8 +107,8 @@ def as_weights(arrays: Mapping[str, np.ndarray], name: str = "slim") -> Weights:
 
 
 def _terms(F: Mapping[str, Array], P: Mapping[str, Array]) -> dict[str, float]:
-    style = {f"style/{k}": losses.style_loss(F[k], losses.gram(P[k])) for k in STYLE}
-    content = {f"content/{k}": losses.content_loss(F[k], P[k]) for k in CONTENT}
+    style = {f"style/{k}": gram_distance(gram(F[k]), gram(P[k])) for k in STYLE}
+    content = {f"content/{k}": content_loss(F[k], P[k]) for k in CONTENT}
     return {name: float(term) for name, term in (style | content).items()}
 
 

@@ -13,12 +13,13 @@ from flax import nnx
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from nst_jax.networks.architectures import Layer, architecture
 from nst_jax.networks.conv import conv3x3
+from nst_jax.networks.network import walk
 from nst_jax.networks.pool import POOLS, avg_pool
-from nst_jax.weights.topology import convs_up_to, kernel_shapes, layer_names
 
 INPUT_SPREAD = 64.0
-CONVS = convs_up_to("slim", "conv5_1")
+CONVS = architecture("slim").weighted_up_to("conv5_1")
 
 
 def responses(
@@ -28,25 +29,23 @@ def responses(
     pool: str = "avg",
 ) -> dict[str, Float[Array, "b _ _ _"]]:
     """The response before its ReLU of each of `layers`, of any network of VGG-19's topology."""
-    found: dict[str, Array] = {}
-    for name in layer_names("vgg19"):
-        if len(found) == len(layers):
-            break
-        if name.startswith("pool"):
-            x = POOLS[pool](x)
-            continue
-        response = conv3x3(x, jnp.asarray(arrays[f"{name}.kernel"])) + arrays[f"{name}.bias"]
-        if name in layers:
-            found[name] = response
-        x = nnx.relu(response)
-    return found
+    first = architecture("vgg19").layers[0]
+
+    def respond(layer: Layer, x: Array) -> Array:
+        """From a response to the next one: the ReLU comes first, but for the input, which has none."""
+        rectified = x if layer is first else nnx.relu(x)
+        if not layer.weighted:
+            return POOLS[pool](rectified)
+        return conv3x3(rectified, jnp.asarray(arrays[f"{layer.name}.kernel"])) + arrays[f"{layer.name}.bias"]
+
+    return walk(architecture("vgg19").layers, layers, x, respond)
 
 
 def random_arrays(widths: Sequence[int], seed: int) -> dict[str, np.ndarray]:
     """Filters that keep the size of what they are given; biases 0."""
     rng = np.random.default_rng(seed)
     arrays = {}
-    for layer, shape in kernel_shapes("slim", tuple(widths)).items():
+    for layer, shape in architecture("slim").kernel_shapes(widths).items():
         if layer in CONVS:
             spread = np.sqrt(1 / np.prod(shape[:3]))
             arrays[f"{layer}.kernel"] = rng.normal(0, spread, shape).astype(np.float32)
@@ -54,7 +53,7 @@ def random_arrays(widths: Sequence[int], seed: int) -> dict[str, np.ndarray]:
     return arrays
 
 
-def fit(
+def fit_student(
     arrays: Mapping[str, np.ndarray],
     x: Float[Array, "b h w 3"],
     wanted: Mapping[str, Array],
@@ -69,10 +68,11 @@ def fit(
     """
     rng = np.random.default_rng(seed)
     fitted = dict(arrays)
-    for name in layer_names("slim")[: layer_names("slim").index(CONVS[-1]) + 1]:
-        if name.startswith("pool"):
+    for layer in architecture("slim").up_to(CONVS[-1]):
+        if not layer.weighted:
             x = avg_pool(x)
             continue
+        name = layer.name
         where = tuple(rng.integers(0, size, samples) for size in x.shape[:3])
         rows = _patches(np.asarray(x), where)
         response = np.asarray(wanted[name])[where]

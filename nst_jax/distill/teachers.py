@@ -15,11 +15,13 @@ from jaxtyping import Float
 from safetensors.numpy import load_file
 
 from nst_jax.distill.student import responses
+from nst_jax.networks.architectures import Layer, architecture
 from nst_jax.networks.conv import DIMENSIONS
+from nst_jax.networks.network import walk
 from nst_jax.networks.pool import max_pool
+from nst_jax.networks.trained import OXFORD
 from nst_jax.networks.vgg import preprocess
-from nst_jax.weights import OXFORD, load
-from nst_jax.weights.topology import layer_names
+from nst_jax.weights import load
 
 # Both teachers' arrays: "shallow", "deep".
 Taught = Mapping[str, Mapping[str, ArrayLike]]
@@ -37,7 +39,9 @@ def read_teachers(shallow: Path, deep: Path) -> dict[str, dict[str, np.ndarray]]
     return {"shallow": dict(load(shallow, "vgg19").arrays), "deep": load_file(deep)}
 
 
-def targets(teachers: Taught, image: Float[Array, "b h w 3"]) -> dict[str, Float[Array, "b _ _ _"]]:
+def teacher_activations(
+    teachers: Taught, image: Float[Array, "b h w 3"]
+) -> dict[str, Float[Array, "b _ _ _"]]:
     """The teachers' activations at `LAYERS`; VGG-19 with average pooling, as Gatys et al. use it."""
     shallow = responses(teachers["shallow"], preprocess(image, OXFORD), SHALLOW)
     deep = encoder_responses(teachers["deep"], image, DEEP)
@@ -50,22 +54,17 @@ def encoder_responses(
     """Responses of the encoder of Wang et al. 2020 (Collaborative Distillation), by its conventions.
 
     Those are reflection padding, max pooling, and a first 1x1 convolution in place of preprocessing.
-    Where a layer has an auxiliary output, that is its response; else its own.
+    If a layer has an auxiliary output, that is its response; else its own.
     """
-    x = _conv1x1(arrays, "conv0", image)
-    found: dict[str, Array] = {}
-    for name in layer_names("vgg19"):
-        if len(found) == len(layers):
-            break
-        if name.startswith("pool"):
-            x = max_pool(x)
-            continue
-        response = _reflecting_conv(arrays, name, x)
-        x = nnx.relu(response)
-        if name in layers:
-            aux = f"{name}_aux"
-            found[name] = _conv1x1(arrays, aux, x) if f"{aux}.kernel" in arrays else response
-    return found
+    first = _conv1x1(arrays, "conv0", image)
+
+    def respond(layer: Layer, x: Array) -> Array:
+        rectified = x if x is first else nnx.relu(x)
+        return _reflecting_conv(arrays, layer.name, rectified) if layer.weighted else max_pool(rectified)
+
+    found = walk(architecture("vgg19").layers, layers, first, respond)
+    auxiliary = [name for name in found if f"{name}_aux.kernel" in arrays]
+    return found | {name: _conv1x1(arrays, f"{name}_aux", nnx.relu(found[name])) for name in auxiliary}
 
 
 def _conv1x1(arrays: Mapping[str, ArrayLike], name: str, x: Array) -> Array:

@@ -14,14 +14,15 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from nst_jax import files
-from nst_jax.distill import objective, scaling, student, teachers
+from nst_jax.distill import lessons, scaling, student, teachers
 from nst_jax.distill.student import INPUT_SPREAD
 from nst_jax.errors import UserError
+from nst_jax.networks.architectures import architecture, blocks
+from nst_jax.networks.trained import OXFORD
 from nst_jax.networks.vgg import preprocess
-from nst_jax.weights import OXFORD, save
-from nst_jax.weights.topology import block_of, convs_up_to
+from nst_jax.weights import save
 
-State = dict[str, Any]  # "step", "trained" (student and linear maps), "optimizer", "scales"
+TrainingState = dict[str, Any]  # "step", "trained" (student and linear maps), "optimizer", "scales"
 WARMUP = 50  # steps over which the learning rate rises
 SMALLEST_RMS = 0.02  # so that biases which begin at 0 learn too
 
@@ -40,10 +41,12 @@ class Recipe:
 
     def frozen(self) -> tuple[str, ...]:
         """The layers that keep their filters, and so need no teacher."""
-        return convs_up_to("slim", self.frozen_up_to) if self.frozen_up_to else ()
+        return architecture("slim").weighted_up_to(self.frozen_up_to) if self.frozen_up_to else ()
 
 
-def first_state(recipe: Recipe, taught: teachers.Taught, images: Float[np.ndarray, "b h w 3"]) -> State:
+def first_state(
+    recipe: Recipe, taught: teachers.Taught, images: Float[np.ndarray, "b h w 3"]
+) -> TrainingState:
     """The student that least squares make of the teachers' responses to `images`."""
     shown = jnp.asarray(images)
     x = preprocess(shown, OXFORD)
@@ -51,8 +54,8 @@ def first_state(recipe: Recipe, taught: teachers.Taught, images: Float[np.ndarra
     deep = tuple(name for name in student.CONVS if name not in wanted)
     wanted |= teachers.encoder_responses(taught["deep"], shown, deep)
     arrays = student.random_arrays(recipe.widths, recipe.seed)
-    arrays = student.fit(arrays, x / INPUT_SPREAD, wanted, recipe.seed)
-    T = teachers.targets(taught, shown)
+    arrays = student.fit_student(arrays, x / INPUT_SPREAD, wanted, recipe.seed)
+    T = teachers.teacher_activations(taught, shown)
     scales = {layer: jnp.sqrt(jnp.mean(jnp.square(T[layer]))) for layer in T}
     S = _activations(student.responses(arrays, x / INPUT_SPREAD, teachers.LAYERS))
     maps = {layer: _linear_map(S[layer], T[layer] / scales[layer]) for layer in T}
@@ -78,12 +81,14 @@ def optimizer_of(recipe: Recipe) -> optax.GradientTransformation:
 
 def make_step(
     recipe: Recipe, taught: teachers.Taught
-) -> Callable[[State, np.ndarray], tuple[State, dict[str, Array]]]:
+) -> Callable[[TrainingState, np.ndarray], tuple[TrainingState, dict[str, Array]]]:
     """The jitted step: (state, batch) to (state, metrics)."""
     optimizer = optimizer_of(recipe)
 
     @jax.jit
-    def update(state: State, taught: teachers.Taught, batch: Array) -> tuple[State, dict[str, Array]]:
+    def update(
+        state: TrainingState, taught: teachers.Taught, batch: Array
+    ) -> tuple[TrainingState, dict[str, Array]]:
         gradient, metrics = jax.grad(_loss, has_aux=True)(
             state["trained"], state["scales"], taught, batch, recipe
         )
@@ -106,13 +111,13 @@ def _loss(
     arrays = trained["student"]
     arrays = arrays | jax.lax.stop_gradient(_frozen(arrays, recipe))
     responses = student.responses(arrays, x)
-    T = teachers.targets(taught, batch)
-    metrics = {f"dull/{layer}": objective.dullness(R) for layer, R in responses.items()}
+    T = teachers.teacher_activations(taught, batch)
+    metrics = {f"dull/{layer}": lessons.dullness(R) for layer, R in responses.items()}
     for layer in (layer for layer in teachers.LAYERS if layer not in recipe.frozen()):
         S = nnx.relu(responses[layer])
-        stride = objective.STRIDES.get(layer, 1)
+        stride = lessons.STRIDES.get(layer, 1)
         linear = trained["maps"][layer]
-        terms = objective.layer_terms(S, T[layer] / scales[layer], linear, recipe.natural, stride)
+        terms = lessons.layer_terms(S, T[layer] / scales[layer], linear, recipe.natural, stride)
         metrics |= {f"{name}/{layer}": value for name, value in terms.items()}
     total = sum(
         weight * jnp.mean(jnp.stack([v for k, v in metrics.items() if k.split("/")[0] == term]))
@@ -121,13 +126,13 @@ def _loss(
     return jnp.asarray(total), metrics | {"total": jnp.asarray(total)}
 
 
-def save_state(path: Path, state: State) -> None:
+def save_state(path: Path, state: TrainingState) -> None:
     """Write the state atomically: an interrupted write leaves the one before."""
     with files.atomic(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **{key: np.asarray(leaf) for key, leaf in _flat(state)})
 
 
-def load_state(path: Path, like: State) -> State:
+def load_state(path: Path, like: TrainingState) -> TrainingState:
     """The state at `path`, with the structure, shapes and dtypes of `like`.
 
     Raises:
@@ -141,7 +146,7 @@ def load_state(path: Path, like: State) -> State:
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
 
-def save_snapshot(folder: Path, state: State) -> Path:
+def save_snapshot(folder: Path, state: TrainingState) -> Path:
     """Write the student as it is now, layers not scaled to VGG-19's, as `student-000400.safetensors`."""
     step = int(state["step"])
     path = folder / f"student-{step:06d}.safetensors"
@@ -150,14 +155,19 @@ def save_snapshot(folder: Path, state: State) -> Path:
     return path
 
 
-def blank_state(recipe: Recipe, taught: teachers.Taught) -> State:
+def blank_state(recipe: Recipe, taught: teachers.Taught) -> TrainingState:
     """A state of the right shapes, to be filled by `load_state`."""
     images = jnp.zeros((1, 32, 32, 3))
     arrays = student.random_arrays(recipe.widths, recipe.seed)
-    channels = {layer: T.shape[-1] for layer, T in teachers.targets(taught, images).items()}
+    channels = {layer: T.shape[-1] for layer, T in teachers.teacher_activations(taught, images).items()}
+    widths = {
+        layer.name: width
+        for layers, width in zip(blocks(architecture("slim").layers), recipe.widths, strict=True)
+        for layer in layers
+    }
     maps = {
         layer: {
-            "kernel": jnp.zeros((recipe.widths[block_of(layer) - 1], count)),
+            "kernel": jnp.zeros((widths[layer], count)),
             "bias": jnp.zeros(count),
         }
         for layer, count in channels.items()
@@ -168,7 +178,7 @@ def blank_state(recipe: Recipe, taught: teachers.Taught) -> State:
     return {"step": 0, "trained": trained, "optimizer": optimizer, "scales": scales}
 
 
-def _flat(state: State) -> list[tuple[str, Array]]:
+def _flat(state: TrainingState) -> list[tuple[str, Any]]:
     leaves, _ = jax.tree.flatten_with_path(state)
     return [(jax.tree_util.keystr(path), leaf) for path, leaf in leaves]
 

@@ -1,12 +1,33 @@
 """VGG's classifier as a Flax NNX module: from pool5 to a score for each class."""
 
+import dataclasses
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
 from nst_jax.errors import UserError
-from nst_jax.weights.classifier import GRID, INPUT_SIDE, LAYERS, ClassifierWeights
+
+HEAD_LAYERS = ("fc6", "fc7", "fc8")
+INPUT_SIDE = 224  # pixels of the pictures that the classifier was trained on
+GRID = 7  # rows and columns of pool5 for such a picture: 224 halved five times
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierWeights:
+    """fc6 to fc8: "fc6.kernel" is (inputs, outputs) float32, "fc6.bias" has length outputs."""
+
+    name: str
+    arrays: Mapping[str, np.ndarray]
+    sha256: str  # of the arrays, so the same classifier has the same digest in every format
+
+    @property
+    def classes(self) -> int:
+        """The number of classes: 1000 for ImageNet."""
+        return self.arrays["fc8.bias"].size
 
 
 class Dense(nnx.Module):
@@ -34,7 +55,7 @@ class Classifier(nnx.Module):
         self.layers = nnx.Dict(
             {
                 name: Dense(*(jnp.asarray(weights.arrays[f"{name}.{part}"]) for part in ("kernel", "bias")))
-                for name in LAYERS
+                for name in HEAD_LAYERS
             }
         )
 
@@ -52,6 +73,6 @@ class Classifier(nnx.Module):
                 f"{GRID} x {GRID} x {channels}, not {height} x {width} x {found}"
             )
         x = pool5.reshape(len(pool5), -1)
-        for name in LAYERS[:-1]:
+        for name in HEAD_LAYERS[:-1]:
             x = nnx.relu(self.layers[name](x))
-        return self.layers[LAYERS[-1]](x)
+        return self.layers[HEAD_LAYERS[-1]](x)

@@ -6,12 +6,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from nst_jax.networks.vgg import VGG
-from nst_jax.weights import Weights
-from nst_jax.weights.model import make_weights
+from nst_jax.networks.network import Network
+from nst_jax.networks.trained import Weights, make_weights
 
 
-def mean_activations(network: VGG, images: Sequence[Float[Array, "1 _ _ 3"]]) -> dict[str, np.ndarray]:
+def mean_activations(network: Network, images: Sequence[Float[Array, "1 _ _ 3"]]) -> dict[str, np.ndarray]:
     """The mean activation of every filter of every convolution, over all images and positions."""
     per_image = [jax.device_get(_sums(network, image)) for image in images]
     totals = jax.tree.map(lambda *parts: sum(parts), *per_image)
@@ -19,8 +18,9 @@ def mean_activations(network: VGG, images: Sequence[Float[Array, "1 _ _ 3"]]) ->
 
 
 @jax.jit
-def _sums(network: VGG, image: Array) -> dict[str, tuple[Array, int]]:
-    activations = network(image, tuple(network.convs))
+def _sums(network: Network, image: Array) -> dict[str, tuple[Array, int]]:
+    weighted = tuple(layer.name for layer in network.geometry if layer.weighted)
+    activations = network(image, weighted)
     return {layer: (F.sum((0, 1, 2)), F.size // F.shape[-1]) for layer, F in activations.items()}
 
 
@@ -33,7 +33,7 @@ def normalize_filters(weights: Weights, means: Mapping[str, np.ndarray]) -> Weig
     """
     arrays = {}
     undo = np.ones(3, np.float32)
-    for layer in means:
+    for layer in (layer for layer in weights.layers() if layer in means):
         mean = np.where(means[layer] > 0, means[layer], 1).astype(np.float32)
         arrays[f"{layer}.kernel"] = weights.arrays[f"{layer}.kernel"] * undo[:, None] / mean
         arrays[f"{layer}.bias"] = weights.arrays[f"{layer}.bias"] / mean

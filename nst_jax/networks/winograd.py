@@ -44,7 +44,7 @@ def transform_filters(kernel: Float[Array, "3 3 i o"]) -> Float[Array, "36 i o"]
 
 
 @jax.custom_vjp
-def conv3x3(
+def conv3x3_by_tiles(
     x: Float[Array, "b h w i"], filters: Float[Array, "36 i o"], turned: Float[Array, "36 o i"]
 ) -> Float[Array, "b h w o"]:
     """Cross-correlation with zero padding and stride 1, and its gradient with respect to `x`.
@@ -66,7 +66,7 @@ def _backward(residuals: tuple[Array, Array], cotangent: Array) -> tuple[Array, 
     return _each(cotangent, residuals[1]), of_filters, of_turned
 
 
-conv3x3.defvjp(_forward, _backward)
+conv3x3_by_tiles.defvjp(_forward, _backward)
 
 
 def _each(x: Array, filters: Array) -> Array:

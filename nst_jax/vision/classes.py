@@ -4,12 +4,14 @@ from absl import logging
 
 from nst_jax.config import NetworkConfig
 from nst_jax.errors import UserError
-from nst_jax.networks import VGG, Classifier
-from nst_jax.weights import ClassifierWeights, load_classifier
-from nst_jax.weights.classifier import INPUT_SIDE
+from nst_jax.networks.classifier import INPUT_SIDE, Classifier, ClassifierWeights
+from nst_jax.networks.network import Network
+from nst_jax.weights import load_classifier
 
 
-def classifier_behind(network: VGG, config: NetworkConfig, size: int) -> tuple[Classifier, ClassifierWeights]:
+def classifier_behind(
+    network: Network, config: NetworkConfig, size: int
+) -> tuple[Classifier, ClassifierWeights]:
     """The classifier from the file that `network` is from, for pictures with sides of `size` pixels.
 
     Raises:

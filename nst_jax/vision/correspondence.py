@@ -14,14 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int8
 
-from nst_jax import fields
-from nst_jax.config import SMALLEST_SIDE, NetworkConfig
-from nst_jax.data import Box
+from nst_jax.config import NetworkConfig, fields
+from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
-from nst_jax.networks import VGG
+from nst_jax.images.streams import Box
+from nst_jax.networks.architectures import architecture
+from nst_jax.networks.network import Network
 from nst_jax.vision import masks
 from nst_jax.vision.masks import Marked
-from nst_jax.weights.topology import convs_up_to, layer_names
 
 # A smaller change, relative to the layer's largest activation, is rounding: some convolution algorithms
 # spread it over the whole layer, where the mask itself reaches only what can see it.
@@ -29,7 +29,7 @@ ROUNDING = 1e-5
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class CorrespondenceSettings:
     """The experiment."""
 
     masks: str  # a JSON file: see masks.py
@@ -47,11 +47,7 @@ class Settings:
         if not self.layers:
             raise UserError("layers: is empty; give at least one")
         for layer in self.layers:
-            fields.one_of("layers", layer, layer_names(self.network.arch))
-
-    def needed(self) -> tuple[str, ...]:
-        """The convolutions that must have run."""
-        return tuple(conv for layer in self.layers for conv in convs_up_to(self.network.arch, layer))
+            fields.one_of("layers", layer, architecture(self.network.arch).names)
 
 
 def boxes(pictures: Sequence[Marked], draws: int, seed: int) -> dict[str, list[list[Box]]]:
@@ -61,8 +57,8 @@ def boxes(pictures: Sequence[Marked], draws: int, seed: int) -> dict[str, list[l
     return marked | {masks.RANDOM: [[masks.anywhere(one, rng) for one in pictures] for _ in range(draws)]}
 
 
-def measure(
-    network: VGG,
+def measure_correspondence(
+    network: Network,
     pictures: Sequence[Marked],
     covered: Mapping[str, Sequence[Sequence[Box]]],
     layers: Sequence[str],

@@ -24,10 +24,8 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from nst_jax.errors import unknown
-from nst_jax.networks import VGG
-from nst_jax.vision import receptive
-
-Relu = Callable[[Array], Array]
+from nst_jax.networks import receptive
+from nst_jax.networks.network import Network, Relu
 
 MID_GRAY = 0.5
 # Of the values that are not 0, the part that a picture shows without clipping: single outliers would leave
@@ -63,7 +61,7 @@ RULES = tuple(RELUS)
 
 @partial(jax.jit, static_argnames=("layer", "rule"))
 def project(
-    network: VGG,
+    network: Network,
     images: Float[Array, "b h w 3"],
     layer: str,
     unit: Int[Array, "b"],
@@ -79,7 +77,7 @@ def project(
     `unit`, `row` and `col` must lie within the layer: JAX does not tell.
     """
     height, width = images.shape[1:3]
-    down, across = (receptive.window(network.layers, layer, side) for side in (height, width))
+    down, across = (receptive.window(network.geometry, layer, side) for side in (height, width))
     y, inner_row = _cut(down, row, height)
     x, inner_col = _cut(across, col, width)
     patches = jax.vmap(lambda image, *at: lax.dynamic_slice(image, (*at, 0), (down.length, across.length, 3)))
@@ -95,7 +93,7 @@ def project(
 
 @partial(jax.jit, static_argnames=("layer", "rule"))
 def project_map(
-    network: VGG,
+    network: Network,
     images: Float[Array, "b h w 3"],
     layer: str,
     unit: Int[Array, "b"],
@@ -127,7 +125,9 @@ def _cut(window: receptive.Window, position: Array, side: int) -> tuple[Array, A
     return start, position - start // window.stride
 
 
-def _pull_back(network: VGG, images: Array, layer: str, rule: str, keep: Callable[[Array], Array]) -> Array:
+def _pull_back(
+    network: Network, images: Array, layer: str, rule: str, keep: Callable[[Array], Array]
+) -> Array:
     """The backward pass from the activations that `keep` leaves, with the ReLU that `rule` names."""
     if rule not in RELUS:
         raise unknown("rule", rule, RULES)

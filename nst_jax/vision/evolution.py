@@ -12,16 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float32
 
-from nst_jax import fields
-from nst_jax.config import POOLS
-from nst_jax.data import Box, Stream
+from nst_jax.config import fields
+from nst_jax.config.schema import POOLS
 from nst_jax.errors import UserError
-from nst_jax.networks import VGG
-from nst_jax.vision import deconvnet, receptive, top_patches
+from nst_jax.images.streams import Box, Stream
+from nst_jax.networks import receptive
+from nst_jax.networks.architectures import ARCHITECTURES, Layer, architecture
+from nst_jax.networks.network import Network
+from nst_jax.vision import deconvnet, top_patches
 from nst_jax.vision.patches_sheet import cut
 from nst_jax.vision.top_patches import Patch, Strongest, numbers
 from nst_jax.vision.units import require_units
-from nst_jax.weights.topology import ARCHES, convs_up_to, layer_names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +33,12 @@ class Topology:
     pool: str = "max"  # its switches tell where the projection unpools to
 
     def __post_init__(self) -> None:
-        fields.one_of("network.arch", self.arch, ARCHES)
+        fields.one_of("network.arch", self.arch, ARCHITECTURES)
         fields.one_of("network.pool", self.pool, POOLS)
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class EvolutionSettings:
     """The experiment."""
 
     weights: tuple[str, ...]  # the checkpoints, in order: files, or registered names
@@ -57,16 +58,20 @@ class Settings:
                 raise UserError(f"{name}: is empty; give at least one")
             if len(set(values)) < len(values):
                 raise UserError(f"{name}: {', '.join(map(str, values))} names one twice")
-        fields.one_of("layer", self.layer, layer_names(self.network.arch))
+        fields.one_of("layer", self.layer, architecture(self.network.arch).names)
         fields.not_empty("data", self.data)
-        fields.at_least("size", self.size, receptive.size(self.network.arch, self.layer))
+        fields.at_least("size", self.size, receptive.field_side(self.geometry(), self.layer))
         fields.at_least("batch", self.batch, 1)
         fields.at_least("limit", self.limit, 0)
         fields.one_of("rule", self.rule, deconvnet.RULES)
 
+    def geometry(self) -> tuple[Layer, ...]:
+        """The layers of the networks."""
+        return architecture(self.network.arch).layers
+
     def needed(self) -> tuple[str, ...]:
         """The convolutions that must have run."""
-        return convs_up_to(self.network.arch, self.layer)
+        return architecture(self.network.arch).weighted_up_to(self.layer)
 
 
 class Seen(NamedTuple):
@@ -78,7 +83,7 @@ class Seen(NamedTuple):
     projection: Float32[np.ndarray, "1 s s 3"]  # the receptive field alone, gray where the border clips it
 
 
-def look(network: VGG, stream: Stream, settings: Settings) -> dict[int, Seen | None]:
+def see_units(network: Network, stream: Stream, settings: EvolutionSettings) -> dict[int, Seen | None]:
     """What each unit sees; None where no picture fires it.
 
     Raises:
@@ -91,26 +96,28 @@ def look(network: VGG, stream: Stream, settings: Settings) -> dict[int, Seen | N
     return {unit: seen.get(unit) for unit in settings.units}
 
 
-def _strongest(network: VGG, stream: Stream, settings: Settings) -> Strongest:
+def _strongest(network: Network, stream: Stream, settings: EvolutionSettings) -> Strongest:
     """One pass over the pictures, for all units of the layer."""
-    lists = top_patches.begin(network, (settings.layer,), settings.size, top=1)
+    lists = top_patches.empty_lists(network, (settings.layer,), settings.size, top=1)
     for batch in stream.batches(settings.batch):
         lists, _ = top_patches.step(network, lists, jnp.asarray(batch.pixels), numbers(batch))
     return jax.device_get(lists[settings.layer])
 
 
-def _projected(network: VGG, stream: Stream, settings: Settings, fired: dict[int, Patch]) -> dict[int, Seen]:
+def _projected(
+    network: Network, stream: Stream, settings: EvolutionSettings, fired: dict[int, Patch]
+) -> dict[int, Seen]:
     inputs = [stream.input(patch.image) for patch in fired.values()]
     pictures = np.stack([pixels for pixels, _ in inputs]).astype(np.float32) / 255
     where = jnp.array([(unit, patch.row, patch.column) for unit, patch in fired.items()], jnp.int32)
     projections = deconvnet.project(network, jnp.asarray(pictures), settings.layer, *where.T, settings.rule)
-    side = receptive.size(settings.network.arch, settings.layer)
+    side = receptive.field_side(settings.geometry(), settings.layer)
     seen = {}
     for (unit, patch), (_, frame), picture in zip(
         fired.items(), inputs, deconvnet.to_picture(projections), strict=True
     ):
         box = receptive.box(
-            settings.network.arch, settings.layer, patch.row, patch.column, settings.size, settings.size
+            settings.geometry(), settings.layer, patch.row, patch.column, settings.size, settings.size
         )
         shown = cut(picture, box, side)[np.newaxis]
         seen[unit] = Seen(patch.activation, frame.name, frame.to_source(box), shown)

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from nst_jax import images
-from nst_jax.data import Box
+from nst_jax.images.streams import Box
 
 
 def middle(height: int, width: int) -> Box:

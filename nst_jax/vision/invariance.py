@@ -16,20 +16,21 @@ import numpy as np
 from jax.scipy.ndimage import map_coordinates
 from jaxtyping import Array, Float, Int
 
-from nst_jax import fields
-from nst_jax.config import SMALLEST_SIDE, NetworkConfig
+from nst_jax.config import NetworkConfig, fields
+from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
-from nst_jax.networks import VGG, Classifier
+from nst_jax.networks.architectures import architecture
+from nst_jax.networks.classifier import Classifier
+from nst_jax.networks.network import Network
 from nst_jax.vision.classes import classifier_behind
 from nst_jax.vision.deconvnet import MID_GRAY
-from nst_jax.weights.topology import convs_up_to, layer_names
 
 Transform = Float[np.ndarray, "2 3"]
 PADDINGS = {"edge": "nearest", "gray": "constant"}  # ours -> map_coordinates'
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class InvarianceSettings:
     """The experiment; amounts are in pixels down, factors, and degrees counterclockwise."""
 
     images: tuple[str, ...]
@@ -54,7 +55,7 @@ class Settings:
         fields.at_least("batch", self.batch, 1)
         fields.one_of("padding", self.padding, PADDINGS)
         for name in ("low", "high"):
-            fields.one_of(name, getattr(self, name), layer_names(self.network.arch))
+            fields.one_of(name, getattr(self, name), architecture(self.network.arch).names)
         if self.classes and len(self.classes) != len(self.images):
             raise UserError(
                 f"classes: {len(self.classes)} of them for {len(self.images)} images; give each one's"
@@ -67,13 +68,9 @@ class Settings:
         return self.low, self.high
 
     def columns(self) -> tuple[str, ...]:
-        """What `measure` gives for each transform."""
+        """What `measure_invariance` gives for each transform."""
         distances = tuple(f"distance {layer}" for layer in self.layers())
         return (*distances, "P(true class)") if self.classes else distances
-
-    def needed(self) -> tuple[str, ...]:
-        """The convolutions that must have run."""
-        return tuple(conv for layer in self.layers() for conv in convs_up_to(self.network.arch, layer))
 
     def transforms(self) -> dict[str, dict[float, Transform]]:
         """Kind -> amount -> the map that does it, about the picture's centre."""
@@ -95,7 +92,7 @@ class Target(NamedTuple):
     true_class: Int[Array, ""]
 
 
-def targets(network: VGG, settings: Settings) -> list[Target | None]:
+def targets(network: Network, settings: InvarianceSettings) -> list[Target | None]:
     """What each image should be taken for: None where `classes` does not say.
 
     Raises:
@@ -144,12 +141,12 @@ def warp(
     return jax.vmap(plane, in_axes=-1, out_axes=-1)(jnp.asarray(image)[0])[jnp.newaxis]
 
 
-def measure(
-    network: VGG,
+def measure_invariance(
+    network: Network,
     target: Target | None,
     image: Float[np.ndarray, "1 h w 3"],
     transforms: Sequence[Transform],
-    settings: Settings,
+    settings: InvarianceSettings,
 ) -> Float[np.ndarray, "transforms columns"]:
     """For each transformed picture the distance at each layer, and P(true class) with a `target`.
 
@@ -167,7 +164,7 @@ def measure(
 
 @partial(jax.jit, static_argnames=("layers", "padding"))
 def _measure(
-    network: VGG,
+    network: Network,
     target: Target | None,
     image: Array,
     transforms: Array,

@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from nst_jax import images
-from nst_jax.data import Box
 from nst_jax.errors import UserError
+from nst_jax.images.samples import SAMPLE_PREFIX
+from nst_jax.images.streams import Box
 from nst_jax.vision.deconvnet import MID_GRAY
 from nst_jax.vision.framing import framed, middle
 
@@ -31,7 +32,7 @@ class Marked(NamedTuple):
     parts: dict[str, Box]
 
 
-def read(path: str, size: int) -> list[Marked]:
+def read_masks(path: str, size: int) -> list[Marked]:
     """The marked pictures of a file, each `size` pixels a side; all have the same parts in the same order.
 
     Raises:
@@ -97,9 +98,7 @@ def _box(path: str, name: str, part: str, value: Any) -> Box:
 
 
 def _marked(path: str, name: str, boxes: Mapping[str, Box], parts: Sequence[str], size: int) -> Marked:
-    source = (
-        name if name.startswith(images.SAMPLE_PREFIX) else str(Path(path).parent / Path(name).expanduser())
-    )
+    source = name if name.startswith(SAMPLE_PREFIX) else str(Path(path).parent / Path(name).expanduser())
     picture = images.read(source)
     height, width = picture.shape[1:3]
     crop = boxes.get(CROP, middle(height, width))

@@ -14,9 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from nst_jax import losses
-from nst_jax.networks import VGG
-from nst_jax.optimize import NOT_FINITE, DivergedError, Optimizer
+from nst_jax.errors import UserError
+from nst_jax.losses.variation import total_variation
+from nst_jax.networks.network import Network
+from nst_jax.optimizers.optimizer import Optimizer
+from nst_jax.optimizers.state import NOT_FINITE
 
 # The square root of the colours' covariance in natural pictures, as in Olah et al.'s code: columns are light,
 # blue to yellow, green to magenta. Divided by its longest column.
@@ -26,56 +28,66 @@ CONTRAST = 3.0  # multiplies colours before the sigmoid; a spectrum of ones then
 START_CONTRAST = 0.5  # of the noise begun from: enough for most units to fire somewhere
 # Added to activations, whose scale is about 100, before their logarithm is taken.
 SILENCE = 1e-3
+MOST_EVALUATIONS = 100  # of a step, whose line search is the only one to take more than one
 
 
-class Problem(NamedTuple):
-    """What the objective holds fixed during one step."""
+class UnitTarget(NamedTuple):
+    """What the objective of one step depends on besides the network and the picture."""
 
-    network: VGG
     unit: Int[Array, ""]
     shift: Int[Array, "2"]  # rows and columns
     tv_weight: Float[Array, ""]
 
 
 def maximize(
-    optimizer: Optimizer, problem: Problem, size: int, steps: int, jitter: int, seed: int
+    optimizer: Optimizer,
+    network: Network,
+    target: UnitTarget,
+    learning_rate: float,
+    size: int,
+    steps: int,
+    jitter: int,
+    seed: int,
 ) -> tuple[Float[np.ndarray, "1 h w 3"], Float[np.ndarray, "1 h w 3"]]:
-    """The picture of noise begun from and the one after `steps`; `optimizer` is one of `objective(layer)`.
+    """The initial picture of noise and the one after `steps`; `optimizer` minimises `unit_objective(layer)`.
 
     Shifts are uniform within `jitter` pixels either way, around the picture's ends.
 
     Raises:
-        DivergedError: the loss stopped being finite.
+        UserError: the loss stopped being finite.
     """
     noise, shifts = jax.random.split(jax.random.key(seed))
     spectrum = START_CONTRAST * jax.random.normal(noise, (1, size, size, 3))
     first, *others = jax.random.randint(shifts, (steps + 1, 2), -jitter, jitter + 1)
-    state = optimizer.start(problem._replace(shift=first), spectrum)
-    for shift in others:
-        state = optimizer.advance(problem._replace(shift=shift), state, jnp.int32(1))
+    state = optimizer.start(network, target._replace(shift=first), spectrum, jnp.float32(learning_rate))
+    for step, shift in enumerate(others, 1):
+        shifted = target._replace(shift=shift)
+        state = optimizer.advance(network, shifted, state, jnp.int32(step), jnp.int32(MOST_EVALUATIONS))
     if int(state.status) == NOT_FINITE:
-        raise DivergedError(state)
+        raise UserError(
+            f"optimizer.learning_rate: {learning_rate} makes the loss not finite after step {int(state.step)}"
+        )
     return np.asarray(picture(spectrum)), np.asarray(picture(state.image))
 
 
-def objective(layer: str) -> Callable[[Problem, Array], Array]:
+def unit_objective(layer: str) -> Callable[[Network, UnitTarget, Array], Array]:
     """Minus the logarithm of the unit's mean activation over all positions, plus weighted total variation.
 
     The logarithm lets one `tv_weight` serve all units, whatever their scale. Total variation is the mean
-    square, `losses.total_variation` over the number of values, so that it does not depend on the size.
+    square, `total_variation` over the number of values, so that it does not depend on the size.
     """
 
-    def loss(problem: Problem, spectrum: Float[Array, "1 h w 3"]) -> Float[Array, ""]:
-        image = jnp.roll(picture(spectrum), problem.shift, (1, 2))
-        variation = losses.total_variation(image) / image.size
-        mean = mean_activation(problem.network, image, layer, problem.unit)
-        return problem.tv_weight * variation - jnp.log(mean + SILENCE)
+    def loss(network: Network, target: UnitTarget, spectrum: Float[Array, "1 h w 3"]) -> Float[Array, ""]:
+        image = jnp.roll(picture(spectrum), target.shift, (1, 2))
+        variation = total_variation(image) / image.size
+        mean = mean_activation(network, image, layer, target.unit)
+        return target.tv_weight * variation - jnp.log(mean + SILENCE)
 
     return loss
 
 
 def mean_activation(
-    network: VGG, image: Float[Array, "1 h w 3"], layer: str, unit: Int[Array, ""]
+    network: Network, image: Float[Array, "1 h w 3"], layer: str, unit: Int[Array, ""]
 ) -> Float[Array, ""]:
     """The mean of one unit's map."""
     return network(image, (layer,))[layer][..., unit].mean()

@@ -15,19 +15,18 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from tqdm import tqdm
 
-from nst_jax import fields
-from nst_jax.config import NetworkConfig
+from nst_jax.config import NetworkConfig, fields
 from nst_jax.errors import UserError
-from nst_jax.networks import VGG, Classifier
-from nst_jax.vision import receptive
-from nst_jax.weights.classifier import INPUT_SIDE
-from nst_jax.weights.topology import layer_names
+from nst_jax.networks import receptive
+from nst_jax.networks.architectures import architecture
+from nst_jax.networks.classifier import INPUT_SIDE, Classifier
+from nst_jax.networks.network import Network
 
 STRONGEST = MOST_PROBABLE = -1  # `unit` and `label` where the whole picture decides
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class OcclusionSettings:
     """The experiment; see configs/occlusion.py."""
 
     image: str = "sample:chelsea"
@@ -47,13 +46,13 @@ class Settings:
             fields.at_least(name, getattr(self, name), 1)
         for name in ("unit", "label"):
             fields.at_least(name, getattr(self, name), -1)
-        fields.one_of("layer", self.layer, layer_names(self.network.arch))
+        fields.one_of("layer", self.layer, architecture(self.network.arch).names)
         if not 0 <= self.gray <= 1:
             raise UserError(f"gray: {self.gray} is not in [0, 1]")
         if self.square > self.size:
             raise UserError(f"square: {self.square} pixels are more than the picture's {self.size}")
         # The deepest layers see more than the pictures of their training: those are always enough.
-        needed = min(receptive.size(self.network.arch, self.layer), INPUT_SIDE)
+        needed = min(receptive.field_side(architecture(self.network.arch).layers, self.layer), INPUT_SIDE)
         if self.size < needed:
             raise UserError(
                 f"size: {self.size} is less than the receptive field of {self.layer}; give at least {needed}"
@@ -114,17 +113,19 @@ class Maps(NamedTuple):
 
 
 @partial(jax.jit, static_argnames="layer")
-def look(network: VGG, classifier: Classifier | None, image: Float[Array, "1 s s 3"], layer: str) -> Intact:
+def look(
+    network: Network, classifier: Classifier | None, image: Float[Array, "1 s s 3"], layer: str
+) -> Intact:
     """Features and class probabilities of the picture as it is."""
     features, probabilities = _see(network, classifier, image, layer)
     return Intact(features[0], None if probabilities is None else probabilities[0])
 
 
 def slide(
-    network: VGG,
+    network: Network,
     classifier: Classifier | None,
     image: Float[Array, "1 s s 3"],
-    settings: Settings,
+    settings: OcclusionSettings,
     unit: int,
     label: int,
 ) -> Maps:
@@ -171,7 +172,7 @@ def covered(
 
 @partial(jax.jit, static_argnames=("layer", "square"))
 def _measure(
-    network: VGG,
+    network: Network,
     classifier: Classifier | None,
     image: Array,
     corners: Array,
@@ -188,7 +189,7 @@ def _measure(
 
 
 def _see(
-    network: VGG, classifier: Classifier | None, images: Array, layer: str
+    network: Network, classifier: Classifier | None, images: Array, layer: str
 ) -> tuple[Array, Array | None]:
     """The activations at `layer`, and with a classifier the probability of each class, in one pass."""
     found = network(images, (layer, "pool5") if classifier else (layer,))

@@ -8,16 +8,16 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from nst_jax import report
-from nst_jax.vision import deconvnet, heat, occlusion
-from nst_jax.vision.occlusion import Maps, Settings
+from nst_jax.figures import maps as colours
+from nst_jax.figures.maps import Picture
+from nst_jax.figures.sheets import contact_sheet
+from nst_jax.vision import deconvnet, occlusion
+from nst_jax.vision.occlusion import Maps, OcclusionSettings
 
 PANEL = 320  # height of the sheet's pictures, pixels
 
-Picture = Float[np.ndarray, "1 s s 3"]
 
-
-def table(settings: Settings, maps: Maps) -> str:
+def occlusion_table(settings: OcclusionSettings, maps: Maps) -> str:
     """CSV text: a line per position; probability and class are empty without a classifier."""
     text = io.StringIO()
     lines = csv.DictWriter(text, ["row", "column", *Maps._fields], lineterminator="\n")
@@ -30,7 +30,7 @@ def table(settings: Settings, maps: Maps) -> str:
     return text.getvalue()
 
 
-def arrays(settings: Settings, maps: Maps, projection: Picture) -> bytes:
+def arrays(settings: OcclusionSettings, maps: Maps, projection: Picture) -> bytes:
     """The maps, the centres along their axes, and the projection, as an .npz file."""
     centres = occlusion.centres(settings.size, settings.stride)
     content = io.BytesIO()
@@ -38,32 +38,32 @@ def arrays(settings: Settings, maps: Maps, projection: Picture) -> bytes:
     return content.getvalue()
 
 
-def sheet(
-    settings: Settings, picture: Picture, maps: Maps, projection: Picture, unit: int, label: int
+def occlusion_sheet(
+    settings: OcclusionSettings, picture: Picture, maps: Maps, projection: Picture, unit: int, label: int
 ) -> Float[np.ndarray, "1 h w 3"]:
     """The panels a to c, and below them d and e with its legend."""
-    spread = partial(heat.spread, stride=settings.stride, size=settings.size)
+    spread = partial(colours.spread, stride=settings.stride, size=settings.size)
     firsts = occlusion.first_pixels(settings.size, settings.square, settings.stride)
     top, left = (int(firsts[i]) for i in np.unravel_index(maps.activity.argmin(), maps.activity.shape))
     rows = [
         [
             (
                 f"a: square of {settings.square} px, where b is least",
-                heat.outlined(picture, top, left, settings.square),
+                colours.outlined(picture, top, left, settings.square),
             ),
-            (f"b: {settings.layer}/{unit}, {_range(maps.activity)}", spread(heat.heat(maps.activity))),
+            (f"b: {settings.layer}/{unit}, {_range(maps.activity)}", spread(colours.heat(maps.activity))),
             (f"c: projection of {settings.layer}/{unit}", deconvnet.to_picture(projection)),
         ]
     ]
     if maps.probability is not None and maps.top_class is not None:
         rows += [
             [
-                (f"d: P(class {label}), {_range(maps.probability)}", spread(heat.heat(maps.probability))),
-                ("e: most probable class", spread(heat.class_colours(maps.top_class))),
-                ("", heat.legend(maps.top_class, PANEL)),
+                (f"d: P(class {label}), {_range(maps.probability)}", spread(colours.heat(maps.probability))),
+                ("e: most probable class", spread(colours.class_colours(maps.top_class))),
+                ("", colours.class_legend(maps.top_class, PANEL)),
             ]
         ]
-    return report.contact_sheet(rows, PANEL)
+    return contact_sheet(rows, PANEL)
 
 
 def _range(values: np.ndarray) -> str:

@@ -1,11 +1,8 @@
 """What a search for top patches leaves to look at: units.jsonl, sheets, filters.png, and index.html."""
 
-import html
 import json
-import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,10 +11,12 @@ import numpy as np
 from PIL import Image
 
 from nst_jax import files, images
-from nst_jax.data import Frame, Stream
-from nst_jax.networks import VGG
-from nst_jax.vision import deconvnet, patches_sheet, receptive
-from nst_jax.vision.settings import TopPatches
+from nst_jax.figures.pages import render
+from nst_jax.images.streams import Frame, Stream
+from nst_jax.networks import receptive
+from nst_jax.networks.network import Network
+from nst_jax.vision import deconvnet, patches_sheet
+from nst_jax.vision.search_settings import TopPatchesSettings
 from nst_jax.vision.top_patches import Patch, Strongest, patches_of
 
 PICTURES_HELD = 256  # of the images that the patches are cut from: neighbouring units often share some
@@ -26,15 +25,14 @@ PICTURES_HELD = 256  # of the images that the patches are cut from: neighbouring
 class Report(NamedTuple):
     """All that the files below are made of."""
 
-    settings: TopPatches
-    network: VGG
-    arch: str
+    settings: TopPatchesSettings
+    network: Network
     stream: Stream
     lists: Mapping[str, Strongest]
     summary: str
 
 
-def write(report: Report, folder: Path) -> None:
+def write_report(report: Report, folder: Path) -> None:
     """Write all of it into `folder`; units.jsonl comes first, as the drawings take longer.
 
     Raises:
@@ -45,11 +43,11 @@ def write(report: Report, folder: Path) -> None:
     images.write(folder / "filters.png", patches_sheet.filters(report.network))
     for layer in report.settings.layers:
         tiles = draw(report, layer)
-        images.write(folder / f"{layer}.png", patches_sheet.sheet(tiles))
+        images.write(folder / f"{layer}.png", patches_sheet.units_sheet(tiles))
         for unit, tile in tiles.items():
             with files.atomic(folder / "units" / layer / f"{unit}.png") as temporary:
                 tile.save(temporary, format="PNG")
-    files.write_bytes(folder / "index.html", _page(report, rows).encode())
+    files.write_bytes(folder / "index.html", _page(report, rows))
 
 
 def _units(report: Report, layer: str) -> tuple[int, ...]:
@@ -90,12 +88,12 @@ def _line(report: Report, layer: str, patch: Patch, frame: Frame) -> dict[str, A
 def _box(report: Report, layer: str, patch: Patch) -> tuple[int, int, int, int]:
     """The patch's receptive field in pixels of what the network saw."""
     size = report.settings.size
-    return receptive.box(report.arch, layer, patch.row, patch.column, size, size)
+    return receptive.box(report.network.geometry, layer, patch.row, patch.column, size, size)
 
 
 def draw(report: Report, layer: str) -> dict[int, Image.Image]:
     """Each shown unit's patches beside their projections."""
-    side = receptive.size(report.arch, layer)
+    side = receptive.field_side(report.network.geometry, layer)
     chosen = [
         (unit, patch) for unit in _shown(report, layer) for patch in patches_of(report.lists[layer], unit)
     ]
@@ -131,25 +129,19 @@ def _projected(
         yield from zip(group, pictures, deconvnet.to_picture(projections), strict=False)
 
 
-def _page(report: Report, rows: Sequence[Mapping[str, Any]]) -> str:
-    """index.html: the template, with all rows and what was drawn in it."""
+def _page(report: Report, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """index.html, with all rows and what was drawn."""
     layers: dict[str, Any] = {
         layer: {"about": _about(report, layer), "drawn": _shown(report, layer), "units": {}}
         for layer in report.settings.layers
     }
     for row in rows:
         layers[row["layer"]]["units"][row["unit"]] = row["patches"]
-    template = resources.files("nst_jax.vision").joinpath("patches.html").read_text()
-    return string.Template(template).substitute(
-        title="Top patches",
-        summary=html.escape(report.summary),
-        # Inside a script element only "</" could end it too early; in JSON, "/" may be escaped.
-        data=json.dumps(layers).replace("</", "<\\/"),
-    )
+    return render("patches.html", title="Top patches", summary=report.summary, layers=layers)
 
 
 def _about(report: Report, layer: str) -> str:
-    side = receptive.size(report.arch, layer)
+    side = receptive.field_side(report.network.geometry, layer)
     fired = int((np.asarray(report.lists[layer].activation)[:, 0] > 0).sum())
     return (
         f"{len(report.lists[layer].image)} units, {fired} of which fired; receptive field {side} x {side} "

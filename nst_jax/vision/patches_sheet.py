@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from nst_jax.networks import VGG
+from nst_jax.images.writing import to_bytes
+from nst_jax.networks.network import Network
 from nst_jax.vision.deconvnet import MID_GRAY
 
 # Pixels. Patches of a unit stand close, its two groups further apart, units furthest.
@@ -17,10 +18,10 @@ LABEL_SIZE = 15
 UNITS_ACROSS, FILTERS_ACROSS = 4, 16
 NO_PATCH = (240, 240, 240)
 
-Picture = Float[np.ndarray, "h w 3"]
+Panel = Float[np.ndarray, "h w 3"]
 
 
-def cut(picture: Picture, box: Sequence[int], side: int) -> Float[np.ndarray, "{side} {side} 3"]:
+def cut(picture: Panel, box: Sequence[int], side: int) -> Float[np.ndarray, "{side} {side} 3"]:
     """The `box` of a picture within a whole receptive field of `side`, gray where that was clipped."""
     x0, y0, x1, y1 = box
     # A field is clipped at one end only, as the picture is no smaller than it.
@@ -30,7 +31,7 @@ def cut(picture: Picture, box: Sequence[int], side: int) -> Float[np.ndarray, "{
     return whole
 
 
-def tile(patches: Sequence[Picture], projections: Sequence[Picture], top: int, side: int) -> Image.Image:
+def tile(patches: Sequence[Panel], projections: Sequence[Panel], top: int, side: int) -> Image.Image:
     """A unit's patches beside its projections, two square groups with room for `top` each.
 
     `side` is that of the receptive field; all tiles of a layer have the same scale.
@@ -44,17 +45,15 @@ def tile(patches: Sequence[Picture], projections: Sequence[Picture], top: int, s
     return _grid(groups, 2, GROUP_GAP)
 
 
-def sheet(tiles: Mapping[int, Image.Image]) -> Float[np.ndarray, "1 h w 3"]:
+def units_sheet(tiles: Mapping[int, Image.Image]) -> Float[np.ndarray, "1 h w 3"]:
     """All tiles of a layer, each under its unit's number."""
     labelled = [_labelled(str(unit), picture) for unit, picture in tiles.items()]
     return _array(ImageOps.expand(_grid(labelled, UNITS_ACROSS, UNIT_GAP), UNIT_GAP, "white"))
 
 
-def filters(network: VGG) -> Float[np.ndarray, "1 h w 3"]:
+def filters(network: Network) -> Float[np.ndarray, "1 h w 3"]:
     """The first layer's kernels in RGB: 0 is mid-gray, each one's largest weight black or white."""
-    kernels = np.moveaxis(np.asarray(network.convs["conv1_1"].kernel[...]), -1, 0)
-    if network.preprocessing.channels == "bgr":
-        kernels = kernels[..., ::-1]
+    kernels = np.moveaxis(np.asarray(network.first_kernel()), -1, 0)
     largest = np.abs(kernels).max((1, 2, 3), keepdims=True)
     pictures = MID_GRAY + MID_GRAY * kernels / np.where(largest > 0, largest, 1)
     cells = [_image(picture, FILTER_CELL, Image.Resampling.NEAREST) for picture in pictures]
@@ -84,9 +83,8 @@ def _labelled(label: str, picture: Image.Image) -> Image.Image:
     return canvas
 
 
-def _image(picture: Picture, side: int, how: Image.Resampling) -> Image.Image:
-    pixels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
-    return Image.fromarray(pixels).resize((side, side), how)
+def _image(picture: Panel, side: int, how: Image.Resampling) -> Image.Image:
+    return Image.fromarray(to_bytes(picture)).resize((side, side), how)
 
 
 def _array(picture: Image.Image) -> np.ndarray:

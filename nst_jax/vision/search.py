@@ -15,12 +15,12 @@ from safetensors.numpy import save
 from tqdm import tqdm
 
 from nst_jax import files
-from nst_jax.data import Stream
 from nst_jax.errors import UserError
-from nst_jax.networks import VGG
-from nst_jax.record import CtrlC
-from nst_jax.vision.settings import TopPatches
-from nst_jax.vision.top_patches import Strongest, begin, numbers, step
+from nst_jax.images.streams import Stream
+from nst_jax.networks.network import Network
+from nst_jax.runs.interrupt import CtrlC
+from nst_jax.vision.search_settings import TopPatchesSettings
+from nst_jax.vision.top_patches import Strongest, empty_lists, numbers, step
 
 AHEAD = 2  # batches given to the device before the host waits: it never idles, and memory stays bounded
 
@@ -35,12 +35,12 @@ class Standing(NamedTuple):
     skipped: tuple[str, ...]  # what could not be read, with the reasons
 
 
-def start(network: VGG, settings: TopPatches) -> Standing:
+def start(network: Network, settings: TopPatchesSettings) -> Standing:
     """Before the first image."""
-    return Standing(begin(network, settings.layers, settings.size, settings.top), 0, 0, 0.0, ())
+    return Standing(empty_lists(network, settings.layers, settings.size, settings.top), 0, 0, 0.0, ())
 
 
-class Checkpoint:
+class SearchFile:
     """A pass's file for going on later; whole or absent."""
 
     def __init__(self, path: Path, identity: str):
@@ -87,7 +87,7 @@ class Checkpoint:
 
 
 def search(
-    network: VGG, stream: Stream, settings: TopPatches, standing: Standing, checkpoint: Checkpoint
+    network: Network, stream: Stream, settings: TopPatchesSettings, standing: Standing, checkpoint: SearchFile
 ) -> tuple[Standing, bool]:
     """Go on from `standing` to the end of the stream, or until Ctrl-C; which of them, the bool tells.
 

@@ -14,8 +14,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, UInt8
 
-from nst_jax.data import Batch
-from nst_jax.networks import VGG
+from nst_jax.images.streams import Batch
+from nst_jax.networks.network import Network
 
 NO_IMAGE = -1
 
@@ -36,7 +36,7 @@ def nothing_yet(units: int, top: int) -> Strongest:
     return Strongest(jnp.zeros((units, top), jnp.float32), none, none.copy(), none.copy())
 
 
-def begin(network: VGG, layers: Sequence[str], size: int, top: int) -> dict[str, Strongest]:
+def empty_lists(network: Network, layers: Sequence[str], size: int, top: int) -> dict[str, Strongest]:
     """Empty lists for all units of all `layers`."""
     image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
     shapes = jax.eval_shape(lambda x: network(x, layers), image)
@@ -45,7 +45,7 @@ def begin(network: VGG, layers: Sequence[str], size: int, top: int) -> dict[str,
 
 @partial(jax.jit, donate_argnums=1)
 def step(
-    network: VGG,
+    network: Network,
     lists: dict[str, Strongest],
     pixels: UInt8[Array, "b s s 3"],
     images: Int[Array, "b"],

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nst_jax.errors import UserError
+from nst_jax.networks.architectures import ARCHITECTURES
+from nst_jax.networks.trained import PREPROCESSINGS, Weights
 from nst_jax.weights import cache, oxford, registry
 from nst_jax.weights.loading import load, stated_arch
-from nst_jax.weights.model import PREPROCESSINGS, Weights
 from nst_jax.weights.readers.safetensors_file import save
 from nst_jax.weights.resolving import resolve
-from nst_jax.weights.topology import ARCHES
 
 _MIB = 1 << 20
 _ARCH = "vgg19"
@@ -67,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_arch(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--arch", choices=tuple(ARCHES), help=f"default: what the file states, else {_ARCH}")
+    command.add_argument(
+        "--arch", choices=tuple(ARCHITECTURES), help=f"default: what the file states, else {_ARCH}"
+    )
 
 
 def _list(_: argparse.Namespace) -> None:

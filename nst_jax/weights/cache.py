@@ -6,11 +6,10 @@ from pathlib import Path
 from absl import logging
 
 from nst_jax.errors import UserError
-from nst_jax.files import cache_dir, write_bytes
+from nst_jax.files import cache_dir, locked, write_bytes
+from nst_jax.networks.trained import Weights
 from nst_jax.weights.download import download, file_digest
 from nst_jax.weights.loading import load
-from nst_jax.weights.locking import locked
-from nst_jax.weights.model import Weights
 from nst_jax.weights.readers.safetensors_file import save
 from nst_jax.weights.registry import Entry, mirrors
 

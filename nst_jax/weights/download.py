@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from nst_jax.errors import UserError
-from nst_jax.weights.transfer import NETWORK_ERRORS, WrongContentError, complete, length
+from nst_jax.weights.resumable import NETWORK_ERRORS, WrongContentError, complete, length
 
 PAUSE = 0.5  # seconds
 _SCHEMES = ("http", "https", "file")

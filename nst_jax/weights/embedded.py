@@ -4,8 +4,8 @@ import dataclasses
 from importlib import resources
 from pathlib import Path
 
+from nst_jax.networks.trained import Weights
 from nst_jax.weights.loading import load
-from nst_jax.weights.model import Weights
 
 FILE = Path(str(resources.files("nst_jax") / "networks" / "slim.safetensors"))
 

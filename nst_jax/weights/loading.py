@@ -8,9 +8,9 @@ import numpy as np
 from absl import logging
 
 from nst_jax.errors import UserError
-from nst_jax.weights import naming, oxford, readers, strict
-from nst_jax.weights.model import OXFORD, TORCHVISION, Preprocessing, Weights, make_weights
-from nst_jax.weights.topology import conv_layers
+from nst_jax.networks.architectures import architecture
+from nst_jax.networks.trained import OXFORD, TORCHVISION, Preprocessing, Weights, make_weights
+from nst_jax.weights import checks, naming, oxford, readers
 
 _FAMILY_PREPROCESSING = {
     "caffe": OXFORD,
@@ -30,12 +30,12 @@ def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing |
         UserError: the file cannot be read, or holds anything but the convolutions of `arch`.
     """
     file = Path(path)
-    conv_layers(arch)
+    architecture(arch)
     contents = read_contents(file)
     if contents.arch not in (None, arch):
         raise UserError(f"{file}: holds {contents.arch}, but network.arch is {arch}")
     named = naming.canonical(str(file), arch, contents.tensors)
-    arrays = strict.checked(str(file), arch, named.arrays)
+    arrays = checks.checked(str(file), arch, named.arrays)
     found = (
         preprocessing
         or contents.preprocessing

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from nst_jax.errors import UserError
-from nst_jax.weights.topology import ARCHES, conv_layers
+from nst_jax.networks.architectures import ARCHITECTURES, architecture
 
 # Family -> its names. "caffe": a state dict with Caffe's layer names, such as Gatys' vgg_conv.pth.
 _PATTERNS = {
@@ -45,14 +45,14 @@ _IGNORED = re.compile(r"(?:.*/)?(?:classifier|fc\d|predictions|dense)(?:[./_:]|$
 
 
 @dataclasses.dataclass(frozen=True)
-class Named:
+class NamedArrays:
     """Arrays under canonical names, and the family whose habit the file's own names follow."""
 
     arrays: dict[str, np.ndarray]
     family: str
 
 
-def canonical(file: str, arch: str, tensors: Mapping[str, np.ndarray]) -> Named:
+def canonical(file: str, arch: str, tensors: Mapping[str, np.ndarray]) -> NamedArrays:
     """Rename and transpose `tensors`; the classifier is left out, every other name must be known.
 
     Raises:
@@ -76,7 +76,7 @@ def canonical(file: str, arch: str, tensors: Mapping[str, np.ndarray]) -> Named:
     if unknown or not arrays:
         raise UserError(f"{file}: {_complaint(arch, unknown, list(tensors))}")
     # Caffe's biases go by the canonical names, so "canonical" counts only where it is alone.
-    return Named(arrays, max(families - {"canonical"}, default="canonical"))
+    return NamedArrays(arrays, max(families - {"canonical"}, default="canonical"))
 
 
 def is_ignored(name: str) -> bool:
@@ -105,12 +105,12 @@ def _translate(arch: str, stored: str) -> tuple[str, str] | None:
         if match := pattern.fullmatch(_bare(stored)):
             layer = _layer(arch, match.groupdict())
             part = "bias" if match["part"] in _BIASES else "kernel"
-            return (family, f"{layer}.{part}") if layer in conv_layers(arch) else None
+            return (family, f"{layer}.{part}") if layer in architecture(arch).weighted else None
     return None
 
 
 def _layer(arch: str, found: dict[str, str | None]) -> str | None:
-    layers = conv_layers(arch)
+    layers = architecture(arch).weighted
     if "position" in found:
         return _torchvision_positions(arch).get(int(found["position"] or 0))
     if "order" in found:
@@ -121,7 +121,11 @@ def _layer(arch: str, found: dict[str, str | None]) -> str | None:
 
 def _torchvision_positions(arch: str) -> dict[int, str]:
     """Position in `features` -> layer: a ReLU follows each convolution, a pooling each block."""
-    return {2 * order + int(layer[len("conv")]) - 1: layer for order, layer in enumerate(conv_layers(arch))}
+    positions, position = {}, 0
+    for layer in architecture(arch).layers:
+        positions[position] = layer.name
+        position += 2 if layer.weighted else 1
+    return positions
 
 
 def _bare(name: str) -> str:
@@ -136,7 +140,9 @@ def _complaint(arch: str, unknown: list[str], names: list[str]) -> str:
     if not unknown:
         return f"holds no convolutions of {arch}"
     looks_like = [
-        other for other in ARCHES if all(_translate(other, name) for name in names if not is_ignored(name))
+        other
+        for other in ARCHITECTURES
+        if all(_translate(other, name) for name in names if not is_ignored(name))
     ]
     hint = f"; it looks like {looks_like[0]}" if looks_like else ""
     return f"arrays that {arch} does not have: {shortened(unknown)}{hint}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nst_jax.weights.model import Weights, digest
+from nst_jax.networks.trained import Weights, array_digest
 
 # conv1_1 of the networks that Simonyan & Zisserman released: kernel[0, 0, :, 0] in the order blue,
 # green, red, and the first biases.
@@ -39,7 +39,7 @@ DIGESTS = {
     "conv5_4": "c20a59a8f150ddef0b303a4b6d5d48eff12a2594918b8ff1ac946e59921853b1",
 }
 # Of the later layers only a corner of the kernel is at hand: kernel[2, 2, :8, :8].
-_PARTLY_KNOWN = ("conv4", "conv5")
+_PARTLY_KNOWN = tuple(DIGESTS)[tuple(DIGESTS).index("conv4_1") :]
 
 
 def recognise(weights: Weights) -> dict[str, bool]:
@@ -51,7 +51,7 @@ def recognise(weights: Weights) -> dict[str, bool]:
 
 def layer_digest(kernel: np.ndarray, bias: np.ndarray) -> str:
     """Sha256 of a layer's kernel, or the known corner of it, and bias."""
-    return digest({"kernel": kernel, "bias": bias})
+    return array_digest({"kernel": kernel, "bias": bias})
 
 
 def channel_order(arch: str, arrays: Mapping[str, np.ndarray]) -> str | None:
@@ -68,7 +68,7 @@ def channel_order(arch: str, arrays: Mapping[str, np.ndarray]) -> str | None:
 
 def _is_oxfords(arrays: Mapping[str, np.ndarray], layer: str) -> bool:
     kernel, bias = arrays[f"{layer}.kernel"], arrays[f"{layer}.bias"]
-    if layer.startswith(_PARTLY_KNOWN):
+    if layer in _PARTLY_KNOWN:
         kernel = kernel[2, 2, :8, :8]
     return layer_digest(kernel, bias) == DIGESTS[layer]
 

@@ -6,8 +6,8 @@ that style and content can be read from a random network at all.
 
 import numpy as np
 
-from nst_jax.weights.model import OXFORD, Weights, make_weights
-from nst_jax.weights.topology import kernel_shapes
+from nst_jax.networks.architectures import architecture
+from nst_jax.networks.trained import OXFORD, Weights, make_weights
 
 RELU_GAIN = 2.0**0.5
 SLIM_WIDTHS = (16, 32, 64, 128, 128)
@@ -17,7 +17,7 @@ def random_weights(arch: str, seed: int = 0) -> Weights:
     """All layers of `arch`: semi-orthogonal kernels times sqrt(2), zero biases, Oxford's input."""
     generator = np.random.Generator(np.random.PCG64(seed))
     arrays: dict[str, np.ndarray] = {}
-    for layer, shape in kernel_shapes(arch, SLIM_WIDTHS).items():
+    for layer, shape in architecture(arch).kernel_shapes(SLIM_WIDTHS).items():
         arrays[f"{layer}.kernel"] = RELU_GAIN * _semi_orthogonal(generator, shape)
         arrays[f"{layer}.bias"] = np.zeros(shape[-1], np.float32)
     return make_weights("random", arch, arrays, OXFORD)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from absl import logging
 
 from nst_jax.errors import UserError
-from nst_jax.weights import cache, embedded, registry, strict
+from nst_jax.networks.architectures import ARCHITECTURES
+from nst_jax.networks.trained import Weights
+from nst_jax.weights import cache, checks, embedded, registry
 from nst_jax.weights.loading import load
-from nst_jax.weights.model import Weights
 from nst_jax.weights.random import random_weights
 
 SPECIAL_NAMES = ("auto", "random")
@@ -23,7 +24,7 @@ def resolve(name: str, arch: str, needed: Sequence[str]) -> Weights:
     Raises:
         UserError: no such name or file, a file that does not fit, a download that failed.
     """
-    return strict.require(_find(name, arch), needed)
+    return checks.require(_find(name, arch), needed)
 
 
 def _find(name: str, arch: str) -> Weights:
@@ -33,6 +34,10 @@ def _find(name: str, arch: str) -> Weights:
         return random_weights(arch)
     if name not in registry.REGISTRY and os.path.exists(name):
         return load(name, arch)
+    if name in ARCHITECTURES and name not in registry.REGISTRY:
+        raise UserError(
+            f"network.weights: {name!r} is an architecture; set network.arch={name} and network.weights=auto"
+        )
     entry = registry.lookup(name, SPECIAL_NAMES)
     if entry.arch != arch:
         raise UserError(f"network.weights: {name} is a {entry.arch}, but network.arch is {arch}")
@@ -40,7 +45,7 @@ def _find(name: str, arch: str) -> Weights:
 
 
 def _automatic(arch: str) -> Weights:
-    """Cached, else downloaded, else the embedded network, with a warning that says so and why."""
+    """Weights from the cache, else downloaded, else the embedded network with a warning that says why."""
     entries = registry.of_arch(arch)
     if not entries:
         return embedded.slim()
@@ -51,5 +56,5 @@ def _automatic(arch: str) -> Weights:
         return cache.obtain(entries[0], _AUTO_TIMEOUT)
     except UserError as reason:
         weights = embedded.slim()
-        logging.warning("%s; going on with %s, the network in the package", reason, weights.name)
+        logging.warning("%s; falling back to %s, the network inside the package", reason, weights.name)
         return weights

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nst_jax.weights.model import Preprocessing
+from nst_jax.networks.trained import Preprocessing
 
 Skip = Callable[[str], bool]  # whether the array of that name is of no interest
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nst_jax.errors import UserError
-from nst_jax.weights.model import Preprocessing
+from nst_jax.networks.trained import Preprocessing
 from nst_jax.weights.readers.contents import Contents, Skip
 from nst_jax.weights.readers.matlab import read_variables
 

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from nst_jax.errors import UserError
 from nst_jax.files import atomic
-from nst_jax.weights.model import Preprocessing, Weights
+from nst_jax.networks.trained import Preprocessing, Weights
 from nst_jax.weights.readers.contents import Contents, Skip
 
 FORMAT = "nst_jax.weights"

@@ -1,0 +1,5 @@
+"""Typed, checked settings: the only place that sees a ConfigDict."""
+
+from nst_jax.config.schema import Config, NetworkConfig, OptimizerConfig, from_dict, to_dict
+
+__all__ = ["Config", "NetworkConfig", "OptimizerConfig", "from_dict", "to_dict"]

@@ -1,0 +1,159 @@
+"""The settings of a style transfer, typed and checked.
+
+The `get_config()` of a config file returns a ConfigDict, flags override its fields, and `from_dict` turns the
+result into the frozen dataclasses below. They check themselves. Names that are looked up in a registry
+further up (`optimizer.name`, `style_losses`) are checked there, before a run writes anything.
+"""
+
+import dataclasses
+from typing import Any
+
+from nst_jax.config import fields
+from nst_jax.errors import UserError
+from nst_jax.networks.architectures import ARCHITECTURES, architecture
+
+POOLS = ("avg", "max")
+PRECISIONS = ("float32", "tf32", "bfloat16")
+CONVS = ("auto", "direct", "winograd")
+CONTENT_LOSSES = ("sum", "mean")
+SMALLEST_SIDE = 16  # pixels: VGG's deepest convolutions come after four halvings
+SMALLEST_TILE = 64  # pixels: a smaller tile is mostly halo
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkConfig:
+    """The network whose activations define the losses."""
+
+    arch: str = "vgg19"
+    weights: str = "auto"  # 'auto', 'random', a registered name, or a path
+    pool: str = "avg"
+    conv: str = "auto"  # the algorithm of its convolutions, see networks/conv.py
+    normalize: bool = False  # filters rescaled to mean activation 1; changes what alpha/beta means
+    precision: str = "float32"  # of the convolutions' factors; GPUs are faster with 'tf32', 'bfloat16'
+
+    def __post_init__(self) -> None:
+        fields.one_of("network.arch", self.arch, ARCHITECTURES)
+        fields.one_of("network.pool", self.pool, POOLS)
+        fields.one_of("network.conv", self.conv, CONVS)
+        fields.one_of("network.precision", self.precision, PRECISIONS)
+        fields.not_empty("network.weights", self.weights)
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """How the image is optimised; `steps` are taken at every scale."""
+
+    name: str = "lbfgs"  # a name in optimizers/methods.py
+    steps: int = 500
+    learning_rate: float = 0.02  # of adam and gd, in [0,1] pixel units; lbfgs searches for its own
+    memory: int = 10  # steps that lbfgs remembers
+    bands: bool = False  # start lbfgs with one scale per band of frequencies, see optimizers/bands.py
+
+    def __post_init__(self) -> None:
+        fields.at_least("optimizer.steps", self.steps, 1)
+        fields.positive("optimizer.learning_rate", self.learning_rate)
+        fields.at_least("optimizer.memory", self.memory, 1)
+
+
+def _gatys_content() -> dict[str, float]:
+    return {"conv4_2": 1.0}
+
+
+def _gatys_style() -> dict[str, float]:
+    return {f"conv{block}_1": 0.2 for block in range(1, 6)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """One style transfer; the defaults are Gatys et al. 2015, Fig 2."""
+
+    content: str = "sample:chelsea"
+    style: str = "sample:swirls"
+    size: int = 512  # longer side of the result, pixels
+    style_scale: float = 1.0  # size of the style relative to the result
+    init: str = "noise"  # 'noise', 'content', 'style', or a path
+    seed: int = 0
+    network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
+    content_layers: dict[str, float] = dataclasses.field(default_factory=_gatys_content)
+    style_layers: dict[str, float] = dataclasses.field(default_factory=_gatys_style)
+    style_losses: dict[str, float] = dataclasses.field(default_factory=lambda: {"gram": 1.0})
+    content_weight: float = 1e-3  # alpha
+    style_weight: float = 1.0  # beta
+    tv_weight: float = 0.0
+    content_loss: str = "sum"  # the paper's half sum of squares, or the released code's 'mean'
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    scales: tuple[float, ...] = (1.0,)  # coarse to fine, relative to `size`
+    tile: int = 0  # side of the tiles that the losses are computed in, pixels; 0: the whole picture at once
+    log_every: int = 10  # steps between lines of metrics.jsonl
+    snapshot_every: int = 50  # steps between pictures in progress/
+
+    def __post_init__(self) -> None:
+        for name in ("content", "style", "init"):
+            fields.not_empty(name, getattr(self, name))
+        fields.at_least("size", self.size, SMALLEST_SIDE)
+        fields.positive("style_scale", self.style_scale)
+        fields.at_least("seed", self.seed, 0)
+        fields.one_of("content_loss", self.content_loss, CONTENT_LOSSES)
+        if self.tile:
+            fields.at_least("tile", self.tile, SMALLEST_TILE)
+        fields.at_least("log_every", self.log_every, 1)
+        fields.at_least("snapshot_every", self.snapshot_every, 1)
+        self._check_weights()
+        self._check_scales()
+
+    def _check_weights(self) -> None:
+        for name in ("content_weight", "style_weight", "tv_weight"):
+            fields.not_negative(name, getattr(self, name))
+        for field in ("content_layers", "style_layers"):
+            for layer, weight in getattr(self, field).items():
+                fields.one_of(field, layer, architecture(self.network.arch).names)
+                fields.not_negative(f"{field}.{layer}", weight)
+        for name, weight in self.style_losses.items():
+            fields.not_negative(f"style_losses.{name}", weight)
+        if not self.active_layers():
+            raise UserError(
+                "content_weight, style_weight: nothing to optimise; give at least one of them, and one of "
+                "its layers, a weight above 0"
+            )
+
+    def _check_scales(self) -> None:
+        if not self.scales or self.scales[-1] != 1.0:
+            raise UserError(f"scales: {self.scales} must end with 1.0, the full size")
+        for scale in self.scales:
+            fields.positive("scales", scale)
+            if scale > 1:
+                raise UserError(f"scales: {scale} is above 1.0, the full size")
+            if round(self.size * scale) < SMALLEST_SIDE:
+                raise UserError(f"scales: {scale} of size {self.size} is under {SMALLEST_SIDE} pixels")
+
+    def active_content(self) -> dict[str, float]:
+        """Content layers that count: their own weight and alpha above 0."""
+        return {k: w for k, w in self.content_layers.items() if w > 0 and self.content_weight > 0}
+
+    def active_style(self) -> dict[str, float]:
+        """Style layers that count: their own weight, beta and that of a style loss above 0."""
+        counts = self.style_weight > 0 and bool(self.active_losses())
+        return {k: w for k, w in self.style_layers.items() if w > 0 and counts}
+
+    def active_losses(self) -> dict[str, float]:
+        """Style losses of a weight above 0."""
+        return {name: weight for name, weight in self.style_losses.items() if weight > 0}
+
+    def active_layers(self) -> tuple[str, ...]:
+        """All layers whose activations are needed, in network order."""
+        active = {**self.active_content(), **self.active_style()}
+        return tuple(name for name in architecture(self.network.arch).names if name in active)
+
+
+def from_dict(values: Any) -> Config:
+    """A checked `Config` from a ConfigDict or a plain nested dict; missing fields have their defaults.
+
+    Raises:
+        UserError: unknown fields, wrong types, and values that cannot be run.
+    """
+    return fields.from_config(Config, values)
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """Every field as nested plain values, for config.json."""
+    return dataclasses.asdict(config)

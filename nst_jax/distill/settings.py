@@ -1,0 +1,63 @@
+"""The settings of a distillation, typed and checked; see configs/distill.py."""
+
+import dataclasses
+
+from nst_jax.config import fields
+from nst_jax.distill.training import Recipe
+from nst_jax.errors import UserError
+from nst_jax.networks.architectures import architecture
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherFiles:
+    """The weight files of the two teachers: see `nst_jax.distill.teachers`."""
+
+    shallow: str = ""
+    deep: str = ""
+
+    def __post_init__(self) -> None:
+        fields.not_empty("teachers.shallow", self.shallow)
+        fields.not_empty("teachers.deep", self.deep)
+
+
+@dataclasses.dataclass(frozen=True)
+class DistillSettings:
+    """One stage of a training."""
+
+    seed: int
+    steps: int  # the stage's last, counted from the first stage's start
+    frozen_up_to: str  # the last layer that keeps its filters; '' for none
+    crop: int  # side of the crops, pixels
+    batch: int
+    natural: int  # crops of a batch that are not disturbed
+    learning_rate: float
+    widths: tuple[int, ...]  # filters in each block
+    teachers: TeacherFiles
+    images: dict[str, int]  # folder below `image_root` -> how many of its pictures are held out
+    image_root: str
+    terms: dict[str, float]  # weights, see lessons.py
+    log_every: int = 10
+    checkpoint_minutes: float = 5.0
+    snapshot_every: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "crop", "batch", "natural", "log_every", "snapshot_every"):
+            fields.at_least(name, getattr(self, name), 1)
+        fields.positive("learning_rate", self.learning_rate)
+        fields.not_empty("image_root", self.image_root)
+        if self.frozen_up_to:
+            fields.one_of("frozen_up_to", self.frozen_up_to, architecture("slim").weighted)
+        if self.natural > self.batch:
+            raise UserError(f"natural: {self.natural} is more than the {self.batch} crops of a batch")
+
+    def recipe(self) -> Recipe:
+        """The part that a training step depends on."""
+        return Recipe(
+            seed=self.seed,
+            steps=self.steps,
+            learning_rate=self.learning_rate,
+            widths=self.widths,
+            natural=self.natural,
+            terms=self.terms,
+            frozen_up_to=self.frozen_up_to,
+        )

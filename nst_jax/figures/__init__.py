@@ -1,0 +1,1 @@
+"""Figures: sheets of pictures, plots, maps in colour, and HTML pages."""

@@ -1,0 +1,23 @@
+"""HTML pages from the templates beside this file; they open from disk and need no server."""
+
+from typing import Any
+
+
+def render(template: str, **values: Any) -> bytes:
+    """The page that templates/`template` makes of `values`, which are escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("nst_jax.figures"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["short"] = short
+    return environment.get_template(template).render(values).encode()
+
+
+def short(value: Any) -> str:
+    """A value in few characters: floats with five digits."""
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

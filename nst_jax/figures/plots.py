@@ -1,0 +1,62 @@
+"""Line plots, as pictures for sheets and as SVG for pages."""
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+XY = tuple[float | int, float | int]
+
+SIZE = (5.6, 3.2)  # inches
+DPI = 100  # of pictures
+HEIGHT = round(SIZE[1] * DPI)  # of pictures, pixels
+
+
+def line_plot(
+    series: Mapping[str, Sequence[XY]], across: str, up: str = "", logarithmic: bool = False
+) -> Any:
+    """A matplotlib figure with one line per named series, and a legend.
+
+    On a `logarithmic` scale points whose height is not a finite number above 0 are left out.
+    """
+    from matplotlib.figure import Figure  # half a second, and few commands plot
+
+    figure = Figure(SIZE, DPI, layout="constrained")
+    axes = figure.add_subplot(xlabel=across, ylabel=up)
+    for name, points in series.items():
+        drawn = [(x, y) for x, y in points if not logarithmic or (y > 0 and math.isfinite(y))]
+        axes.plot(*zip(*drawn, strict=True) if drawn else ((), ()), label=_plain(name), linewidth=1.5)
+    if logarithmic:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
+    axes.grid(color="#dddddd")
+    axes.legend(fontsize="small", ncols=math.ceil(len(series) / 12))
+    return figure
+
+
+def as_picture(figure: Any) -> Float[np.ndarray, "1 h w 3"]:
+    """The figure in pixels, `HEIGHT` high."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba(), np.float32)[np.newaxis, :, :, :3] / 255
+
+
+def as_svg(figure: Any) -> bytes:
+    """The figure as the content of an SVG file, the same bytes for the same figure."""
+    import matplotlib
+
+    content = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "nst_jax"}):
+        figure.savefig(content, format="svg", metadata={"Date": None})
+    return content.getvalue()
+
+
+def _plain(label: str) -> str:
+    """`label` without what matplotlib would take for mathematics or for a line to leave out."""
+    return " " + label.replace("$", r"\$")

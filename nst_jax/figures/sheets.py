@@ -1,0 +1,115 @@
+"""Several labelled pictures as one: contact sheets, and the sheet of a sweep."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image, ImageDraw, ImageFont
+
+from nst_jax import images
+from nst_jax.images.writing import to_bytes
+
+Labelled = Sequence[tuple[str, np.ndarray]]
+
+LABEL_SIZE, MARGIN = 16, 6  # pixels
+MOST_ACROSS = 6  # pictures of a sweep with one label each
+LARGEST_CELL, SHEET_WIDTH = 256, 2400  # pixels
+
+
+def contact_sheet(panels: Sequence[Sequence[tuple[str, np.ndarray]]], height: int = 256) -> np.ndarray:
+    """Rows of (label, picture) as one picture "1 h w 3", each `height` pixels high under its label."""
+    rows = [[_panel(label, picture, height) for label, picture in row] for row in panels]
+    width = max(sum(panel.width + MARGIN for panel in row) for row in rows) + MARGIN
+    sheet = Image.new("RGB", (width, sum(row[0].height + MARGIN for row in rows) + MARGIN), "white")
+    y = MARGIN
+    for row in rows:
+        x = MARGIN
+        for panel in row:
+            sheet.paste(panel, (x, y))
+            x += panel.width + MARGIN
+        y += row[0].height + MARGIN
+    return np.asarray(sheet, np.float32)[None] / 255
+
+
+def _panel(label: str, picture: np.ndarray, height: int) -> Image.Image:
+    shown = images.resize(picture, height, max(1, round(height * picture.shape[2] / picture.shape[1])))
+    font = ImageFont.load_default(LABEL_SIZE)
+    panel = Image.new("RGB", (shown.shape[2], height + LABEL_SIZE + MARGIN), "white")
+    ImageDraw.Draw(panel).text((0, 0), label, "black", font)
+    panel.paste(Image.fromarray(to_bytes(shown[0])), (0, LABEL_SIZE + MARGIN))
+    return panel
+
+
+def sweep_sheet(
+    cells: Mapping[tuple[str, ...], np.ndarray], sources: Labelled
+) -> Float[np.ndarray, "1 h w 3"]:
+    """Lay out pictures by their labels, first down, second across; labelled `sources` stand at the side.
+
+    If a picture has more than two labels, those after the first name its column together.
+    """
+    rows, columns = grid_axes(list(cells))
+    if len(rows) == 1 or len(columns) == 1:
+        named = [(", ".join(label for label in labels if label), cell) for labels, cell in cells.items()]
+        return _rows([*sources, *named])
+    placed = {(labels[0], ", ".join(labels[1:])): cell for labels, cell in cells.items()}
+    return _grid(rows, columns, placed, sources)
+
+
+def grid_axes(labels: Sequence[tuple[str, ...]]) -> tuple[list[str], list[str]]:
+    """The names of the rows and of the columns; one of either if the labels make no grid."""
+    rows = list(dict.fromkeys(names[0] if names else "" for names in labels))
+    return rows, list(dict.fromkeys(", ".join(names[1:]) for names in labels))
+
+
+def _rows(panels: Labelled) -> np.ndarray:
+    across = -(-len(panels) // -(-len(panels) // MOST_ACROSS))  # in rows as even as can be
+    height = _height([picture for _, picture in panels], across)
+    return contact_sheet([panels[i : i + across] for i in range(0, len(panels), across)], height)
+
+
+def _grid(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    cells: Mapping[tuple[str, str], np.ndarray],
+    sources: Labelled,
+) -> np.ndarray:
+    font = ImageFont.load_default(LABEL_SIZE)
+    height = _height(list(cells.values()), len(columns) + 1)
+    shown = {key: _picture(cell, height) for key, cell in cells.items()}
+    wide = max(picture.width for picture in shown.values())
+    wide = max(wide, *(int(font.getlength(column)) for column in columns)) + MARGIN
+    tall, top = height + MARGIN, LABEL_SIZE + 2 * MARGIN
+    side = _source_strip(sources, height, len(rows) * tall)
+    left = side.width + max(int(font.getlength(row)) for row in rows) + 3 * MARGIN
+    canvas = Image.new("RGB", (left + len(columns) * wide, top + len(rows) * tall), "white")
+    canvas.paste(side, (MARGIN, top))
+    draw = ImageDraw.Draw(canvas)
+    for x, column in enumerate(columns):
+        draw.text((left + x * wide, MARGIN), column, "black", font)
+    for y, row in enumerate(rows):
+        draw.text((side.width + 2 * MARGIN, top + y * tall + height // 2), row, "black", font, anchor="lm")
+        for x, column in enumerate(columns):
+            if (row, column) in shown:
+                canvas.paste(shown[row, column], (left + x * wide, top + y * tall))
+    return np.asarray(canvas, np.float32)[None] / 255
+
+
+def _source_strip(sources: Labelled, height: int, room: int) -> Image.Image:
+    """The sources under one another, as tall as the cells, or less where there is no room."""
+    height = min(height, room // max(1, len(sources)) - LABEL_SIZE - 2 * MARGIN)
+    column = contact_sheet([[source] for source in sources], max(height, LABEL_SIZE))[0]
+    strip = Image.new("RGB", (column.shape[1], room), "white")
+    strip.paste(Image.fromarray(to_bytes(column)))
+    return strip
+
+
+def _height(pictures: Sequence[np.ndarray], across: int) -> int:
+    """Cells as tall as their pictures, unless that is too large for a sheet."""
+    widest = max(picture.shape[2] / picture.shape[1] for picture in pictures)
+    tallest = max(picture.shape[1] for picture in pictures)
+    return max(LABEL_SIZE, min(tallest, LARGEST_CELL, int(SHEET_WIDTH / across / widest)))
+
+
+def _picture(cell: np.ndarray, height: int) -> Image.Image:
+    width = max(1, round(height * cell.shape[2] / cell.shape[1]))
+    return Image.fromarray(to_bytes(images.resize(cell, height, width)[0]))

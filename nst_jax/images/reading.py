@@ -1,0 +1,99 @@
+"""Pictures read from files."""
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from io import BufferedReader, BytesIO
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from nst_jax.errors import UserError
+from nst_jax.images.modes import to_floats
+from nst_jax.images.samples import locate
+
+MIN_SIDE = 16  # pixels: VGG halves the picture four times before its last style layer
+
+# Named one by one because Pillow also reads EPS, by running Ghostscript: unsafe for a stranger's file.
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF", "JPEG2000", "TGA", "ICO")
+
+
+class UnreadableError(UserError):
+    """A file that is no picture we can read."""
+
+    def __init__(self, source: str, why: object) -> None:
+        """`why` is kept apart from the whole message."""
+        self.why = " ".join(str(why).split())
+        super().__init__(f"cannot read {source!r}: {self.why}")
+
+
+def read(source: str) -> Float32[np.ndarray, "1 h w 3"]:
+    """The picture at a path, or the bundled picture `sample:NAME`, upright, in sRGB, over white.
+
+    The EXIF orientation and the colour profile are applied; an animation gives its first frame.
+
+    Raises:
+        UserError: the file is missing, unreadable, not a picture, damaged, too small or too large;
+            or there is no such sample.
+    """
+    quieten_pillow()
+    with open_file(locate(source), source) as file, opened(file, source) as picture:
+        return to_floats(ImageOps.exif_transpose(picture), source)[np.newaxis].astype(np.float32)
+
+
+def open_file(path: Path, source: str) -> BufferedReader:
+    """A file to read, which errors call `source`."""
+    try:
+        if path.is_dir():
+            why = "it is a folder"
+        elif path.exists() and not path.is_file():
+            why = "it is not a regular file"  # Opening a pipe would wait for ever.
+        elif path.stat().st_size == 0:
+            why = "the file is empty"
+        else:
+            return path.open("rb")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+    raise UnreadableError(source, why)
+
+
+@contextlib.contextmanager
+def opened(file: BufferedReader | BytesIO, source: str) -> Iterator[Image.Image]:
+    """Pillow's picture of a file, its pixels not yet decoded; what fails inside is `UnreadableError`."""
+    try:
+        with Image.open(file, formats=_known_formats()) as picture:
+            _check_size(picture, source)
+            yield picture
+    except UserError:
+        raise
+    except Exception as error:  # Pillow's decoders meet bad bytes with errors of every kind.
+        raise UnreadableError(source, _diagnosis(error)) from error
+
+
+def quieten_pillow() -> None:
+    """Oddities that Pillow can live with are not the user's to mend; a decompression bomb is."""
+    # For the whole process and for good: `warnings.catch_warnings` is not safe where threads decode.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+
+
+def _check_size(picture: Image.Image, source: str) -> None:
+    if min(picture.size) < MIN_SIDE:
+        small = f"it is {picture.width} x {picture.height} pixels, less than {MIN_SIDE} on the shorter side"
+        raise UnreadableError(source, small)
+
+
+def _diagnosis(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return f"not a picture in a known format ({', '.join(_known_formats())})"
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        limit = f"{(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.3g} million"
+        return f"it has more than {limit} pixels, make it smaller first"
+    return f"damaged or cut short: {error}"
+
+
+def _known_formats() -> list[str]:
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]  # AVIF came with Pillow 11.3.

@@ -1,0 +1,134 @@
+"""What the objective needs of a picture, computed tile by tile: equal to the whole, in less memory.
+
+The network is cut into blocks: a few convolutions, closed by a pooling. A block's input is held whole, which
+takes little: the poolings of VGG-19 keep 30 numbers per pixel, all its activations 290. Everything else that
+a block computes exists for one tile at a time. A tile is computed from a window that is one position wider
+per convolution and holds the neighbours' own activations, so the tile equals that part of the whole picture.
+Additive statistics, such as Gram matrices, are summed over the tiles. The gradient computes each tile a
+second time and pulls the cotangents back through it: a tile as large as the picture is rematerialisation by
+block.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.losses.tile_plan import Block, tile_blocks
+from nst_jax.networks.network import Network
+
+Activations = dict[str, Array]
+
+
+def tiled_statistics(
+    network: Network,
+    image: Float[Array, "1 h w 3"],
+    content: Sequence[str],
+    style: Sequence[str],
+    losses: Sequence[str],
+    tile: int,
+) -> tuple[dict[str, Float[Array, "1 _ _ _"]], dict[str, dict[str, Any]]]:
+    """Activations of `image` at the layers `content`; by layer of `style`, the statistic of each loss.
+
+    `tile` is the side of a tile of the first block, in pixels; deeper blocks take tiles that hold as many
+    activations. Differentiable once, with respect to `image`. The layers must
+    pass `tile_plan.misfit`, and the losses must be additive.
+    """
+    F: Activations = {}
+    found: dict[str, dict[str, Any]] = {}
+    x = network.preprocess(image)
+    for block in tile_blocks(network, (image.shape[1], image.shape[2]), content, style, losses, tile):
+        rows, columns = block.rows.padding(x.shape[1]), block.columns.padding(x.shape[2])
+        padded = lax.pad(x, 0.0, ((0, 0, 0), rows, columns, (0, 0, 0)))
+        placed, summed = _assemble(block, network, padded)
+        for name in placed.keys() & set(content):
+            height, width = block.size(name)
+            F[name] = placed[name][:, :height, :width]
+        found |= summed
+        x = placed.get(block.layers[-1].name, x)
+    return F, found
+
+
+def _tile(block: Block, network: Network, window: Array, inside: Array) -> tuple[Activations, dict[str, Any]]:
+    """One tile's share of what `block` keeps, from the window around it; `inside` says where the picture is.
+
+    Beyond the picture activations are 0 at every layer, as with its own zero padding. If a window ends within
+    the picture, zero padding spoils one position per convolution: the halo, which is cut off.
+    """
+    placed, summed = {}, {}
+    inner_inside = block.without_halo(inside)
+    inner = window
+    for layer in block.layers:
+        if layer.stride == 1:
+            window = jnp.where(inside, network.apply(layer.name, window), 0)
+            inner = block.without_halo(window)
+        else:
+            inner = jnp.where(inner_inside[:, 1::2, 1::2], network.apply(layer.name, inner), 0)
+        if layer.name in block.placed:
+            placed[layer.name] = inner
+        if layer.name in block.summed:
+            positions = math.prod(block.size(layer.name))
+            summed[layer.name] = {
+                name: STYLE_LOSSES[name].statistic(inner, positions) for name in block.losses
+            }
+    return placed, summed
+
+
+def _window(block: Block, padded: Array, index: Array) -> tuple[Array, Array]:
+    """A tile with its halo, and which of its positions are the picture's."""
+    rows, columns = block.rows, block.columns
+    corner = block.at(index, rows.tile, columns.tile)
+    inside = rows.inside(corner[1])[:, None] & columns.inside(corner[2])
+    window = lax.dynamic_slice(padded, corner, (1, rows.window, columns.window, padded.shape[3]))
+    return window, inside[None, :, :, None]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _assemble(block: Block, network: Network, padded: Array) -> tuple[Activations, dict[str, Any]]:
+    """All tiles of `block`: activations side by side, 0 beyond the picture, and statistics added up."""
+
+    def add(index: Array, whole: tuple[Activations, Any]) -> tuple[Activations, Any]:
+        parts, shares = _tile(block, network, *_window(block, padded, index))
+        placed = {
+            name: lax.dynamic_update_slice(whole[0][name], part, block.at(index, *part.shape[1:3]))
+            for name, part in parts.items()
+        }
+        return placed, jax.tree.map(jnp.add, whole[1], shares)
+
+    parts, shares = jax.eval_shape(lambda x: _tile(block, network, *_window(block, x, jnp.int32(0))), padded)
+    counts = (1, block.rows.count, block.columns.count, 1)
+    placed = {name: jnp.zeros(np.multiply(part.shape, counts)) for name, part in parts.items()}
+    return lax.fori_loop(0, block.tiles, add, (placed, jax.tree.map(jnp.zeros_like, shares)))
+
+
+def _forward(block: Block, network: Network, padded: Array) -> tuple[Any, Any]:
+    return _assemble(block, network, padded), (network, padded)
+
+
+def _backward(block: Block, residuals: Any, cotangents: Any) -> tuple[None, Array]:
+    """Every tile computed again, and the cotangents of what it gave pulled back to its window."""
+    # Else the compiler sees that the forward pass made these activations, and keeps them from there.
+    (network, padded), (placed, shares) = lax.optimization_barrier((residuals, cotangents))
+
+    def add(index: Array, gradient: Array) -> Array:
+        window, inside = _window(block, padded, index)
+        (parts, _), pull = jax.vjp(lambda window: _tile(block, network, window, inside), window)
+        cotangent = {
+            name: lax.dynamic_slice(placed[name], block.at(index, *part.shape[1:3]), part.shape)
+            for name, part in parts.items()
+        }
+        at = block.at(index, block.rows.tile, block.columns.tile)
+        before = lax.dynamic_slice(gradient, at, window.shape)
+        return lax.dynamic_update_slice(gradient, before + pull((cotangent, shares))[0], at)
+
+    return None, lax.fori_loop(0, block.tiles, add, jnp.zeros_like(padded))
+
+
+_assemble.defvjp(_forward, _backward)

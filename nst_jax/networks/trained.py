@@ -1,0 +1,65 @@
+"""A trained network as data: named float32 arrays, and how pixels become its input."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from nst_jax.networks.architectures import architecture
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """How [0,1] RGB becomes the first layer's input: (x[..., order] * scale - mean) / std.
+
+    `mean` and `std` are in the network's own channel order, after scaling.
+    """
+
+    channels: str  # "rgb" or "bgr": the order the first kernel expects
+    scale: float  # 255.0 for Oxford (Caffe), 1.0 for torchvision
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+OXFORD = Preprocessing("bgr", 255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
+TORCHVISION = Preprocessing("rgb", 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+PREPROCESSINGS = {"oxford": OXFORD, "torchvision": TORCHVISION}
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """A network's convolutions: "conv1_1.kernel" is HWIO float32, "conv1_1.bias" has length O."""
+
+    name: str  # what run.json and the closing line call it
+    arch: str
+    arrays: Mapping[str, np.ndarray]
+    preprocessing: Preprocessing
+    sha256: str  # of the arrays, so the same network has the same digest in every format
+
+    def layers(self) -> tuple[str, ...]:
+        """The weighted layers held, in network order."""
+        names = architecture(self.arch).weighted
+        return tuple(name for name in names if f"{name}.kernel" in self.arrays)
+
+
+def make_weights(
+    name: str, arch: str, arrays: Mapping[str, np.ndarray], preprocessing: Preprocessing
+) -> Weights:
+    """Freeze checked canonical `arrays` into `Weights`, with their digest."""
+    frozen = {}
+    for key in sorted(arrays):
+        frozen[key] = np.ascontiguousarray(arrays[key], dtype="<f4").view()
+        frozen[key].flags.writeable = False
+    return Weights(name, arch, MappingProxyType(frozen), preprocessing, array_digest(frozen))
+
+
+def array_digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """Sha256 over each name, shape and little-endian float32 bytes, names sorted."""
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name], dtype="<f4")
+        total.update(f"{name}:{array.shape}:".encode())
+        total.update(array.data)
+    return total.hexdigest()

@@ -1,0 +1,1 @@
+"""The compiled loop and its methods: L-BFGS, with or without bands, Adam, gradient descent."""

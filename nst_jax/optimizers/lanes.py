@@ -1,0 +1,163 @@
+"""Many optimisations as one program: each lane is a run of its own, all lanes go on together.
+
+A plain vmap of the step is correct but slow: every step waits for the slowest line search. Here a lane takes
+one evaluation at a time and moves on to its next step when *its* search has ended, so it takes the steps of a
+single run, up to rounding. A lane that is alone needs none of this and runs as `Optimizer` does.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+from jaxtyping import Array, Bool, Float, Int
+
+from nst_jax.optimizers import compiler
+from nst_jax.optimizers.optimizer import Optimizer
+from nst_jax.optimizers.state import FROZEN, RUNNING, ImageArray, State
+
+
+class Lane(NamedTuple):
+    """One run between two evaluations."""
+
+    state: State  # after its last whole step, but for the memory of a search under way
+    search: Any = None  # the search that leaves from there; None in a lane that is alone
+    searching: Any = None  # Bool[Array, ""]: whether that search is under way
+
+
+class Lanes:
+    """The compiled programs of `optimizer` over a leading axis of lanes, split over devices.
+
+    `shared` is held once, the `data` of the lanes are stacked.
+    """
+
+    def __init__(self, optimizer: Optimizer, lanes: int, devices: Sequence[jax.Device] | None = None):
+        """Programs for at least `lanes` lanes: `width` is the next multiple of the number of devices."""
+        self.optimizer = optimizer
+        self.mesh = Mesh(np.asarray(devices or jax.devices()), ("lanes",))
+        self.width = -(-lanes // self.mesh.size) * self.mesh.size
+        self.alone = self.width == 1
+        self.start = self._program(self._start, (None, 0, 0, 0))
+        self.advance = self._program(self._advance, (None, 0, 0, None, None, None), donate_argnums=2)
+
+    def place(self, stacked: Any) -> Any:
+        """Arrays with a leading axis of lanes, each device holding its share of them."""
+        return self._put(stacked, P("lanes"))
+
+    def replicate(self, shared: Any) -> Any:
+        """Arrays that every device holds whole."""
+        return self._put(shared, P())
+
+    def restart(self, shared: Any, data: Any, lanes: Lane, index: int, learning_rate: float) -> Lane | None:
+        """`lanes` with the failed one at `index` restarted by `Optimizer.restart`; None if it gives up."""
+        mine, state = jax.tree.map(lambda leaf: leaf[index], (data, lanes.state))
+        # Back to one device: a slice of sharded lanes would run its program on all of them.
+        if self.mesh.size > 1:
+            shared, mine, state = jax.device_put((shared, mine, state), self.mesh.devices.flat[0])
+        restarted = self.optimizer.restart(shared, mine, state, learning_rate)
+        return None if restarted is None else self.put(lanes, {index: restarted})
+
+    def put(self, lanes: Lane, states: Mapping[int, State]) -> Lane:
+        """`lanes` of which those whose index is in `states` go on from there."""
+        if self.alone:
+            return Lane(jax.tree.map(lambda leaf: jnp.asarray(leaf)[jnp.newaxis], states[0]))
+
+        def replaced(leaves: Array, *ones: Any) -> np.ndarray:
+            whole = np.array(leaves)
+            for index, one in zip(states, ones, strict=True):
+                whole[index] = one
+            return whole
+
+        state = jax.tree.map(replaced, lanes.state, *states.values())
+        searching = replaced(lanes.searching, *[False] * len(states))
+        return self.place(lanes._replace(state=state, searching=searching))
+
+    def _put(self, tree: Any, spec: P) -> Any:
+        # On one device arrays stay uncommitted, as programs return them: else they would compile twice.
+        return jax.device_put(tree, NamedSharding(self.mesh, spec) if self.mesh.size > 1 else None)
+
+    def over_lanes(self, function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
+        """`function` with a leading axis of lanes on the arguments whose entry in `axes` is 0."""
+        return _over_one(function, axes) if self.alone else jax.vmap(function, axes)
+
+    def _program(self, function: Callable[..., Any], axes: tuple[int | None, ...], **options: Any) -> Any:
+        """`function` over lanes; each device loops over its own without waiting for the others."""
+        batched = self.over_lanes(function, axes)
+        if self.mesh.size > 1:
+            specs = tuple(P() if axis is None else P("lanes") for axis in axes)
+            batched = jax.shard_map(
+                batched, mesh=self.mesh, in_specs=specs, out_specs=P("lanes"), check_vma=False
+            )
+        return compiler.jit(batched, **options)
+
+    def _start(self, shared: Any, data: Any, image: ImageArray, rate: Float[Array, ""]) -> Lane:
+        state = self.optimizer.first_state(shared, data, image, rate)
+        if self.alone:
+            return Lane(state)
+        return Lane(state, self.optimizer.method.begin(state)[0], jnp.zeros((), bool))
+
+    def _advance(
+        self,
+        shared: Any,
+        data: Any,
+        lane: Lane,
+        stop: Int[Array, ""],
+        evaluations: Int[Array, ""],
+        settle: Bool[Array, ""],
+    ) -> Lane:
+        """Go on to the step `stop`, or for so many evaluations, or until a step fails.
+
+        With `settle`, a search that is under way then goes on to its end.
+        """
+        if self.alone:
+            return Lane(self.optimizer.take_steps(shared, data, lane.state, stop, evaluations))
+
+        def unfinished(carry: tuple[Lane, Array]) -> Array:
+            lane, count = carry
+            going_on = (count < evaluations) | (settle & lane.searching)
+            return (lane.state.step < stop) & (lane.state.status == RUNNING) & going_on
+
+        def body(carry: tuple[Lane, Array]) -> tuple[Lane, Array]:
+            return self._evaluate(shared, data, carry[0]), carry[1] + 1
+
+        return lax.while_loop(unfinished, body, (lane, jnp.zeros((), jnp.int32)))[0]
+
+    def _evaluate(self, shared: Any, data: Any, lane: Lane) -> Lane:
+        """One evaluation of the lane's search, and the step that it ends if it ends."""
+        method, state = self.optimizer.method, lane.state
+        search, memory = _where(lane.searching, (lane.search, state.memory), method.begin(state))
+        search = method.evaluate(search, partial(self.optimizer.evaluate, shared, data))
+        ended = ~method.unfinished(search)
+        state = state._replace(memory=memory, evaluations=state.evaluations + 1)
+        judged = self.optimizer.judge(search, state, state.evaluations)
+        # The memory is the same in both: not chosen, as its copy would be large.
+        chosen = _where(ended, judged._replace(memory=None), state._replace(memory=None))
+        return Lane(chosen._replace(memory=memory), search, ~ended)
+
+
+def freeze(lanes: Lane, frozen: np.ndarray) -> Lane:
+    """Mark the lanes where `frozen`: they take no more steps."""
+    status = jnp.where(jnp.asarray(frozen), FROZEN, lanes.state.status)
+    return lanes._replace(state=lanes.state._replace(status=status))
+
+
+def _over_one(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
+    """`jax.vmap` over a single lane, without its cost: the leading axis goes and comes back."""
+
+    def call(*arguments: Any) -> Any:
+        single = [
+            argument if axis is None else jax.tree.map(lambda leaf: jnp.squeeze(leaf, 0), argument)
+            for argument, axis in zip(arguments, axes, strict=True)
+        ]
+        return jax.tree.map(lambda leaf: leaf[jnp.newaxis], function(*single))
+
+    return call
+
+
+def _where(condition: Array, yes: Any, no: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)

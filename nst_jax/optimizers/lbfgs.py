@@ -1,0 +1,42 @@
+"""L-BFGS: a direction from the remembered steps, then a line search along it."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+
+from nst_jax.optimizers import line_search
+from nst_jax.optimizers.bands import scale_by_banded_lbfgs
+from nst_jax.optimizers.method import Method, Point, Retry
+from nst_jax.optimizers.state import State, strongly_typed
+
+
+def lbfgs(memory: int, bands: bool) -> Method:
+    """L-BFGS that remembers `memory` steps, with `bands` as in `nst_jax.optimizers.bands`."""
+    transformation = scale_by_banded_lbfgs(memory) if bands else optax.scale_by_lbfgs(memory)
+
+    def begin(state: State) -> tuple[line_search.Search, Any]:
+        uphill, remembered = transformation.update(state.grad, state.memory, state.image)
+        return line_search.begin(-uphill, state.image, state.value, state.grad), remembered
+
+    return Method(
+        init=lambda image: strongly_typed(transformation.init(image)),
+        begin=begin,
+        evaluate=line_search.evaluate,
+        unfinished=line_search.unfinished,
+        end=line_search.end,
+        stalled=_no_lower,
+        retry=_forget,
+    )
+
+
+def _no_lower(point: Point, state: State) -> Any:
+    return point.value >= state.value
+
+
+def _forget(state: State, learning_rate: float) -> Retry | None:
+    """Again from here with an empty memory, unless that was tried at this very step."""
+    del learning_rate
+    if int(state.restarted) == int(state.step):
+        return None
+    return Retry(state.image, jnp.copy(state.rate))

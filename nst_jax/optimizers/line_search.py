@@ -1,0 +1,187 @@
+"""The line search of L-BFGS: a step that lowers the loss enough and leaves little slope (strong Wolfe).
+
+Nocedal & Wright 2006, algorithms 3.5 (expand until an interval must hold such a step) and 3.6 (zoom into it
+by interpolation), with the approximate decrease of Hager & Zhang 2006, equation 23, near a minimum, where
+rounding hides the usual one. The decisions are those of `optax.scale_by_zoom_linesearch`; its loop has the
+objective in the program twice, once per phase, and cannot stop between evaluations. Here a search takes one
+evaluation at a time, so the objective compiles once and many searches can advance side by side.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from nst_jax.optimizers.method import Evaluate, Point
+from nst_jax.optimizers.state import ImageArray, Scalar
+
+MOST_EVALUATIONS = 20
+FIRST_STEP, GROWTH = 1.0, 2.0
+# The decrease asked for, per step and initial slope; the slope that may be left, as a share of the initial.
+DECREASE, CURVATURE = 1e-4, 0.9
+# The approximate decrease is accepted if the loss rose by no more than this share of itself.
+ROUNDING = 1e-6
+# A narrower interval is not worth another evaluation once any step in it lowers the loss.
+NARROWEST = 1e-5
+# An interpolated step must keep this share of the interval away from its ends, else the interval is halved.
+CUBIC_MARGIN, QUADRATIC_MARGIN = 0.2, 0.1
+
+
+class OnLine(NamedTuple):
+    """A point on the line image + step * direction."""
+
+    step: Scalar
+    value: Scalar
+    slope: Scalar
+
+
+class Search(NamedTuple):
+    """A search under way."""
+
+    image: ImageArray
+    direction: ImageArray
+    start: OnLine  # at step 0
+    newest: OnLine
+    grad: ImageArray  # at the newest point
+    low: OnLine  # the better end of the interval
+    high: OnLine
+    third: OnLine  # another point near it, for cubic interpolation
+    safe: OnLine  # the best point so far that lowers the loss enough; the start if there is none
+    safe_grad: ImageArray
+    bracketed: Bool[Array, ""]  # whether the interval between low and high holds a solution
+    finished: Bool[Array, ""]
+    evaluations: Int[Array, ""]
+
+
+def begin(direction: ImageArray, image: ImageArray, value: Float[Array, ""], grad: ImageArray) -> Search:
+    """A search from `image`, where the objective has this value and gradient."""
+    start = OnLine(jnp.zeros_like(value), value, jnp.vdot(direction, grad))
+    no = jnp.zeros((), bool)
+    return Search(
+        image=image,
+        direction=direction,
+        start=start,
+        newest=start,
+        grad=grad,
+        low=start,
+        high=start,
+        third=start,
+        safe=start,
+        safe_grad=grad,
+        bracketed=no,
+        finished=no,
+        evaluations=jnp.zeros((), jnp.int32),
+    )
+
+
+def unfinished(search: Search) -> Bool[Array, ""]:
+    """Whether the search goes on."""
+    return ~search.finished
+
+
+def evaluate(search: Search, evaluate: Evaluate) -> Search:
+    """The search after one more evaluation."""
+    step = _next_step(search)
+    value, grad = evaluate(search.image + step * search.direction)
+    new = OnLine(step, value, jnp.vdot(grad, search.direction))
+    error = _decrease_error(new, search.start)
+    enough = error <= 0
+    good = enough & (jnp.abs(new.slope) <= CURVATURE * jnp.abs(search.start.slope))
+    low, high, third, bracketed = _where(
+        search.bracketed, _zoom(search, new, enough), _expand(search, new, enough, good)
+    )
+    safer = enough & (~search.bracketed | (value < search.safe.value))
+    safe, safe_grad = _where(safer, (new, grad), (search.safe, search.safe_grad))
+    evaluations = search.evaluations + 1
+    narrow = search.bracketed & (jnp.abs(search.high.step - search.low.step) <= NARROWEST)
+    failed = ~good & ((evaluations >= MOST_EVALUATIONS) | (narrow & (safe.step > 0)))
+    # A failed search ends at the safe point, or where it is if that at least is finite.
+    back = failed & ((safe.step > 0) | jnp.isinf(error))
+    newest, grad = _where(back, (safe, safe_grad), (new, grad))
+    return search._replace(
+        newest=newest,
+        grad=grad,
+        low=low,
+        high=high,
+        third=third,
+        safe=safe,
+        safe_grad=safe_grad,
+        bracketed=bracketed,
+        finished=good | failed,
+        evaluations=evaluations,
+    )
+
+
+def end(search: Search) -> Point:
+    """Where a finished search arrived."""
+    image = search.image + search.newest.step * search.direction
+    return Point(image, search.newest.value, search.grad)
+
+
+def _next_step(search: Search) -> Scalar:
+    expanded = jnp.where(search.evaluations == 0, FIRST_STEP, GROWTH * search.newest.step)
+    return jnp.where(search.bracketed, _interpolated(search.low, search.high, search.third), expanded)
+
+
+def _decrease_error(new: OnLine, start: OnLine) -> Scalar:
+    """How far `new` is from lowering the loss enough: 0 if it does, infinite if it is not a number."""
+    usual = new.value - start.value - DECREASE * new.step * start.slope
+    approximate = jnp.maximum(
+        new.slope - (2 * DECREASE - 1) * start.slope,
+        new.value - start.value - ROUNDING * jnp.abs(start.value),
+    )
+    error = jnp.maximum(jnp.minimum(usual, approximate), 0)
+    return jnp.where(jnp.isnan(error), jnp.inf, error)
+
+
+def _expand(search: Search, new: OnLine, enough: Array, good: Array) -> tuple[OnLine, OnLine, OnLine, Array]:
+    """Algorithm 3.5: low, high, third, and whether they enclose a solution."""
+    over = ~enough | ((new.value >= search.newest.value) & (search.evaluations > 0))
+    rising = ~over & (new.slope >= 0)
+    low, high = _where(rising, (new, search.newest), (search.newest, new))
+    return low, high, low, over | rising | good
+
+
+def _zoom(search: Search, new: OnLine, enough: Array) -> tuple[OnLine, OnLine, OnLine, Array]:
+    """Algorithm 3.6: the smaller interval, and what was left out of it as the third point."""
+    low, high = search.low, search.high
+    over = ~enough | (new.value >= low.value)
+    crossed = ~over & (new.slope * (high.step - low.step) >= 0)
+    third = _where(over | crossed, high, low)
+    return _where(over, low, new), _where(over, new, _where(crossed, low, high)), third, search.bracketed
+
+
+def _interpolated(low: OnLine, high: OnLine, third: OnLine) -> Scalar:
+    """The minimum of the cubic through three points, else of the parabola through two, else the middle."""
+    width = jnp.abs(high.step - low.step)
+    left, right = jnp.minimum(low.step, high.step), jnp.maximum(low.step, high.step)
+
+    def inside(step: Array, margin: float) -> Array:  # never true of NaN
+        return (step > left + margin * width) & (step < right - margin * width)
+
+    cubic, parabola = _cubic_minimum(low, high, third), _parabola_minimum(low, high)
+    middle = (low.step + high.step) / 2
+    fallback = jnp.where(inside(parabola, QUADRATIC_MARGIN), parabola, middle)
+    return jnp.where(inside(cubic, CUBIC_MARGIN), cubic, fallback)
+
+
+def _cubic_minimum(a: OnLine, b: OnLine, c: OnLine) -> Scalar:
+    """Of p(x) = A x^3 + B x^2 + C x + D with the values at a, b and c and the slope at a; x from a."""
+    to_b, to_c = b.step - a.step, c.step - a.step
+    rest_b = b.value - a.value - a.slope * to_b
+    rest_c = c.value - a.value - a.slope * to_c
+    scale = (to_b * to_c) ** 2 * (to_b - to_c)
+    A = (to_c**2 * rest_b - to_b**2 * rest_c) / scale
+    B = (to_b**3 * rest_c - to_c**3 * rest_b) / scale
+    return a.step + (-B + jnp.sqrt(B * B - 3 * A * a.slope)) / (3 * A)
+
+
+def _parabola_minimum(a: OnLine, b: OnLine) -> Scalar:
+    to_b = b.step - a.step
+    B = (b.value - a.value - a.slope * to_b) / to_b**2
+    return a.step - a.slope / (2 * B)
+
+
+def _where(condition: Array, yes: Any, no: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)

@@ -1,0 +1,116 @@
+"""The compiled loop: steps of one optimisation, wholly on the device.
+
+How many steps a call takes is an argument, so calls of every length share one program, and cutting a run into
+other calls changes no bit of its result.
+"""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from nst_jax.optimizers import compiler
+from nst_jax.optimizers.method import Method, Point
+from nst_jax.optimizers.state import NOT_FINITE, RUNNING, STALLED, ImageArray, LossFunction, State, is_finite
+
+
+class Optimizer:
+    """Minimises `objective(shared, data, image)` over the image by the steps of `method`.
+
+    The variable is the picture itself, never clipped: a projection would invalidate what the line search and
+    the memory know of the objective.
+    """
+
+    def __init__(self, objective: LossFunction, method: Method):
+        """Hold the programs; each compiles once per image shape."""
+        self.objective, self.method = objective, method
+        self.start = compiler.jit(self.first_state)
+        # The state is donated: its buffers are reused for the result.
+        self.advance = compiler.jit(self.take_steps, donate_argnums=2)
+
+    def first_state(self, shared: Any, data: Any, image: ImageArray, rate: Float[Array, ""]) -> State:
+        """The state at `image`, after one evaluation; `rate` is the learning rate of adam and gd."""
+        value, grad = self.evaluate(shared, data, image)
+        zero = jnp.zeros((), jnp.int32)
+        return State(
+            image=jnp.copy(image),  # `advance` must not donate the caller's picture
+            value=value,
+            grad=grad,
+            memory=self.method.init(image),
+            best_image=jnp.copy(image),
+            best_value=value,
+            rate=rate,
+            step=zero,
+            evaluations=zero + 1,
+            restarted=zero - 1,
+            status=jnp.where(is_finite(value, grad), RUNNING, NOT_FINITE).astype(jnp.int32),
+        )
+
+    def take_steps(
+        self, shared: Any, data: Any, state: State, stop: Int[Array, ""], evaluations: Int[Array, ""]
+    ) -> State:
+        """Go on to the step `stop`, or until so many evaluations were made, or until a step fails."""
+        last = state.evaluations + evaluations
+
+        def unfinished(state: State) -> Array:
+            return (state.step < stop) & (state.status == RUNNING) & (state.evaluations < last)
+
+        return lax.while_loop(unfinished, partial(self._step, shared, data), state)
+
+    def evaluate(self, shared: Any, data: Any, image: ImageArray) -> tuple[Array, Array]:
+        """The objective's value and gradient at `image`."""
+        return jax.value_and_grad(self.objective, argnums=2)(shared, data, image)
+
+    def judge(self, search: Any, state: State, evaluations: Array) -> State:
+        """The state after a finished search; if it led nowhere, `state` as it was, marked by its status."""
+        point = self.method.end(search)
+        finite = is_finite(point.value, point.grad)
+        stalled = self.method.stalled(point, state)
+        return self._accepted(point, state, finite & ~stalled)._replace(
+            evaluations=evaluations,
+            status=jnp.where(finite, jnp.where(stalled, STALLED, RUNNING), NOT_FINITE).astype(jnp.int32),
+        )
+
+    def restart(self, shared: Any, data: Any, state: State, learning_rate: float) -> State | None:
+        """Go on after a failed step as the method says; None if it gives up."""
+        retry = self.method.retry(state, learning_rate)
+        if retry is None:
+            return None
+        fresh = self.start(shared, data, retry.image, retry.rate)
+        return fresh._replace(
+            best_image=state.best_image,
+            best_value=state.best_value,
+            step=state.step,
+            evaluations=state.evaluations + fresh.evaluations,
+            restarted=jnp.copy(state.step),  # a buffer of its own, as `advance` donates each
+        )
+
+    def _step(self, shared: Any, data: Any, state: State) -> State:
+        search, memory = self.method.begin(state)
+        evaluate = partial(self.evaluate, shared, data)
+
+        def one_more(carry: tuple[Any, Array]) -> tuple[Any, Array]:
+            return self.method.evaluate(carry[0], evaluate), carry[1] + 1
+
+        search, evaluations = lax.while_loop(
+            lambda carry: self.method.unfinished(carry[0]), one_more, (search, state.evaluations)
+        )
+        return self.judge(search, state._replace(memory=memory), evaluations)
+
+    def _accepted(self, point: Point, state: State, accept: Array) -> State:
+        """`state` moved to `point` if `accept`; its memory is not chosen, as its copy would be large."""
+        better = accept & (point.value < state.best_value)
+        image, value, grad = jax.tree.map(
+            lambda new, old: jnp.where(accept, new, old), point, Point(state.image, state.value, state.grad)
+        )
+        return state._replace(
+            image=image,
+            value=value,
+            grad=grad,
+            best_image=jnp.where(better, point.image, state.best_image),
+            best_value=jnp.where(better, point.value, state.best_value),
+            step=state.step + accept.astype(jnp.int32),
+        )

@@ -1,0 +1,52 @@
+"""The machine that a run is on: package versions, device, memory held and memory left."""
+
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+_STATUS = Path("/proc/self/status")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+
+
+def environment() -> dict[str, Any]:
+    """Package versions, device and command line, for run.json."""
+    device = jax.devices()[0]
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in PACKAGES},
+        },
+        "device": f"{device.platform}: {device.device_kind}",
+        "command": sys.argv,
+    }
+
+
+def peak_memory_bytes() -> int:
+    """The most memory held so far: the accelerator's, or this process's on a CPU.
+
+    Systems other than Linux and Windows keep no peak of a process; there it is what the process holds now.
+    """
+    statistics = jax.devices()[0].memory_stats() or {}
+    if "peak_bytes_in_use" in statistics:
+        return int(statistics["peak_bytes_in_use"])
+    if _STATUS.exists():  # not getrusage, which on Linux includes the process that started this one
+        lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) * 1024
+    import psutil
+
+    memory = psutil.Process().memory_info()
+    return getattr(memory, "peak_wset", memory.rss)
+
+
+def free_memory_bytes() -> int:
+    """Memory that the default device has left."""
+    statistics = jax.devices()[0].memory_stats() or {}
+    if "bytes_limit" in statistics:
+        return int(statistics["bytes_limit"] - statistics["bytes_in_use"])
+    import psutil
+
+    return psutil.virtual_memory().available

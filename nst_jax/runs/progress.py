@@ -1,0 +1,76 @@
+"""What a run tells while it goes on, and quantities in words."""
+
+import time
+
+from tqdm import tqdm
+
+from nst_jax.config import Config
+
+# L-BFGS takes 1.05 to 1.15 evaluations per step, the other methods one.
+EVALUATIONS_PER_STEP = 1.1
+
+
+class Progress:
+    """A bar over the steps of a run, with the loss, the time left and evaluations per second.
+
+    Once the rate is known, it also says how long the run will take.
+    """
+
+    def __init__(self, config: Config):
+        """Show a bar of all steps of a run with these settings."""
+        self.config = config
+        self.bar = tqdm(total=config.optimizer.steps * len(config.scales), unit="step", dynamic_ncols=True)
+        self._first: tuple[float, int] | None = None
+        self._estimated = False
+
+    def update(self, step: int, loss: float, evaluations: int) -> None:
+        """Move to `step`; rates count from the first call, so that they leave out compilation."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, evaluations
+            self.bar.initial = step
+            self.bar.unpause()
+        began, first = self._first
+        rate = (evaluations - first) / (now - began) if now > began else 0.0
+        if rate and not self._estimated:
+            self._estimated = True
+            tqdm.write(estimate(self.config, rate))
+        self.bar.set_postfix_str(f"loss {loss:.4g}, {rate:.2f} evaluations/s", refresh=False)
+        self.bar.update(step - self.bar.n)
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+
+def estimate(config: Config, rate: float) -> str:
+    """How long a whole run takes that makes `rate` evaluations per second at its first scale."""
+    pixels = sum((scale / config.scales[0]) ** 2 for scale in config.scales)
+    seconds = config.optimizer.steps * EVALUATIONS_PER_STEP * pixels / rate
+    sizes = " + ".join(str(round(config.size * scale)) for scale in config.scales)
+    return (
+        f"estimate: {duration(seconds)} for {config.optimizer.steps} steps of {config.optimizer.name} "
+        f"at {sizes} px"
+    )
+
+
+def duration(seconds: float) -> str:
+    """`95` -> '1 min 35 s'; under ten seconds with one decimal."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def byte_count(count: int | float) -> str:
+    """Bytes in words: `3_221_225_472` -> '3.0 GiB'."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"

@@ -1,0 +1,79 @@
+"""What a finished picture is like, measured the same way for every run so that runs can be compared."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from skimage.metrics import structural_similarity
+
+from nst_jax import images
+from nst_jax.config import Config
+from nst_jax.losses.gram import gram
+from nst_jax.networks import receptive
+from nst_jax.networks.network import Network
+from nst_jax.networks.trained import Weights
+from nst_jax.weights import load_network
+
+STYLE_LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))
+CONTENT_LAYER = "conv4_2"
+JUDGES = ("vgg19", "vgg16", "slim")  # the best one first
+SSIM_WINDOW = 7  # pixels
+
+
+def judge(configs: Sequence[Config]) -> tuple[Network, Weights]:
+    """The network by which all pictures are judged: the largest trained one that `configs` name.
+
+    Raises:
+        UserError: it cannot be loaded.
+    """
+    trained = [config for config in configs if config.network.weights != "random"] or list(configs)
+    largest = min(trained, key=lambda config: JUDGES.index(config.network.arch))
+    network = dataclasses.replace(largest.network, normalize=False)
+    return load_network(network, largest.active_layers())
+
+
+def measure(network: Network, config: Config, picture: Float[np.ndarray, "1 h w 3"]) -> dict[str, float]:
+    """How near `picture` is to the content and style of `config`, whatever it was optimised for.
+
+    `ssim`: structural similarity to the content (Wang et al. 2004), 1 for the same. `style_distance/L`:
+    ||G - A|| / ||A|| of the Grams; `content_distance/L`: ||F - P|| / ||P||; Frobenius norms, 0 for the same.
+    Layers that `network` lacks, or that shrink the pictures to nothing, are left out.
+    """
+    content = images.resize(images.read(config.content), *picture.shape[1:3])
+    style = images.fit(images.read(config.style), round(config.size * config.style_scale))
+    side = min(*picture.shape[1:3], *style.shape[1:3])
+    layers = [layer for layer in (*STYLE_LAYERS, CONTENT_LAYER) if _fits(network, layer, side)]
+    F, P, S = (
+        _activations(network, jnp.asarray(image), tuple(layers)) for image in (picture, content, style)
+    )
+    distances = {
+        f"style_distance/{layer}": relative_distance(gram(F[layer]), gram(S[layer]))
+        for layer in layers
+        if layer != CONTENT_LAYER
+    }
+    if CONTENT_LAYER in layers:
+        content_distance = relative_distance(F[CONTENT_LAYER], P[CONTENT_LAYER])
+        distances[f"content_distance/{CONTENT_LAYER}"] = content_distance
+    return {"ssim": _ssim(picture, content), **distances}
+
+
+def relative_distance(a: Any, b: Any) -> float:
+    """||a - b|| / ||b||, Frobenius norms."""
+    return float(jnp.linalg.norm(jnp.ravel(a - b)) / jnp.linalg.norm(jnp.ravel(b)))
+
+
+def _fits(network: Network, layer: str, side: int) -> bool:
+    return layer in network.layers and side >= receptive.smallest_side(network.geometry, layer)
+
+
+def _ssim(picture: np.ndarray, content: np.ndarray) -> float:
+    return float(
+        structural_similarity(picture[0], content[0], win_size=SSIM_WINDOW, channel_axis=-1, data_range=1.0)
+    )
+
+
+_activations = jax.jit(lambda network, image, layers: network(image, layers), static_argnums=2)

@@ -1,0 +1,1 @@
+"""Style transfer: one job or many together, from pictures to a picture."""

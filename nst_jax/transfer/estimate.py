@@ -1,0 +1,115 @@
+"""The memory a run takes, told before it begins; a run that the machine has no room for is refused."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from nst_jax.config.schema import SMALLEST_SIDE
+from nst_jax.errors import UserError
+from nst_jax.losses.objective import style_targets
+from nst_jax.optimizers.lanes import Lane
+from nst_jax.runs.machine import free_memory_bytes, peak_memory_bytes
+from nst_jax.runs.progress import byte_count
+from nst_jax.transfer.job import Job
+from nst_jax.transfer.memory import tree_bytes
+from nst_jax.transfer.session import Session
+
+# The values of `tile` that are tried if a picture does not fit without: smaller ones are slower.
+TILES = (512, 128)
+# What compiling a run's programs adds to the process on a CPU: 300 to 430 MB where it was measured.
+COMPILER_BYTES = 300 * 2**20
+
+
+def require_memory(session: Session, job: Job) -> int:
+    """The most memory that painting `job` alone will hold, in bytes; nothing large is allocated yet.
+
+    Raises:
+        UserError: the machine has less left; the message names the size that fits, and the tile that helps.
+    """
+    needed, free = needed_bytes(session, job), free_memory_bytes()
+    if needed <= free:
+        return peak_memory_bytes() + needed
+    fitting = {"tile": _fitting_tile(job, free), "size": _fitting_size(job, needed, free)}
+    flags = [f"--config.{field}={value}" for field, value in fitting.items() if value]
+    raise UserError(
+        f"size: {job.config.size} px needs {byte_count(needed)} of memory where {byte_count(free)} are free; "
+        f"what fits: {' or '.join(flags) or 'nothing, not even a small picture'}"
+    )
+
+
+def require_lanes(session: Session, job: Job) -> None:
+    """Check that the memory left holds all lanes of `session`, of which `job` is one.
+
+    Raises:
+        UserError: it does not; the message names the number of runs that fit, or the size.
+    """
+    if session.width == 1:
+        require_memory(session, job)
+        return
+    lane, free = session.lane_bytes, free_memory_bytes()
+    lanes = -(-session.width // session.lanes.mesh.size)  # on each device
+    if lanes * lane > free:
+        fit = free // lane * session.lanes.mesh.size
+        raise UserError(
+            f"--batch: {session.width} runs of {job.config.size} px need {byte_count(lanes * lane)} of "
+            f"memory where {byte_count(free)} are free; what fits: "
+            + (f"--batch={fit}" if fit else "a smaller --config.size")
+        )
+
+
+def needed_bytes(session: Session, job: Job) -> int:
+    """What painting `job` alone takes beyond what is held now, by the compiler's count at full size."""
+    objective, image = session.abstract_objective(job)
+    data, images = jax.tree.map(_one_lane, (objective, image))
+    rate, count = _one_lane(jax.ShapeDtypeStruct((), jnp.float32)), jax.ShapeDtypeStruct((), jnp.int32)
+    lane: Lane = jax.eval_shape(session.lanes.start, session.network, data, images, rate)
+    settle = jax.ShapeDtypeStruct((), bool)
+    advance = session.lanes.advance.lower(session.network, data, lane, count, count, settle)
+    analysis: Any = advance.compile().memory_analysis()
+    run = analysis.temp_size_in_bytes + tree_bytes((data, lane))
+    if jax.default_backend() == "cpu":
+        run += COMPILER_BYTES
+    return max(run, _target_bytes(session, job))
+
+
+def _target_bytes(session: Session, job: Job) -> int:
+    """What the style's targets take while they are computed, if its picture is larger than the result."""
+    result, style = job.sizes_at(1.0)
+    if style[0] * style[1] <= result[0] * result[1]:
+        return 0
+    picture = jax.ShapeDtypeStruct((1, *style, 3), jnp.float32)
+    layers = tuple(job.config.active_style())
+    program = jax.jit(lambda network, x: style_targets(network, x, layers, session.losses, job.config.tile))
+    analysis: Any = program.lower(session.network, picture).compile().memory_analysis()
+    return tree_bytes(picture) + analysis.temp_size_in_bytes
+
+
+def _one_lane(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype)
+
+
+def _fitting_tile(job: Job, free: int) -> int:
+    """The largest of `TILES` with which `job` fits into `free` bytes; 0 if none helps."""
+    most = min(job.config.tile or job.config.size, job.config.size)
+    smaller = (tile for tile in TILES if tile < most)
+    return next((tile for tile in smaller if _needed_with(job, tile=tile) <= free), 0)
+
+
+def _fitting_size(job: Job, needed: int, free: int) -> int:
+    """The size that fits into `free` bytes, as memory grows with the pixels from a fixed part; 0 for none."""
+    size = job.config.size
+    guess = max(SMALLEST_SIDE, int(size * (free / needed) ** 0.5))
+    if guess == size:
+        return 0
+    at_guess = _needed_with(job, size=guess)
+    growth = (needed - at_guess) / (size**2 - guess**2)
+    fixed = at_guess - growth * guess**2
+    fit = int(((free - fixed) / growth) ** 0.5) if free > fixed else 0
+    return fit if fit >= SMALLEST_SIDE else 0
+
+
+def _needed_with(job: Job, **fields: Any) -> int:
+    changed = dataclasses.replace(job, config=dataclasses.replace(job.config, **fields))
+    return needed_bytes(Session([changed]), changed)

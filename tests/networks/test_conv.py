@@ -1,0 +1,109 @@
+"""The two algorithms of the 3x3 convolution: the same function, gradients and lanes included."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nst_jax.losses import objective
+from nst_jax.networks import winograd
+from nst_jax.networks.conv import conv3x3, turned
+from nst_jax.networks.vgg import VGG
+from tests.conftest import formula_image, formula_weights
+from tests.losses.test_objective import GOLDEN, relative_error
+
+# Winograd's transforms magnify float32 rounding: about ten times that of the plain sum, less than this.
+TOLERANCE = 1e-5
+
+
+def arrays(*shapes):
+    rng = np.random.default_rng(0)
+    return [jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in shapes]
+
+
+def by_winograd(x, kernel):
+    return winograd.conv3x3_by_tiles(x, *(winograd.transform_filters(k) for k in (kernel, turned(kernel))))
+
+
+# One tile and less, sides that are no multiple of 4, two pictures, several strips of unequal need.
+@pytest.mark.parametrize("shape", [(1, 1, 1, 3), (2, 9, 7, 5), (1, 33, 70, 4), (1, 130, 131, 3)])
+def test_winograd_is_the_direct_convolution(shape):
+    x, kernel = arrays(shape, (3, 3, shape[-1], 6))
+
+    def evaluate(convolve):
+        def loss(x):
+            y = convolve(x, kernel)
+            return jnp.sum(jnp.sin(y)), y
+
+        gradient, y = jax.jit(jax.grad(loss, has_aux=True))(x)
+        return y, gradient
+
+    for found, expected in zip(evaluate(by_winograd), evaluate(conv3x3), strict=True):
+        assert relative_error(found, expected) < TOLERANCE
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 5), (2, 9, 7, 4), (1, 33, 6, 64)])
+def test_few_outputs_by_rows_are_the_plain_sum(shape):
+    x, kernel = arrays(shape, (3, 3, shape[-1], 3))
+    plain = jax.lax.conv_general_dilated(
+        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision="highest"
+    )
+    assert relative_error(conv3x3(x, kernel), plain) < 2e-6
+
+
+def test_winograds_filters_are_constants():
+    x, kernel = arrays((1, 4, 4, 2), (3, 3, 2, 3))
+    assert jnp.isnan(jax.grad(lambda kernel: jnp.sum(by_winograd(x, kernel)))(kernel)).all()
+
+
+def test_winograd_is_accurate_where_many_channels_are_summed():
+    x, kernel = arrays((1, 12, 12, 512), (3, 3, 512, 8))
+    double = np.zeros((12, 12, 8))
+    padded = np.pad(np.asarray(x[0], np.float64), ((1, 1), (1, 1), (0, 0)))
+    for i in range(3):
+        for j in range(3):
+            double += padded[i : i + 12, j : j + 12] @ np.asarray(kernel[i, j], np.float64)
+    assert relative_error(by_winograd(x, kernel)[0], double) < TOLERANCE
+
+
+def test_a_lane_is_bit_for_bit_the_single_picture():
+    xs, kernel = arrays((3, 1, 10, 14, 4), (3, 3, 4, 5))
+
+    def gradient(x):
+        return jax.grad(lambda x: jnp.sum(jnp.square(by_winograd(x, kernel))))(x)
+
+    single = jax.jit(gradient)
+    np.testing.assert_array_equal(jax.jit(jax.vmap(gradient))(xs), jnp.stack([single(x) for x in xs]))
+
+
+def test_strips_are_rows_of_one_whole(monkeypatch):
+    x, kernel = arrays((50, 20, 4), (3, 3, 4, 5))
+    filters = winograd.transform_filters(kernel)
+    whole = winograd.convolve(x, filters)
+    monkeypatch.setattr(winograd, "TILES_PER_STRIP", 10)
+    np.testing.assert_allclose(winograd.convolve(x, filters), whole, rtol=1e-5, atol=1e-6)
+
+
+def test_auto_takes_winograd_for_many_channels_on_cpu_only(monkeypatch):
+    def taken():
+        network = VGG(formula_weights((64, 128, 128, 8, 8)), conv="auto")
+        return {name for name, layer in network.convs.items() if layer.winograd}
+
+    assert taken() == {"conv2_2", *(f"conv3_{i}" for i in range(1, 5))}
+    monkeypatch.setattr(winograd.jax, "default_backend", lambda: "gpu")
+    assert taken() == set()
+
+
+def test_a_network_by_winograd_has_the_golden_terms_and_gradient():
+    config = GOLDEN["config"]
+    weights = objective.loss_weights(
+        config["alpha"], config["beta"], config["tv"], config["content_layers"], config["style_layers"]
+    )
+    image, content, style = formula_image(48, 40), formula_image(48, 40, 1.0), formula_image(33, 57, 2.0)
+    network = VGG(formula_weights(), "avg", "winograd")
+    J = objective.make_objective(network, content, style, weights)
+    terms = jax.jit(objective.terms)(network, J, image)
+    for name, expected in GOLDEN["avg"]["terms"].items():
+        assert float(terms[name]) == pytest.approx(expected, rel=1e-4), name
+    gradient = jax.jit(jax.grad(objective.total, argnums=2))(network, J, image)
+    assert relative_error(gradient[0, ::7, ::7].ravel(), GOLDEN["avg"]["gradient"]) < 1e-4

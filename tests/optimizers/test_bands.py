@@ -1,0 +1,114 @@
+"""L-BFGS with a scale for each band: against the textbook's matrix, and where it should help."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import scipy.fft
+
+from nst_jax.optimizers.bands import scale_by_banded_lbfgs
+from nst_jax.optimizers.lanes import Lanes
+from nst_jax.optimizers.lbfgs import lbfgs
+from tests.conftest import formula_image
+from tests.descents import MANY, advance, descend, make_optimizer, start
+
+SHAPE = (1, 12, 16, 3)
+
+
+def frequencies() -> np.ndarray:
+    return np.hypot(np.arange(12)[:, None] / 12, np.arange(16) / 16)[None, :, :, None]
+
+
+def blurred(shared, target, image):
+    """A bowl around `target`, of curvature 1 for what is flat and 2,000 for the finest detail."""
+    spectrum = jax.scipy.fft.dctn(image - target, axes=(1, 2, 3), norm="ortho")
+    return 0.5 * jnp.sum(jnp.asarray(1 + 1e3 * frequencies() ** 2, jnp.float32) * spectrum**2)
+
+
+def evaluations_to(target, bands, objective=blurred):
+    optimizer = make_optimizer("lbfgs", objective, memory=5, bands=bands)
+    bottom = formula_image(12, 16)
+    state = start(optimizer, bottom, jnp.zeros(SHAPE))
+    goal = target * float(state.value)
+    for stop in range(1, 301):
+        if float(state.value) <= goal:
+            return int(state.evaluations)
+        state = advance(optimizer, state, stop, bottom)
+    raise AssertionError(f"{float(state.value)} after 300 steps")
+
+
+def test_it_is_sooner_where_curvature_goes_by_frequency():
+    assert evaluations_to(1e-5, bands=True) < 0.6 * evaluations_to(1e-5, bands=False)
+
+
+def test_the_direction_is_the_textbooks_inverse_hessian_times_the_gradient():
+    rng = np.random.default_rng(0)
+    hessian = rng.normal(size=(576, 576))
+    hessian = hessian @ hessian.T / 576 + np.eye(576)
+    points = [rng.normal(size=SHAPE).astype(np.float32) for _ in range(5)]
+    gradients = [(hessian @ x.ravel()).reshape(SHAPE).astype(np.float32) for x in points]
+    transformation = scale_by_banded_lbfgs(3)
+    state = transformation.init(jnp.asarray(points[0]))
+    for x, g in zip(points, gradients, strict=True):
+        direction, state = transformation.update(jnp.asarray(g), state, jnp.asarray(x))
+
+    def coefficients(x):
+        return scipy.fft.dctn(np.asarray(x, np.float64), axes=(1, 2, 3), norm="ortho").ravel()
+
+    # The newest three pairs, oldest first; equation 7.16 and 7.17 of Nocedal & Wright 2006, as matrices.
+    pairs = [
+        [coefficients(b) - coefficients(a) for a, b in ((xs[i], xs[i + 1]) for xs in (points, gradients))]
+        for i in (1, 2, 3)
+    ]
+    H = np.diag(first_guess(pairs))
+    for s, y in pairs:
+        rho = 1 / (s @ y)
+        V = np.eye(len(s)) - rho * np.outer(y, s)
+        H = V.T @ H @ V + rho * np.outer(s, s)
+    np.testing.assert_allclose(coefficients(direction), H @ coefficients(gradients[-1]), rtol=2e-3, atol=2e-3)
+
+
+def first_guess(pairs):
+    """Per band |s| / |y| over all pairs; scaled as the plain method does, by the newest pair."""
+    octaves = np.log2(np.maximum(frequencies(), 1 / 32) * 16) / 0.65
+    radial = np.maximum(np.floor(octaves) + 1, 0)
+    bands = (radial + 1000 * np.arange(3)).ravel()
+    scales = np.empty(len(bands))
+    for band in np.unique(bands):
+        S, Y = (sum((pair[k][bands == band] ** 2).sum() for pair in pairs) for k in (0, 1))
+        scales[bands == band] = np.sqrt(S / Y)
+    s, y = pairs[-1]
+    return scales * (s @ y) / (y @ (scales * y))
+
+
+def test_plain_directions_are_optaxs():
+    state = start(make_optimizer("lbfgs", blurred, memory=4), formula_image(12, 16), jnp.zeros(SHAPE))
+    search, _ = lbfgs(memory=4, bands=False).begin(state)
+    plain = optax.scale_by_lbfgs(4)
+    expected, _ = plain.update(state.grad, plain.init(state.image), state.image)
+    np.testing.assert_array_equal(search.direction, -expected)
+
+
+@pytest.mark.parametrize("memory", [1, 4])
+def test_a_step_that_curves_the_wrong_way_is_not_remembered(memory):
+    transformation = scale_by_banded_lbfgs(memory)
+    x, g = formula_image(12, 16), formula_image(12, 16, 1.0)
+    state = transformation.init(x)
+    for k in range(3):  # the gradient shrinks along the steps taken: s . y < 0
+        direction, state = transformation.update(g - 0.1 * k * x, state, x + k * x)
+    np.testing.assert_array_equal(state.weights, 0)
+    assert float(jnp.vdot(direction, g - 0.2 * x)) > 0
+
+
+def test_lanes_take_the_steps_of_single_runs():
+    optimizer = make_optimizer("lbfgs", blurred, memory=5, bands=True)
+    lanes = Lanes(optimizer, 2, jax.devices()[:1])
+    targets = jnp.stack([formula_image(12, 16, phase) for phase in (0.0, 1.0)])
+    starts = jnp.zeros_like(targets)
+    together = lanes.start(None, targets, starts, jnp.ones(2))
+    together = lanes.advance(None, targets, together, jnp.int32(8), MANY, jnp.zeros((), bool)).state
+    for i, (target, image) in enumerate(zip(targets, starts, strict=True)):
+        single = descend(optimizer, 8, target, image)
+        assert int(together.evaluations[i]) == int(single.evaluations)
+        np.testing.assert_allclose(together.image[i], single.image, rtol=1e-3, atol=1e-4)

@@ -1,0 +1,55 @@
+"""The line search against optax's, whose decisions it makes, and the objective in the program once."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax import lax
+
+from nst_jax.optimizers import line_search
+
+IMAGE = jnp.asarray(np.random.default_rng(0).uniform(size=(1, 4, 5, 3)), jnp.float32)
+CURVATURE = jnp.geomspace(1, 300, 60).reshape(IMAGE.shape)
+
+
+def bumpy(image):
+    """A bowl with ripples: searches take one to many evaluations."""
+    return 0.5 * jnp.sum(CURVATURE * jnp.square(image)) + 0.3 * jnp.sum(jnp.cos(9 * image))
+
+
+def ours(direction):
+    evaluate = jax.value_and_grad(bumpy)
+    search = line_search.begin(direction, IMAGE, *evaluate(IMAGE))
+    return lax.while_loop(line_search.unfinished, lambda s: line_search.evaluate(s, evaluate), search)
+
+
+# From far too short a step to far too long a one, and uphill, where no step is right.
+@pytest.mark.parametrize("length", [1e-6, 1e-3, 3e-3, 0.02, 1.0, 50.0, -0.01])
+def test_the_search_is_optaxs(length):
+    value, grad = jax.value_and_grad(bumpy)(IMAGE)
+    theirs = optax.scale_by_zoom_linesearch(line_search.MOST_EVALUATIONS, initial_guess_strategy="one")
+    step, state = jax.jit(
+        lambda direction: theirs.update(
+            direction, theirs.init(IMAGE), IMAGE, value=value, grad=grad, value_fn=bumpy
+        )
+    )(-length * grad)
+    search = jax.jit(ours)(-length * grad)
+    assert int(search.evaluations) == int(state.info.num_linesearch_steps)
+    image, value, grad = line_search.end(search)
+    np.testing.assert_allclose(image, IMAGE + step, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(value, state.value, rtol=1e-5)
+    np.testing.assert_allclose(grad, state.grad, rtol=1e-4, atol=1e-3)
+
+
+def test_the_lengths_above_try_the_search():
+    grad = jax.grad(bumpy)(IMAGE)
+    counts = {int(ours(-length * grad).evaluations) for length in (1e-6, 3e-3, 1.0)}
+    assert min(counts) == 1
+    assert max(counts) > 3
+
+
+def test_the_objective_is_in_the_program_once():
+    program = jax.jit(ours).lower(IMAGE).as_text()
+    # Each evaluation has one sine, of the gradient; `begin` makes the other.
+    assert program.count("stablehlo.sine") == 2

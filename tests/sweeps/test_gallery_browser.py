@@ -1,0 +1,94 @@
+"""The gallery in a real browser, opened from disk: what it shows, and what clicks and keys do."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from nst_jax.sweeps import gallery, plan
+from nst_jax.sweeps.sweep_folder import Sweep
+from tests.browser import Page, opened
+
+HEIGHT, WIDTH = 43, 64
+EVALUATIONS = (9, 1000, 30, 200)  # sorted as words they would come in another order
+
+
+@pytest.fixture(scope="module")
+def page(tiny_weights, tmp_path_factory) -> Iterator[Page]:
+    """The gallery of two by two runs that were never painted: each a plain colour, with a made-up loss."""
+    base = {"size": WIDTH, "network": {"arch": "slim", "weights": str(tiny_weights)}}
+    cells = [
+        ((f"pool {p}", f"seed <{s}>"), {"network.pool": p, "seed": s}) for p in ("avg", "max") for s in (0, 1)
+    ]
+    sweep = Sweep(tmp_path_factory.mktemp("sweep"), "mine", plan.plan_runs(base, cells))
+    for index, (run, evaluations) in enumerate(zip(sweep.runs, EVALUATIONS, strict=True)):
+        folder = sweep.folder(run)
+        folder.begin()
+        for step in range(3):
+            line = {"step": step, "evaluations": step + 1, "seconds": float(step), "scale": 1.0}
+            folder.metrics.write(line | {"total": 10.0**-step, "content": 1.0, "style": 2.0, "tv": 3.0})
+        about = {"status": "done", "steps": 2, "evaluations": evaluations}
+        about |= {"network": {"name": "tiny", "arch": "slim"}, "wall_seconds": 1.5, "painted_together": 2}
+        folder.save_result(np.full((1, HEIGHT, WIDTH, 3), index / 4, np.float32), about)
+    sweep.save()
+    with opened(gallery.write_gallery(sweep), tmp_path_factory.mktemp("profile")) as page:
+        yield page
+        assert page.errors == []
+
+
+def dialog(page: Page, ask: str) -> object:
+    return page.ask(f"document.querySelector('dialog[open]')?.{ask}")
+
+
+def test_every_picture_is_shown_where_the_axes_say(page):
+    shown = "[...document.querySelectorAll('figure img')]"
+    page.ask(f"Promise.all({shown}.map(i => {{ i.loading = 'eager'; return i.decode(); }})).then(() => 1)")
+    assert page.ask(f"{shown}.map(i => i.naturalWidth)")[-4:] == [WIDTH] * 4
+    places = page.ask(
+        "[...document.querySelectorAll('.gallery figure')].map(f => [f.offsetTop, f.offsetLeft])"
+    )
+    (up, left), (_, right), (down, _), last = places
+    assert places == [[up, left], [up, right], [down, left], last]
+    assert last == [down, right]
+    assert (up < down, left < right) == (True, True)
+    assert "seed <1>" in page.ask("document.querySelector('.gallery').textContent")
+
+
+def test_a_click_opens_the_picture_at_full_size_with_curves_and_settings(page):
+    folder = page.ask("document.querySelectorAll('.gallery button')[2].dataset.opens")
+    assert dialog(page, "id") is None
+    page.click(f"button[data-opens={folder!r}]")
+    assert dialog(page, "id") == folder
+    assert dialog(page, "querySelector('img').decode().then(() => 1)") == 1
+    assert dialog(page, "querySelector('img').naturalHeight") == HEIGHT
+    assert dialog(page, "querySelector('.plot').decode().then(() => 1)") == 1
+    settings = "querySelectorAll('table')[1].textContent"
+    assert "network.poolmax" in dialog(page, settings)
+    assert dialog(page, "querySelectorAll('.swept').length") == 2
+
+    page.press("ArrowRight")
+    assert dialog(page, "id") == page.ask("document.querySelectorAll('.gallery button')[3].dataset.opens")
+    page.press("ArrowRight")
+    page.press("ArrowLeft")
+    assert dialog(page, "id") == folder, "at the last one an arrow leads nowhere"
+    page.click("dialog[open] form button")
+    assert dialog(page, "id") is None
+
+
+def test_a_click_on_a_header_sorts_by_number_and_the_next_one_turns_it(page):
+    names = page.ask("[...document.querySelectorAll('.sortable th')].map(h => h.textContent)")
+    column = names.index("evaluations")
+    for expected in (sorted(EVALUATIONS), sorted(EVALUATIONS, reverse=True)):
+        page.click(f".sortable th:nth-child({column + 1}) button")
+        cells = (
+            f"[...document.querySelectorAll('.sortable tbody tr')].map(r => +r.cells[{column}].textContent)"
+        )
+        assert page.ask(cells) == expected
+    assert page.ask("document.querySelectorAll('[aria-sort=descending]').length") == 1
+
+
+def test_the_open_picture_leads_to_its_file(page):
+    page.click(".gallery button")
+    page.click("dialog[open] a", leads_away=True)
+    assert page.ask("location.pathname").endswith("result.png")
+    assert page.ask("document.images[0].naturalWidth") == WIDTH

@@ -1,0 +1,92 @@
+"""What a sweep plans to run, before anything is painted; and every figure painted at a tiny size."""
+
+import itertools
+import json
+import runpy
+
+import pytest
+
+from nst_jax import sweep
+from nst_jax.config import from_dict
+from nst_jax.errors import UserError
+from nst_jax.sweeps import groups, plan
+from tests.command import ROOT, pixels
+from tests.test_sweep import CONFIGS, tiny
+
+
+def test_values_in_a_flag():
+    [(labels, fields)] = plan.vary([((), {})], ["scales=(0.5,1.0)", "network.normalize=true"])
+    assert fields == {"scales": (0.5, 1.0), "network.normalize": True}
+    assert labels == ("scales=(0.5, 1.0)", "network.normalize=True")
+    cells = plan.vary([(("a",), {"seed": 1})], ["content=x.jpg,dir/y.png", "tv_weight=0,1e-3"])
+    assert [cell[0] for cell in cells][1:3] == [
+        ("a", "content=x.jpg", "tv_weight=0.001"),
+        ("a", "content=y", "tv_weight=0"),
+    ]
+    assert cells[0][1] == {"seed": 1, "content": "x.jpg", "tv_weight": 0}
+
+
+def test_swept_names_the_fields_that_differ():
+    runs = plan.plan_runs(
+        {"style_layers": {"conv1_1": 1.0}},
+        [(("a",), {}), (("b",), {"style_layers": {"conv2_1": 1.0}, "optimizer.steps": 7})],
+    )
+    assert plan.swept(runs) == ["style_layers.conv1_1", "optimizer.steps", "style_layers.conv2_1"]
+    assert plan.from_json(json.loads(json.dumps(plan.to_json(runs)))) == runs
+
+
+def test_each_network_is_loaded_once(tiny_weights, monkeypatch):
+    loads = []
+    load = groups.load_network
+    monkeypatch.setattr(groups, "load_network", lambda *a: loads.append(a) or load(*a))
+    base = {"size": 32, "network": {"arch": "slim", "weights": str(tiny_weights)}}
+    runs = plan.plan_runs(base, [((i,), {"seed": i}) for i in range(4)])
+    jobs = groups.prepare_jobs({run.folder: run.config for run in runs})
+    assert len(loads) == 1
+    assert len({id(job.network) for job in jobs.values()}) == 1
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("variant", ["paper", "quick"])
+def test_every_figure_is_a_sweep_that_can_be_run(path, variant):
+    config = runpy.run_path(str(path))["get_config"](variant)
+    cells = plan.cells_of(str(path))
+    runs = plan.plan_runs(config, cells)
+    assert len(runs) == {"gatys2015_fig3": 20, "cvpr2016_fig6": 6, "cvpr2016_fig5": 2}.get(
+        path.stem, len(cells)
+    )
+    assert runs[0].config.size == (512 if variant == "paper" else 128)
+    with pytest.raises(UserError, match="choices: paper, quick"):
+        runpy.run_path(str(path))["get_config"]("fast")
+
+
+def test_fig3_is_the_grid_of_the_paper():
+    path = str(ROOT / "configs/sweeps/gatys2015_fig3.py")
+    runs = plan.plan_runs({}, plan.cells_of(path))
+    layers = [f"conv{block}_1" for block in range(1, 6)]
+    for run, (rows, ratio) in zip(
+        runs, itertools.product(range(1, 6), (1e-5, 1e-4, 1e-3, 1e-2)), strict=True
+    ):
+        assert run.config.style_layers == pytest.approx(dict.fromkeys(layers[:rows], 1 / rows))
+        assert run.config.content_weight == ratio
+        assert run.config.content_layers == {"conv4_2": 1.0}
+    assert from_dict({}).network.normalize is False
+
+
+# Programs compiled: one, but where the networks or the optimisers differ.
+PROGRAMS = {"networks": 2, "pooling": 2, "optimizers": 3}
+
+
+@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")  # by ml_collections
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_figure_is_painted(path, tiny_weights, tmp_path, monkeypatch):
+    # `auto` is to fall back to slim at once; adam compiles in a fraction of the time of L-BFGS.
+    monkeypatch.setenv("NST_JAX_MIRROR", (tmp_path / "nowhere").as_uri())
+    flags = tiny(tiny_weights, tmp_path / "out", f"{path}:quick", shallow=False)
+    quick = ["optimizer.name=adam", "optimizer.steps=2", "scales=(1.0,)"]
+    argv = ["sweep", *flags, *(f"--config.{field}" for field in quick), "--batch=2"]
+    assert sweep.main(argv) == 0
+    about = json.loads((tmp_path / "out/sweep.json").read_text())
+    assert {run["status"] for run in about["runs"]} == {"done"}
+    assert about["compilations"] == PROGRAMS.get(path.stem, 1)
+    assert pixels(tmp_path / "out/sheet.png").std() > 0

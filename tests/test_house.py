@@ -1,0 +1,82 @@
+"""The layout of the package: what may import what, what is called what, and how long files may be."""
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.command import ROOT
+
+PACKAGE = ROOT / "nst_jax"
+# Each imports from those before it, never from those after.
+LAYERS = (
+    *("errors", "files", "networks", "images", "config", "weights", "losses", "optimizers"),
+    *("runs", "transfer", "figures", "sweeps", "vision", "distill", "cli", "run", "sweep"),
+)
+MODULES = sorted(PACKAGE.rglob("*.py"))
+# One function of each reader has the same name: it is their common interface.
+SHARED = {"read", "main"}
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def layer(dotted: str) -> str:
+    """`losses` of `nst_jax.losses.gram`."""
+    return dotted.split(".")[1]
+
+
+def imported(path: Path) -> set[str]:
+    """The rooms of the package that a module imports from."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "nst_jax":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nst_jax."):
+            found.add(layer(node.module))
+    return found
+
+
+def test_the_root_holds_only_what_every_room_needs():
+    modules = {path.name for path in PACKAGE.glob("*.py")}
+    assert modules == {"__init__.py", "run.py", "sweep.py", "cli.py", "errors.py", "files.py"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_imports_run_downwards(path):
+    here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if here != "__init__":
+        above = set(LAYERS[LAYERS.index(here) + 1 :])
+        assert not imported(path) & above
+
+
+def test_no_two_things_share_a_name():
+    defined = Counter(
+        node.name
+        for path in MODULES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert {name for name, count in defined.items() if count > 1} <= SHARED
+    modules = Counter(path.stem for path in MODULES if not path.stem.startswith("__"))
+    assert max(modules.values()) == 1, modules.most_common(3)
+
+
+def test_files_fit_one_sitting():
+    files = [
+        path
+        for folder in ("nst_jax", "experiments", "scripts", "configs", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    long = {relative(path): count for path in files if (count := len(path.read_text().splitlines())) > 250}
+    assert not long
+
+
+def test_only_architectures_know_how_layers_are_called():
+    """Nothing takes a layer's name apart: order, strides and blocks come from the architecture."""
+    for path in MODULES:
+        text = path.read_text()
+        for habit in ('startswith("conv', 'startswith("pool', "layer[4]", "name[4]"):
+            assert habit not in text, relative(path)

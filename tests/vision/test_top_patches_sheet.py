@@ -1,0 +1,128 @@
+"""How top patches are shown: the sheet's layout, first-layer filters, and the page in a real browser."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import top_patches
+from nst_jax.networks.trained import TORCHVISION, make_weights
+from nst_jax.networks.vgg import VGG
+from nst_jax.vision import patches_sheet
+from nst_jax.vision.patches_sheet import FILTER_CELL, GROUP_GAP, PATCH_GAP, SMALLEST_CELL, UNIT_GAP
+from tests import browser
+from tests.command import ROOT
+from tests.conftest import formula_weights
+
+RED, BLUE = (np.broadcast_to(np.float32(colour), (10, 10, 3)) for colour in ((1, 0, 0), (0, 0, 1)))
+LAYERS = ("conv1_1", "conv2_1")
+SETTLED = "new Promise(done => setTimeout(done, 100))"  # what a click sets off has happened
+
+
+def test_a_clipped_field_lies_where_it_was_and_the_rest_is_gray():
+    picture = np.random.default_rng(0).random((12, 12, 3)).astype(np.float32)
+    inside = patches_sheet.cut(picture, (3, 4, 8, 9), 5)
+    np.testing.assert_array_equal(inside, picture[4:9, 3:8])
+    corner = patches_sheet.cut(picture, (0, 10, 3, 12), 5)
+    np.testing.assert_array_equal(corner[:2, 2:], picture[10:, :3])
+    assert (corner[2:] == 0.5).all()
+    assert (corner[:, :2] == 0.5).all()
+
+
+def test_a_unit_has_its_patches_left_and_its_projections_right():
+    tile = np.asarray(patches_sheet.tile([RED] * 7, [BLUE] * 7, top=9, side=10))
+    group = 3 * SMALLEST_CELL + 2 * PATCH_GAP
+    assert tile.shape == (group, 2 * group + GROUP_GAP, 3)
+    for left, colour in ((0, (255, 0, 0)), (group + GROUP_GAP, (0, 0, 255))):
+        cells = [
+            tile[y : y + SMALLEST_CELL, left + x : left + x + SMALLEST_CELL]
+            for y in range(0, group, SMALLEST_CELL + PATCH_GAP)
+            for x in range(0, group, SMALLEST_CELL + PATCH_GAP)
+        ]
+        assert [(cell == colour).all() for cell in cells] == [True] * 7 + [False] * 2
+    assert (tile[:, group : group + GROUP_GAP] == 255).all()
+    assert (tile[SMALLEST_CELL : SMALLEST_CELL + PATCH_GAP, :] == 255).all()
+
+
+def test_a_sheet_puts_all_units_in_rows_under_their_numbers():
+    tiles = {unit: patches_sheet.tile([RED], [BLUE], top=1, side=10) for unit in (3, 14, 15, 92, 6)}
+    sheet = patches_sheet.units_sheet(tiles)[0]
+    red = np.all(sheet == (1, 0, 0), axis=-1)
+    assert red.sum() == 5 * SMALLEST_CELL**2
+    rows = np.flatnonzero(red.any(1))
+    first, second = rows[rows < rows[0] + SMALLEST_CELL], rows[rows >= rows[0] + SMALLEST_CELL]
+    assert red[first[0]].sum() == 4 * SMALLEST_CELL
+    assert red[second[0]].sum() == SMALLEST_CELL
+    label = sheet[UNIT_GAP : first[0], UNIT_GAP : UNIT_GAP + SMALLEST_CELL]
+    assert label.min() < 0.2
+
+
+@pytest.mark.parametrize("order", ["bgr", "rgb"])
+def test_first_layer_filters_are_shown_in_rgb(order):
+    weights = formula_weights()
+    kernel = np.zeros((3, 3, 3, 4), np.float32)
+    kernel[1, 2, {"rgb": 0, "bgr": 2}[order], 1] = 7.0  # one filter that looks for red at the right
+    arrays = {**weights.arrays, "conv1_1.kernel": kernel}
+    how = weights.preprocessing if order == "bgr" else TORCHVISION
+    picture = patches_sheet.filters(VGG(make_weights("red", "slim", arrays, how)))[0]
+    assert picture.shape[:2] == (FILTER_CELL, 4 * FILTER_CELL + 3 * PATCH_GAP)
+    cell = picture[:, FILTER_CELL + PATCH_GAP :][:, :FILTER_CELL]
+    third = FILTER_CELL // 3
+    np.testing.assert_allclose(
+        cell[third : 2 * third, 2 * third :], np.broadcast_to((1, 0.5, 0.5), (third, third, 3)), atol=3e-3
+    )
+    np.testing.assert_allclose(cell[:, :third], 0.5, atol=3e-3)
+
+
+@pytest.fixture(scope="module")
+def page(tiny_weights, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    for number in range(3):
+        noise = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
+        Image.fromarray(noise).save(folder / f"<b> & {number}.png")
+    folder = folder / "run"
+    values = {
+        "data": f"folder:{folder.parent}",
+        "layers": ",".join(LAYERS),
+        "size": 32,
+        "shown": 3,
+        "network.weights": tiny_weights,
+    }
+    config = f"--config={ROOT / 'configs' / 'top_patches.py'}"
+    fields = [f"--config.{name}={value}" for name, value in values.items()]
+    assert top_patches.main(["top_patches", config, f"--workdir={folder}", *fields]) == 0
+    return folder / "index.html"
+
+
+@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
+def test_the_page_shows_layers_and_units_in_a_browser(page, tmp_path):
+    with browser.opened(page, tmp_path) as shown:
+        text = "document.querySelector({!r}).innerText".format
+        pictures = (
+            "[...document.querySelectorAll('main img')].map(i => [i.getAttribute('src'), i.naturalWidth > 0])"
+        )
+        assert shown.ask("[...document.querySelectorAll('nav a')].map(a => a.innerText)") == list(LAYERS)
+        assert shown.ask(text("main h2")) == "conv1_1"
+        drawn = [f"units/conv1_1/{unit}.png" for unit in (0, 1, 2)]
+        assert shown.ask(pictures) == [[name, True] for name in ("filters.png", *drawn)]
+        assert shown.ask(text(".others")) == "3", "units that are not drawn are listed"
+
+        shown.click("nav a:nth-child(2)")
+        shown.ask(SETTLED)
+        assert shown.ask(text("main h2")) == "conv2_1"
+        shown.click("figure:nth-child(3) a")
+        shown.ask(SETTLED)
+        assert shown.ask(text("dialog h2")) == "conv2_1 unit 4"
+        assert shown.ask("document.querySelector('dialog img').naturalWidth") > 0
+        rows = shown.ask("[...document.querySelectorAll('tbody tr')].map(row => row.cells[2].innerText)")
+        assert sorted(rows) == [f"<b> & {number}.png" for number in range(3)], "names are text"
+        shown.click("dialog button")
+        shown.ask(SETTLED)
+        assert not shown.ask("document.querySelector('dialog').open")
+        assert shown.ask("location.hash") == "#conv2_1"
+
+        shown.ask("location.hash = '#conv1_1/3'")
+        shown.ask(SETTLED)
+        assert shown.ask(text("dialog h2")) == "conv1_1 unit 3", "an address leads to a unit"
+        assert shown.errors == []
