@@ -197,6 +197,7 @@ def test_a_refusal_is_one_line_on_the_terminal(tiny_weights, photos, tmp_path):
 def test_layers_that_the_weights_lack_are_refused(reference, photos, tmp_path):
     weights = reference / "weights" / "vgg19_conv1_1-conv3_4.safetensors"
     base = flags(weights, photos, tmp_path / "run", network__arch="vgg19", size=128, layers="conv3_4,pool4")
-    with pytest.raises(UserError, match=rf"network.weights: {weights.name} lacks conv4_1, .*it holds .*conv3_4"):
+    refusal = rf"network.weights: {weights.name} lacks conv4_1, .*it holds .*conv3_4"
+    with pytest.raises(UserError, match=refusal):
         search(*base)
     assert not (tmp_path / "run").exists()
