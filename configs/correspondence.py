@@ -1,15 +1,16 @@
-"""Zeiler & Fergus 2013 (arXiv 1311.2901), Table 1: do the same parts do the same in different pictures?
+"""Zeiler & Fergus 2013 (arXiv 1311.2901), Table 1: correspondence of object parts between pictures.
 
     python -m experiments.correspondence --config=configs/correspondence.py --workdir=runs/correspondence
 
-The paper has five dogs; the two bundled photographs with a face, a woman's and a cat's, are a demonstration
-only: one pair, and so no spread. Mark pictures of your own in a file like correspondence.json. Less is more
-alike; with slim at conv4_1 and conv5_1 the eyes are at 0.15 and 0.27, the nose at 0.25 and 0.37, random
-masks at 0.26 and 0.38. Ten seconds on two CPU cores.
+The paper uses five dogs. The two bundled photographs with a face, a woman's and a cat's, are only a
+demonstration: they form a single pair, so there is no spread. To use your own pictures, mark their parts in a
+file like correspondence.json. Lower values mean higher similarity. Expected with slim, at conv4_1 and
+conv5_1: eyes 0.15 and 0.27, nose 0.25 and 0.37, random masks 0.26 and 0.38. Takes ten seconds on two CPU
+cores.
 
-Mind that masks at the same place reach the same features, whatever these are: on five dogs, their heads cut
-out alike, also random filters have the eyes (0.09 at conv4_1, random masks 0.16) more alike than random
-masks; slim has 0.14 and 0.23. So compare with --config.network.weights=random before concluding.
+Note that masks at the same position affect the same features even in an untrained network. On five dogs with
+aligned heads, random filters give 0.09 for the eyes at conv4_1 against 0.16 for random masks; slim gives 0.14
+against 0.23. Compare with --config.network.weights=random before drawing conclusions.
 """
 
 from pathlib import Path
@@ -22,7 +23,7 @@ def get_config() -> ConfigDict:
     config.masks = str(Path(__file__).with_suffix(".json"))
     config.layers = ("conv4_1", "conv5_1")
     config.size = 224  # side of the square that the network sees, pixels
-    config.draws = 10  # random boxes in each picture, the table's last row
+    config.draws = 10  # random boxes per picture, for the last row of the table
     config.seed = 0
     config.network = ConfigDict({"arch": "slim", "weights": "auto", "pool": "max"})
     return config

@@ -1,4 +1,4 @@
-"""A compact network of VGG-19's topology, taught by VGG-19: the network `slim` that ships.
+"""Distillation of VGG-19 into a compact network with the same topology: the bundled network `slim`.
 
     export NST_REFERENCE_DATA=FOLDER
     python scripts/distill.py --config=configs/distill.py --workdir=runs/slim
@@ -6,11 +6,12 @@
       python scripts/distill.py --config=configs/distill.py:$stage --workdir=runs/slim --resume
     done
 
-FOLDER holds `images/` and `weights/` as named below; every path can be overridden. Later stages keep the
-layers that are done, which makes a step cheaper and leaves time for larger crops. The run folder gets
-`student.safetensors`, scaled so that a config's weights carry over from VGG-19, `metrics.jsonl`, the
-checkpoint that `--resume` goes on from, and in `progress/` weight files that configs/evolution.py can show.
-Above an hour on two CPU cores with nothing else to do; two and a half were needed beside other work.
+FOLDER contains `images/` and `weights/` with the files named below; every path can be overridden. Later
+stages freeze the layers that are finished, which makes a step cheaper and allows larger crops. The run folder
+gets `student.safetensors`, scaled so that the loss weights of a config for VGG-19 carry over;
+`metrics.jsonl`; `config.json` with the settings of all stages; a checkpoint for `--resume`; and in
+`progress/` weight files that configs/evolution.py can show. Takes over an hour on two idle CPU cores; it took
+two and a half hours while other work was running.
 """
 
 import os
@@ -19,14 +20,14 @@ from ml_collections import ConfigDict
 
 from nst_jax.errors import UserError, unknown
 
-# Stage: its last step, counted from the first stage's start; the last layer that it keeps; side of the crops;
-# crops in a batch, and how many of them are plain, the others being disturbed; the learning rate that falls
-# along a cosine from step 0 to the last, so that one which begins late needs a higher one.
+# Per stage: its last step, counted from the start of the first stage; the deepest frozen layer; the side of
+# the crops; crops per batch, and how many of them are undisturbed; the peak learning rate. The rate follows a
+# cosine from step 0 to the last step, so a stage that starts late needs a higher peak.
 STAGES = {
     "whole": (900, "", 128, 8, 5, 0.01),
     "middle": (1400, "conv2_2", 192, 6, 4, 0.01),
     "deep": (2400, "conv3_2", 192, 6, 4, 0.01),
-    # conv5_1 was the last to agree: larger batches, and three warm restarts.
+    # conv5_1 converged last; it needed larger batches and three warm restarts.
     "last_1": (3000, "conv4_2", 192, 12, 9, 0.08),
     "last_2": (3500, "conv4_2", 192, 12, 9, 0.1),
     "last_3": (3900, "conv4_2", 192, 12, 9, 0.12),
@@ -37,20 +38,22 @@ def get_config(stage: str = "whole") -> ConfigDict:
     if stage not in STAGES:
         raise unknown("--config stage", stage, STAGES)
     if "NST_REFERENCE_DATA" not in os.environ:
-        raise UserError("NST_REFERENCE_DATA: not set; give the folder that holds images/ and weights/")
+        raise UserError(
+            "NST_REFERENCE_DATA: not set; set it to the folder that contains images/ and weights/"
+        )
     data = os.environ["NST_REFERENCE_DATA"]
     config = ConfigDict()
     config.seed = 0
     config.steps, config.frozen_up_to, config.crop, config.batch, config.natural, rate = STAGES[stage]
-    config.learning_rate = rate  # relative to each array's root mean square
-    # Channels per block: an eighth of VGG-19's multiply-adds per pixel, less a little.
+    config.learning_rate = rate  # relative to the root mean square of each array
+    # Filters per block: slightly less than an eighth of VGG-19's multiply-adds per pixel.
     config.widths = (24, 48, 96, 152, 256)
 
     config.teachers = ConfigDict()
     config.teachers.shallow = f"{data}/weights/vgg19_conv1_1-conv3_4.safetensors"
     config.teachers.deep = f"{data}/weights/vgg19_small16x_relu5_1.safetensors"
 
-    # Folder -> how many of its pictures to hold out for the measures.
+    # Folder -> number of its pictures to hold out for evaluation.
     config.images = ConfigDict()
     config.images.photos_imagenet = 100
     config.images.photos_bsds500 = 0

@@ -1,11 +1,11 @@
-"""The paper's picture soonest: the objective of configs/gatys.py at 512 px, in a fraction of its evaluations.
+"""The paper's objective, as in configs/gatys.py, at 512 px with a fraction of the evaluations.
 
     python -m nst_jax.run --config=configs/fast.py --config.content=photo.jpg --config.style=painting.jpg
 
-What differs is only the way down: from the photo, and with L-BFGS that remembers 30 steps and begins with a
-scale for every band of frequencies (nst_jax/bands.py). With `slim` and the bundled pictures its 100 steps end
-at a loss that PyTorch's L-BFGS has after some 140 evaluations; it takes 40 seconds on two CPU cores.
-The figures: docs/performance.md.
+Only the optimisation differs: it starts from the photo, with an L-BFGS that keeps 30 steps in memory and
+starts with a scale for each frequency band (nst_jax/optimizers/bands.py). With `slim` and the bundled
+pictures, its 100 steps reach a loss that PyTorch's L-BFGS reaches after about 140 evaluations. Takes 40
+seconds on two CPU cores. For measurements, see docs/performance.md.
 """
 
 from ml_collections import ConfigDict
@@ -15,7 +15,7 @@ from configs import gatys
 
 def get_config() -> ConfigDict:
     config = gatys.get_config()
-    config.init = "content"  # from noise a grain stays in flat areas
+    config.init = "content"  # starting from noise leaves grain in flat areas
     config.optimizer.steps = 100
     config.optimizer.memory = 30
     config.optimizer.bands = True

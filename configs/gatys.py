@@ -2,11 +2,12 @@
 
     python -m nst_jax.run --config=configs/gatys.py --config.content=photo.jpg --config.style=painting.jpg
 
-White noise becomes a picture with the content of one image and the style of another. At 512 px it takes
-about 7 minutes with VGG-19 on two CPU cores, 2.5 with `slim`, which stands in where VGG-19 cannot be had.
+White noise is optimised into a picture with the content of one image and the style of another. At 512 px it
+takes about 7 minutes with VGG-19 on two CPU cores, and 2.5 minutes with `slim`, the fallback if the weights
+of VGG-19 are not available.
 
 Variants:
-    configs/gatys.py:normalized   filters rescaled to mean activation 1 (CVPR 2016), with a ratio to match
+    configs/gatys.py:normalized   filters rescaled to mean activation 1 (CVPR 2016), with a matching ratio
     configs/gatys.py:released     the constants of the authors' released code
 """
 
@@ -32,8 +33,9 @@ def get_config(variant: str = "paper") -> ConfigDict:
 
     config.content_layers = ConfigDict({"conv4_2": 1.0})
     config.style_layers = ConfigDict({f"conv{block}_1": 0.2 for block in range(1, 6)})
-    # Only the ratio counts, and it holds for this network near this size: filters rescaled change it a
-    # thousandfold, and the content term is a sum over positions where the style term is a mean.
+    # Only the ratio matters, and it is specific to this network and to sizes near this one: rescaled filters
+    # change it by a factor of a thousand, and the content term is a sum over positions, the style term is a
+    # mean.
     config.content_weight = 1e-3  # alpha
     config.style_weight = 1.0  # beta
     config.tv_weight = 0.0
@@ -42,9 +44,9 @@ def get_config(variant: str = "paper") -> ConfigDict:
     config.optimizer = ConfigDict()
     config.optimizer.name = "lbfgs"
     config.optimizer.steps = 500  # at each scale
-    config.optimizer.learning_rate = 0.02  # of adam; gd needs its own, about 1e-9 here; lbfgs has none
+    config.optimizer.learning_rate = 0.02  # for adam; gd needs about 1e-9 here; lbfgs ignores it
     config.scales = (1.0,)  # coarse to fine, e.g. (0.5, 1.0)
-    config.tile = 0  # e.g. 512: the same picture in less memory and more time; 0 for no tiles
+    config.tile = 0  # e.g. 512: the same picture with less memory and more time; 0 for no tiles
 
     config.log_every = 10  # steps
     config.snapshot_every = 50

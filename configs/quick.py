@@ -1,9 +1,10 @@
-"""A good picture in under three minutes on two CPU cores, with no download.
+"""A good picture in under three minutes on two CPU cores, without a download.
 
     python -m nst_jax.run --config=configs/quick.py --config.content=photo.jpg --config.style=painting.jpg
 
-The embedded network `slim` in place of VGG-19, the objective of configs/gatys.py:released, coarse to fine
-from the content picture: colours and strokes settle at half size, where a step costs a quarter.
+Uses the bundled network `slim` instead of VGG-19, with the objective of configs/gatys.py:released. The
+optimisation starts from the content picture and goes from coarse to fine: colours and strokes converge at
+half size, where a step costs a quarter.
 """
 
 from ml_collections import ConfigDict

@@ -2,18 +2,18 @@
 
     python -m experiments.top_patches --config=configs/top_patches.py --config.data=folder:PHOTOS
 
-The nine images that fire every unit of each layer most, each cut to the unit's receptive field, beside its
-projection down to pixels. The paper's own network was not released: on VGG this is the same experiment on
-another network. Expect edges and colours in conv1_1, corners and spots in conv2_1, crossings, curves and
-stripes in conv3_1; from a few hundred photos on, fur and feathers in conv4_1, faces in conv5_1.
-The nine bundled photos, which are the default, take half a minute on two CPU cores, and every unit has
-those nine. Of a folder, VGG-19 sees 8 pictures a second there at 224 px, slim 25.
+For every unit of each layer, the nine images that activate it most, cropped to the unit's receptive field,
+with their projections to pixels. The paper's network was not released, so the experiment uses VGG instead.
+Expected: edges and colours in conv1_1; corners and spots in conv2_1; crossings, curves and stripes in
+conv3_1; with a few hundred photos or more, fur and feathers in conv4_1 and faces in conv5_1. The default is
+the nine bundled photos, which every unit then shares; they take half a minute on two CPU cores. On a folder,
+the same cores process 8 pictures per second with VGG-19 at 224 px, and 25 with slim.
 
-`slim`, the network in the package, was taught with average pooling. That has no switches, so a deconvnet's
-projections through it are the same for every image; guided backpropagation's are not, and stand in.
+The bundled network `slim` was trained with average pooling. It has no switches, so deconvnet projections
+would be the same for every image. Those of guided backpropagation differ, and are the default here.
 
 Variant:
-    configs/top_patches.py:vgg19   VGG-19 with its maximum pooling, projected by deconvnet as in the paper
+    configs/top_patches.py:vgg19   VGG-19 with max pooling and deconvnet projections, as in the paper
 """
 
 from ml_collections import ConfigDict
@@ -29,11 +29,11 @@ def get_config(variant: str = "slim") -> ConfigDict:
     config.top = 9
     config.size = 224  # side of the square that the network sees, at least the deepest receptive field
     config.batch = 16
-    config.limit = 0  # images at most; 0 for all
-    config.shuffle = False  # before `limit` takes its part
+    config.limit = 0  # maximum number of images; 0 for all
+    config.shuffle = False  # before `limit` is applied
     config.seed = 0
-    config.workers = 0  # threads that decode; 0 for one a core
-    config.shown = 24  # units of each layer on its sheet, where `units` is 'all'
+    config.workers = 0  # decoding threads; 0 for one per core
+    config.shown = 24  # units on the sheet of each layer if `units` is 'all'
     config.rule = "guided"  # or 'deconvnet', 'gradient'
     config.checkpoint_seconds = 60.0
 

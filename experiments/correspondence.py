@@ -1,10 +1,10 @@
-"""Do the same parts do the same in different pictures? (Zeiler & Fergus 2013, Table 1)
+"""Do the same object parts have the same effect in different pictures? (Zeiler & Fergus 2013, Table 1)
 
     python -m experiments.correspondence --config=configs/correspondence.py --workdir=runs/correspondence
 
-Masks each part in every picture and compares the signs of what that changes, between all pairs of pictures.
-Prints the table, a row per part and one for random masks, and writes correspondence.csv and
-correspondence.json (mean, spread and each pair's value) and sheet.png with the masked pictures.
+Masks each part in every picture, and compares the signs of the resulting feature changes between all pairs of
+pictures. Prints the table, with one row per part and one for random masks. Writes correspondence.csv,
+correspondence.json (mean, spread and the value of each pair), and sheet.png with the masked pictures.
 """
 
 import csv
@@ -25,7 +25,7 @@ Changes = Mapping[tuple[str, str], np.ndarray]  # (part, layer) -> pairs
 
 
 def main(argv: list[str]) -> int:
-    """Mask, compare, and write the table and the sheet."""
+    """Measure the correspondence of all parts, and write the table and the sheet."""
     settings, folder = cli.parse_experiment(
         argv, CorrespondenceSettings, __doc__ or "", "configs/correspondence.py"
     )
@@ -38,27 +38,27 @@ def main(argv: list[str]) -> int:
     files.write_bytes(folder / "correspondence.csv", table(rows).encode())
     files.write_json(folder / "correspondence.json", rows)
     images.write(folder / "sheet.png", sheet(pictures, covered))
-    print(words(rows, settings.layers))
+    print(text_table(rows, settings.layers))
     print(f"{folder / 'sheet.png'}: {len(pictures)} pictures, network {weights.name}")
     return 0
 
 
 def summary(changes: Changes) -> list[dict[str, Any]]:
-    """Mean and standard deviation over the pairs, for each part and layer."""
+    """Return the mean and standard deviation over the pairs, for each part and layer."""
     return [
         {
             "part": part,
             "layer": layer,
-            "mean": float(found.mean()),
-            "spread": float(found.std()),
-            "pairs": found.tolist(),
+            "mean": float(pairs.mean()),
+            "spread": float(pairs.std()),
+            "pairs": pairs.tolist(),
         }
-        for (part, layer), found in changes.items()
+        for (part, layer), pairs in changes.items()
     ]
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """CSV text: a line per part and layer, `pairs` the number of them."""
+    """Return CSV text with one line per part and layer; the column `pairs` is the number of pairs."""
     text = io.StringIO()
     lines = csv.DictWriter(text, ["part", "layer", "mean", "spread", "pairs"], lineterminator="\n")
     lines.writeheader()
@@ -66,8 +66,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def words(rows: Sequence[Mapping[str, Any]], layers: Sequence[str]) -> str:
-    """The paper's table: parts down, layers across, mean and spread of the sign changes."""
+def text_table(rows: Sequence[Mapping[str, Any]], layers: Sequence[str]) -> str:
+    """Return the paper's table: a row per part, a column per layer, mean and spread of the sign changes."""
     cells = {(row["part"], row["layer"]): f"{row['mean']:.4f} +- {row['spread']:.4f}" for row in rows}
     parts = list(dict.fromkeys(part for part, _ in cells))
     lines = [f"{'masked':16}" + "".join(f"{layer:>20}" for layer in layers)]
@@ -76,12 +76,12 @@ def words(rows: Sequence[Mapping[str, Any]], layers: Sequence[str]) -> str:
 
 
 def sheet(pictures: Sequence[masks.Marked], covered: Mapping[str, Sequence[Sequence[Box]]]) -> np.ndarray:
-    """A row per picture: as it is, then with each part masked, and the first of the random masks."""
+    """Draw a row per picture: unmasked, with each part masked, and with the first of the random masks."""
     return contact_sheet(
         [
-            [(one.name, one.picture)]
-            + [(part, masks.masked(one, lists[0][index])) for part, lists in covered.items()]
-            for index, one in enumerate(pictures)
+            [(marked.name, marked.picture)]
+            + [(part, masks.masked(marked, lists[0][index])) for part, lists in covered.items()]
+            for index, marked in enumerate(pictures)
         ]
     )
 

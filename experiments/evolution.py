@@ -1,9 +1,9 @@
-"""What units come to see as a network learns (Zeiler & Fergus 2013, Fig 4).
+"""Evolution of features during training (Zeiler & Fergus 2013, Fig 4).
 
     python -m experiments.evolution --config=configs/evolution.py --workdir=runs/evolution
 
-Writes sheet.png, a row per unit and a column per checkpoint, each cell the projection of the unit's
-strongest activation, cut to its receptive field; and evolution.json with what fired each unit, and where.
+Writes sheet.png, with a row per unit and a column per checkpoint. Each cell is the projection of the unit's
+strongest activation, cropped to its receptive field. evolution.json holds the image and position of each.
 """
 
 from collections.abc import Mapping
@@ -19,55 +19,56 @@ from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.vision import evolution
 from nst_jax.vision.deconvnet import MID_GRAY
-from nst_jax.vision.evolution import EvolutionSettings, Seen
+from nst_jax.vision.evolution import EvolutionSettings, UnitView
 from nst_jax.weights import resolve
 
 CELL = 176  # pixels
 
-Evolution = Mapping[str, Mapping[int, Seen | None]]  # checkpoint -> unit
+Evolution = Mapping[str, Mapping[int, UnitView | None]]  # checkpoint -> unit
 
 
 def main(argv: list[str]) -> int:
-    """Look through every checkpoint, and write the sheet and what it shows."""
+    """Search every checkpoint, and write the sheet and evolution.json."""
     settings, folder = cli.parse_experiment(argv, EvolutionSettings, __doc__ or "", "configs/evolution.py")
     cli.use_compilation_cache()
     stream = Stream(settings.data, settings.size, settings.limit)
-    seen: Evolution = {name: _look(name, stream, settings) for name in settings.weights}
-    rows = [_line(name, unit, of_unit) for name, units in seen.items() for unit, of_unit in units.items()]
+    by_checkpoint = {name: _view_units(name, stream, settings) for name in settings.weights}
+    rows = [_row(name, unit, view) for name, views in by_checkpoint.items() for unit, view in views.items()]
     files.write_json(folder / "evolution.json", rows)
-    images.write(folder / "sheet.png", _sheet(seen, settings))
-    print(f"{folder / 'sheet.png'}: {settings.layer}, {len(settings.units)} units in {len(seen)} checkpoints")
+    images.write(folder / "sheet.png", _sheet(by_checkpoint, settings))
+    summary = f"{settings.layer}, {len(settings.units)} units in {len(by_checkpoint)} checkpoints"
+    print(f"{folder / 'sheet.png'}: {summary}")
     return 0
 
 
-def _look(name: str, stream: Stream, settings: EvolutionSettings) -> dict[int, Seen | None]:
+def _view_units(name: str, stream: Stream, settings: EvolutionSettings) -> dict[int, UnitView | None]:
     weights = resolve(name, settings.network.arch, settings.needed())
     network = architecture(weights.arch).build(weights, settings.network.pool, "auto", "float32")
     return evolution.see_units(network, stream, settings)
 
 
-def _line(name: str, unit: int, seen: Seen | None) -> dict[str, Any]:
-    found = {"image": seen.image, "activation": seen.activation, "box": seen.box} if seen else None
-    return {"weights": name, "unit": unit, "strongest": found}
+def _row(name: str, unit: int, view: UnitView | None) -> dict[str, Any]:
+    strongest = {"image": view.image, "activation": view.activation, "box": view.box} if view else None
+    return {"weights": name, "unit": unit, "strongest": strongest}
 
 
-def _sheet(seen: Evolution, settings: EvolutionSettings) -> np.ndarray:
-    labels = {name: Path(name).stem for name in seen}
-    if len(set(labels.values())) < len(labels):  # checkpoints of one name in several folders
-        labels = {name: name for name in seen}
+def _sheet(by_checkpoint: Evolution, settings: EvolutionSettings) -> np.ndarray:
+    labels = {name: Path(name).stem for name in by_checkpoint}
+    if len(set(labels.values())) < len(labels):  # files of the same name in different folders
+        labels = {name: name for name in by_checkpoint}
     rows = [
-        [(f"{unit}: {labels[name]}", _cell(units[unit], settings)) for name, units in seen.items()]
+        [(f"{unit}: {labels[name]}", _cell(views[unit], settings)) for name, views in by_checkpoint.items()]
         for unit in settings.units
     ]
     return contact_sheet(rows, CELL)
 
 
-def _cell(seen: Seen | None, settings: EvolutionSettings) -> np.ndarray:
-    """The projection, small ones with each pixel as a square; gray where the unit never fired."""
+def _cell(view: UnitView | None, settings: EvolutionSettings) -> np.ndarray:
+    """Return the projection, enlarged with square pixels if it is small; gray if the unit never fired."""
     side = receptive.field_side(settings.geometry(), settings.layer)
-    picture = seen.projection if seen else np.full((1, side, side, 3), MID_GRAY, np.float32)
-    times = -(-CELL // side)
-    return picture.repeat(times, axis=1).repeat(times, axis=2)
+    picture = view.projection if view else np.full((1, side, side, 3), MID_GRAY, np.float32)
+    factor = -(-CELL // side)
+    return picture.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What shifting, scaling and turning pictures does to their features (Zeiler & Fergus 2013, Fig 5).
+"""Invariance of features to shifts, scaling and rotation of the picture (Zeiler & Fergus 2013, Fig 5).
 
     python -m experiments.invariance --config=configs/invariance.py --workdir=runs/invariance
 
-Writes invariance.csv, a line per picture and transform: the Euclidean distance of its features at the low
-and at the high layer to the unchanged picture's, and P(true class) where `classes` are given; and sheet.png
-with the transforms and the curves.
+Writes invariance.csv, with one line per picture and transform: the Euclidean distance between the features of
+the transformed and the original picture at the low and the high layer, and P(true class) if `classes` are
+given. Also writes sheet.png with examples of the transforms and the curves.
 """
 
 import csv
@@ -20,7 +20,7 @@ from nst_jax.vision import framing, invariance
 from nst_jax.vision.invariance import InvarianceSettings, Transform
 from nst_jax.weights import load_network
 
-EXAMPLES = 4  # transformed pictures at the head of each row
+EXAMPLES = 4  # transformed pictures at the start of each row
 UNITS = {"shift": "pixels down", "scale": "factor", "rotation": "degrees counterclockwise"}
 Measured = Mapping[str, Mapping[str, np.ndarray]]  # kind -> image -> "amounts columns"
 
@@ -53,7 +53,7 @@ def _picture(name: str, size: int) -> np.ndarray:
 
 
 def table(settings: InvarianceSettings, measured: Measured) -> str:
-    """CSV text: a line per transform, image and amount."""
+    """Return CSV text with one line per transform, image and amount."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["transform", "image", "amount", *settings.columns()])
@@ -65,7 +65,7 @@ def table(settings: InvarianceSettings, measured: Measured) -> str:
 
 
 def sheet(settings: InvarianceSettings, measured: Measured, picture: np.ndarray) -> np.ndarray:
-    """A row for each kind of transform: examples of it on one picture, then each column's curves."""
+    """Draw a row per kind of transform: examples on one picture, then the curves of each column."""
     rows = []
     for kind, transforms in settings.transforms().items():
         row = _examples(kind, transforms, picture, settings.padding)

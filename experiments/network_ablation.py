@@ -1,11 +1,11 @@
-"""Which network paints best? The same picture with VGG-19, slim and random filters, on one sheet.
+"""Comparison of networks: the same picture painted with VGG-19, slim and random filters, on one sheet.
 
     python -m experiments.network_ablation --config=configs/quick.py --workdir=runs/networks
 
-Every network gets the same content, style and seed. The number beside its name is the style distance, the
-mean over style layers of ||G - A|| / ||A||, measured for all under the best network at hand: VGG-19 where its
-weights are in the cache or given as `--vgg19=FILE`, else slim; nothing is downloaded. A file that lacks some
-of the style's layers still judges by the others, but only one that holds them all paints.
+Every network gets the same content, style and seed. The number next to its name is the style distance: the
+mean over style layers of ||G - A|| / ||A||. It is measured with the same network for all pictures: VGG-19 if
+its weights are in the cache or given with `--vgg19=FILE`, else slim; nothing is downloaded. A file without
+some of the style layers can measure with the others, but VGG-19 only paints if no layer is missing.
 """
 
 import dataclasses
@@ -31,10 +31,10 @@ from nst_jax.weights import cache, load, registry, resolve
 
 
 def main(argv: list[str]) -> int:
-    """Paint with each network, judge, and write sheet.png and distances.json."""
+    """Paint with each network, measure the distances, and write sheet.png and distances.json."""
     values = flags.FlagValues()
     cli.define_config(values, argv)
-    flags.DEFINE_string("workdir", "runs/network_ablation", "where the sheet goes", flag_values=values)
+    flags.DEFINE_string("workdir", "runs/network_ablation", "output folder", flag_values=values)
     flags.DEFINE_string("vgg19", None, "a file of VGG-19 weights; default: the cache", flag_values=values)
     cli.parse(values, argv, __doc__ or "")
     cli.use_compilation_cache()
@@ -70,7 +70,7 @@ def _paint(job: Job, folder: Path) -> np.ndarray:
 
 
 def style_distance(judge: Network, config: Config, picture: np.ndarray) -> float:
-    """Mean over the style layers that `judge` has of ||G - A|| / ||A||, Frobenius norms of Grams."""
+    """Return the mean of ||G - A|| / ||A||, Frobenius norms of Grams, over the style layers of `judge`."""
     layers = [layer for layer in config.active_style() if layer in judge.layers]
     style = images.fit(images.read(config.style), round(config.size * config.style_scale))
     F, S = (judge(jnp.asarray(image), layers) for image in (picture, style))

@@ -1,12 +1,12 @@
-"""Where does covering a part of the picture matter? Zeiler & Fergus 2013, Fig 7.
+"""Sensitivity of a network to occlusion of parts of the picture (Zeiler & Fergus 2013, Fig 7).
 
     python -m experiments.occlusion --config=configs/occlusion.py --workdir=runs/occlusion
 
-Writes sheet.png: (a) the picture, with the outline of the square where it silences the map most, (b) the
-map's summed activity by the square's position, (c) the map's projection from the whole picture, and where the
-weights hold a classifier (d) the probability of the correct class and (e) the most probable class. The
-numbers are in occlusion.csv, a line per position (row and column of the square's centre, in pixels), and as
-arrays in maps.npz; config.json and run.json say what was run, and on what.
+Writes sheet.png: (a) the picture, with the outline of the square where the activity of the map is lowest;
+(b) the summed activity of the map by position of the square; (c) the projection of the map from the whole
+picture; and, if the weights include a classifier, (d) the probability of the correct class and (e) the most
+probable class. occlusion.csv holds the values, one line per position (row and column of the square's centre,
+in pixels), and maps.npz the arrays. config.json and run.json record the settings and the machine.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ from nst_jax.weights import load_network
 
 
 def main(argv: list[str]) -> int:
-    """Slide the square over the picture, then write sheet and numbers."""
+    """Slide the square over the picture, and write the sheet and the values."""
     settings, folder = cli.parse_experiment(argv, OcclusionSettings, __doc__ or "", "configs/occlusion.py")
     cli.use_compilation_cache()
     began = time.monotonic()
@@ -47,12 +47,12 @@ def main(argv: list[str]) -> int:
     files.write_bytes(folder / "occlusion.csv", occlusion_report.occlusion_table(settings, maps).encode())
     files.write_bytes(folder / "maps.npz", occlusion_report.arrays(settings, maps, projection))
     files.write_json(folder / "config.json", dataclasses.asdict(settings))
-    facts = {"status": "done", "unit": unit, "label": label if classifier else None}
-    facts |= {
+    record = {"status": "done", "unit": unit, "label": label if classifier else None}
+    record |= {
         "whole_picture": intact.figures(unit, label),
         "wall_seconds": round(time.monotonic() - began, 3),
     }
-    files.write_json(folder / "run.json", facts | _circumstances(weights, class_weights))
+    files.write_json(folder / "run.json", record | _environment(weights, class_weights))
     print(f"{folder / 'sheet.png'}: {settings.layer}, unit {unit}, network {weights.name}")
     return 0
 
@@ -60,17 +60,17 @@ def main(argv: list[str]) -> int:
 def _classifier(
     settings: OcclusionSettings, network: Network
 ) -> tuple[Classifier, ClassifierWeights] | tuple[None, None]:
-    """The classifier of the network's own file, or none where no `label` asks for one."""
+    """Load the classifier of the network's file; it is optional unless `label` is set."""
     try:
         return classifier_behind(network, settings.network, settings.size)
     except UserError as reason:
         if settings.label != MOST_PROBABLE:
             raise
-        print(f"without maps d and e: {reason}")
+        print(f"skipping maps d and e: {reason}")
         return None, None
 
 
-def _circumstances(weights: Weights, class_weights: ClassifierWeights | None) -> dict[str, Any]:
+def _environment(weights: Weights, class_weights: ClassifierWeights | None) -> dict[str, Any]:
     return {
         "network": {"name": weights.name, "arch": weights.arch, "sha256": weights.sha256},
         "classifier": class_weights and {"name": class_weights.name, "sha256": class_weights.sha256},

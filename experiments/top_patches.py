@@ -1,11 +1,11 @@
-"""The images that fire every unit most, beside what fires it (Zeiler & Fergus 2013, Fig 2).
+"""The image patches that activate each unit most, with their projections (Zeiler & Fergus 2013, Fig 2).
 
     python -m experiments.top_patches --config=configs/top_patches.py --config.data=folder:PHOTOS
         [--workdir=FOLDER] [--resume]
 
-One pass over the data finds, for every unit of every layer asked for, its strongest activations, at most
-one per image. The folder then holds units.jsonl, a sheet per layer (patches left, projections right),
-filters.png, and index.html to browse them. After Ctrl-C or a crash, --resume goes on.
+One pass over the data finds the strongest activations of every unit of the given layers, at most one per
+image. The folder then holds units.jsonl, one sheet per layer (patches left, projections right), filters.png,
+and index.html to browse them. --resume continues after Ctrl-C or a crash.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.runs.progress import duration
 from nst_jax.vision import patches_report, search
 from nst_jax.vision.patches_report import Report
-from nst_jax.vision.search import SearchFile, Standing
+from nst_jax.vision.search import SearchFile, SearchProgress
 from nst_jax.vision.search_settings import TopPatchesSettings, top_patches_settings
 from nst_jax.weights import load_network
 
@@ -32,7 +32,7 @@ EXAMPLE = "configs/top_patches.py"
 
 
 def main(argv: list[str]) -> int:
-    """Search, then draw; the exit status is returned."""
+    """Run the search and write the report; return the exit status."""
     values = _parse(argv)
     config, folder = _open(values)
     if values.resume and read_run(folder).get("status") == "done":
@@ -42,28 +42,28 @@ def main(argv: list[str]) -> int:
     stream = Stream(config.data, config.size, config.limit, config.shuffle, config.seed, config.workers)
     network, weights = load_checked(config)
     checkpoint = SearchFile(folder / "checkpoint.safetensors", f"{weights.sha256} {len(stream)} images")
-    standing = checkpoint.load(config.layers) if values.resume else None
-    if standing is None:
-        next(stream.batches(1))  # refuses data of which nothing can be read, before anything is written
+    progress = checkpoint.load(config.layers) if values.resume else None
+    if progress is None:
+        next(stream.batches(1))  # raises if no image can be read, before anything is written
         files.write_json(folder / "config.json", dataclasses.asdict(config))
-        standing = search.start(network, config)
-    standing, finished = search.search(network, stream, config, standing, checkpoint)
+        progress = search.start(network, config)
+    progress, finished = search.search(network, stream, config, progress, checkpoint)
     if not finished:
-        print(f"interrupted after {standing.images} images: continue with --workdir={folder} --resume")
+        print(f"interrupted after {progress.images} images; continue with --workdir={folder} --resume")
         return cli.EXIT_INTERRUPTED
-    summary = _summary(config, weights, standing)
-    patches_report.write_report(Report(config, network, stream, standing.lists, summary), folder)
-    files.write_json(folder / "run.json", _record(config, weights, standing))
+    summary = _summary(config, weights, progress)
+    patches_report.write_report(Report(config, network, stream, progress.lists, summary), folder)
+    files.write_json(folder / "run.json", _record(config, weights, progress))
     checkpoint.path.unlink(missing_ok=True)
     print(f"done: {folder / 'index.html'}, {summary}")
     return 0
 
 
 def load_checked(config: TopPatchesSettings) -> tuple[Network, Weights]:
-    """The network, with all the layers and units asked for.
+    """Load the network, and check that it has all configured layers and units.
 
     Raises:
-        UserError: it cannot be obtained, or ends before one of the layers, or lacks a unit.
+        UserError: the weights cannot be obtained, or lack a layer or a unit.
     """
     network, weights = load_network(config.network, config.layers)
     for layer, lists in search.start(network, config).lists.items():
@@ -79,7 +79,7 @@ def _parse(argv: list[str]) -> flags.FlagValues:
 
 
 def _open(values: flags.FlagValues) -> tuple[TopPatchesSettings, Path]:
-    """The settings and the folder; those of a run to resume come from its folder, and must agree."""
+    """Return the settings and the folder; without --config, a resumed run takes its settings from there."""
     if values.resume and values.workdir is None:
         raise UserError("--resume: name the run folder with --workdir")
     if values.resume and values["config"].value is None:
@@ -87,29 +87,29 @@ def _open(values: flags.FlagValues) -> tuple[TopPatchesSettings, Path]:
     config, folder = top_patches_settings(cli.config_value(values, EXAMPLE)), cli.work_folder(values)
     begun = (folder / "config.json").exists()
     if begun and not values.resume:
-        raise UserError(f"--workdir: {folder} holds a run already; add --resume, or choose another")
+        raise UserError(f"--workdir: {folder} already holds a run; add --resume or choose another folder")
     if begun:
         require_same(dataclasses.asdict(config), read_settings(folder))
     return config, folder
 
 
-def _summary(config: TopPatchesSettings, weights: Weights, standing: Standing) -> str:
-    skipped = f", {len(standing.skipped)} skipped as unreadable" if standing.skipped else ""
+def _summary(config: TopPatchesSettings, weights: Weights, progress: SearchProgress) -> str:
+    skipped = f", {len(progress.skipped)} skipped as unreadable" if progress.skipped else ""
     return (
-        f"{standing.images} images of {config.data} at {config.size} px{skipped}, in "
-        f"{duration(standing.seconds)}, network {weights.name} (sha256 {weights.sha256[:8]})"
+        f"{progress.images} images of {config.data} at {config.size} px{skipped}, in "
+        f"{duration(progress.seconds)}, network {weights.name} (sha256 {weights.sha256[:8]})"
     )
 
 
-def _record(config: TopPatchesSettings, weights: Weights, standing: Standing) -> dict[str, Any]:
-    """What run.json holds of a finished run."""
+def _record(config: TopPatchesSettings, weights: Weights, progress: SearchProgress) -> dict[str, Any]:
+    """Return the contents of run.json for a finished run."""
     return {
         "status": "done",
         "network": {"name": weights.name, "arch": weights.arch, "sha256": weights.sha256},
         "data": config.data,
-        "images": standing.images,
-        "skipped": standing.skipped,
-        "wall_seconds": round(standing.seconds, 3),
+        "images": progress.images,
+        "skipped": progress.skipped,
+        "wall_seconds": round(progress.seconds, 3),
         "peak_memory_bytes": peak_memory_bytes(),
         **environment(),
     }

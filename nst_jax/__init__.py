@@ -1,3 +1,3 @@
-"""Neural style transfer, and the seeing of what ConvNets see, in JAX."""
+"""Neural style transfer and ConvNet visualization in JAX."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""What all commands share: the config flag, exit statuses, quiet logs, the compilation cache."""
+"""Shared by all commands: the config flag, exit statuses, the log format and the compilation cache."""
 
 import logging as std_logging
 import os
@@ -27,7 +27,7 @@ def define_config(values: flags.FlagValues, argv: Sequence[str]) -> None:
         "config",
         help_string="config file with get_config(), e.g. configs/gatys.py or configs/gatys.py:normalized",
         flag_values=values,
-        # New names pass here and are judged by config/, which also sees typos inside the file.
+        # Unknown names are accepted here and rejected in config/, which also sees typos inside the file.
         lock_config=False,
         accept_new_attributes=True,
         sys_argv=config_first(argv),
@@ -35,54 +35,56 @@ def define_config(values: flags.FlagValues, argv: Sequence[str]) -> None:
 
 
 def define_resumable(values: flags.FlagValues, argv: Sequence[str]) -> None:
-    """Add the flags of a command that can go on where it stopped: `--config`, `--workdir`, `--resume`."""
+    """Add the flags of a resumable command: `--config`, `--workdir`, `--resume`."""
     define_config(values, argv)
-    flags.DEFINE_string("workdir", None, "the folder; default runs/<config name>-<time>", flag_values=values)
-    flags.DEFINE_bool("resume", False, "go on with the run in --workdir", flag_values=values)
+    flags.DEFINE_string(
+        "workdir", None, "output folder; default: runs/<config name>-<time>", flag_values=values
+    )
+    flags.DEFINE_bool("resume", False, "continue the run in --workdir", flag_values=values)
 
 
 def parse(values: flags.FlagValues, argv: Sequence[str], usage: str) -> None:
     """Parse `argv` into `values`.
 
     Raises:
-        UserError: unknown flags, values of the wrong type, a config file that is missing or fails.
+        UserError: a flag is unknown or has a value of the wrong type, or the config file is missing or fails.
     """
-    flags.DEFINE_bool("help", False, "show this text", short_name="h", flag_values=values)
+    flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=values)
     try:
         extra = values(config_first(argv))[1:]
     except flags.Error as error:
         raise UserError(_last_line(error)) from error
     except (Exception, SystemExit) as error:
-        # Config files are programs: whatever they raise is about them.
+        # Config files are Python programs, so any exception here comes from the config file.
         raise UserError(f"--config: {type(error).__name__}: {_last_line(error)}") from error
     if values.help:
         print(usage, values.main_module_help() or values.get_help(), sep="\n\n")
         sys.exit(0)
     if extra:
-        raise UserError(f"unexpected argument {extra[0]!r}; flags begin with --")
+        raise UserError(f"unexpected argument {extra[0]!r}; flags start with --")
 
 
 def parse_experiment(
     argv: Sequence[str], settings: type[Settings], usage: str, example: str
 ) -> tuple[Settings, Path]:
-    """The settings and the result folder of an experiment that has no flags but `--config` and `--workdir`.
+    """Return the settings and the output folder of an experiment with the flags `--config` and `--workdir`.
 
     Raises:
-        UserError: as `parse` and the settings themselves; without `--config` it names the `example`.
+        UserError: see `parse` and `config_value`; also if a setting is invalid.
     """
     values = flags.FlagValues()
     define_config(values, argv)
     default = f"runs/{Path(example).stem}"
-    flags.DEFINE_string("workdir", default, "where the results go", flag_values=values)
+    flags.DEFINE_string("workdir", default, "output folder", flag_values=values)
     parse(values, argv, usage)
     return fields.from_config(settings, config_value(values, example)), Path(values.workdir)
 
 
 def config_value(values: flags.FlagValues, example: str) -> Any:
-    """The ConfigDict that `--config` made.
+    """The ConfigDict built by `--config`.
 
     Raises:
-        UserError: the flag is missing, with the `example` to try, or the file is.
+        UserError: the flag is missing (the message suggests the `example`), or its file does not exist.
     """
     config = values["config"].value
     if config is None:
@@ -99,7 +101,7 @@ def config_path(values: flags.FlagValues) -> str:
 
 
 def config_name(values: flags.FlagValues) -> str:
-    """`gatys` for configs/gatys.py, `gatys-released` for configs/gatys.py:released."""
+    """The config's name: `gatys` for configs/gatys.py, `gatys-released` for configs/gatys.py:released."""
     path, _, variant = config_flags.get_config_filename(values["config"]).partition(":")
     stem = os.path.splitext(os.path.basename(path))[0]
     return f"{stem}-{variant}" if variant else stem
@@ -112,7 +114,7 @@ def work_folder(values: flags.FlagValues) -> Path:
 
 
 def config_first(argv: Sequence[str]) -> list[str]:
-    """`argv` with `--config` before its overrides, which are unknown until the file has been read."""
+    """`argv` with `--config` moved to the front: its overrides are unknown flags until the file is loaded."""
     program, *arguments = argv
     for index, argument in enumerate(arguments):
         if argument.lstrip("-").partition("=")[0] == "config" and argument.startswith("-"):
@@ -122,7 +124,7 @@ def config_first(argv: Sequence[str]) -> list[str]:
 
 
 def run(main: Callable[[list[str]], int]) -> NoReturn:
-    """Call `main(argv)` and exit: its status, 2 for the user's errors, 130 on Ctrl-C, 1 for our faults."""
+    """Call `main(argv)` and exit with its status, or with 2 on a user error, 130 on Ctrl-C and 1 on a bug."""
     _plain_logs()
     try:
         status = main(sys.argv)
@@ -135,7 +137,7 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
 
 
 def use_compilation_cache() -> None:
-    """Keep compiled programs in the per-user cache, unless the user chose another place."""
+    """Cache compiled programs in the per-user cache folder, unless `JAX_COMPILATION_CACHE_DIR` is set."""
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         import jax
 
@@ -144,7 +146,7 @@ def use_compilation_cache() -> None:
 
 
 def _plain_logs() -> None:
-    flags.FLAGS(["nst_jax"])  # else absl says that it logs before its own flags are parsed
+    flags.FLAGS(["nst_jax"])  # otherwise absl warns about logging before its own flags are parsed
     logging.use_absl_handler()
     handler = logging.get_absl_handler()
     handler.setFormatter(std_logging.Formatter("%(levelname)s: %(message)s"))
@@ -152,7 +154,8 @@ def _plain_logs() -> None:
 
 
 def _last_line(error: BaseException) -> str:
-    """The line of a message that says what is wrong; tracebacks and KeyErrors hide it at their end."""
+    """The last line of an error message, which states the cause even if the message is a traceback."""
+    # str() of a KeyError is the repr of its argument, with all its lines in one: use the argument itself.
     message = error.args[0] if isinstance(error, KeyError) and error.args else error
     lines = [line.strip() for line in str(message).splitlines() if line.strip()]
     return lines[-1].removeprefix("nst_jax.errors.UserError: ") if lines else "no message"

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, locks between processes, and the per-user cache folder."""
+"""Atomic writes, locks between processes, and the per-user cache folder."""
 
 import contextlib
 import json
@@ -15,18 +15,18 @@ from nst_jax.errors import UserError
 
 
 def cache_dir() -> Path:
-    """The per-user cache folder: `NST_JAX_CACHE` if set, else the platform's own place."""
+    """The per-user cache folder: `NST_JAX_CACHE` if set, else the platform's default."""
     return Path(os.environ.get("NST_JAX_CACHE") or platformdirs.user_cache_dir("nst_jax"))
 
 
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on a clean exit it becomes `path`, else it is removed.
+    """Yield a temporary path next to `path`; it is renamed to `path` on success and deleted on error.
 
-    The bytes are flushed to disk before the rename, so a crash leaves the old file or the new one.
+    The data is flushed to disk before the rename, so a crash leaves either the old file or the new one.
 
     Raises:
-        UserError: the folder cannot be made or written to, or the disk is full.
+        UserError: the folder cannot be created or written to, or the disk is full.
     """
     target = Path(path)
     temporary: Path | None = None
@@ -38,7 +38,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_umask())  # mkstemp gives access to the owner only
         temporary.replace(target)
     except OSError as error:
         raise cannot_write(target, error) from error
@@ -60,9 +60,10 @@ def write_json(path: str | os.PathLike[str], values: Any) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock on the file `path`, which stays behind empty; wait while another process holds it.
+    """Hold an exclusive lock on the file `path`; wait while another process holds it.
 
-    The operating system drops the lock when its holder dies. A file system without locks gives none.
+    The empty lock file is not deleted afterwards. The operating system releases the lock if its holder dies.
+    On a file system without locks, the block runs unlocked.
 
     Raises:
         UserError: the file cannot be created.
@@ -77,21 +78,21 @@ def locked(path: Path) -> Iterator[None]:
             try:
                 lock.acquire(timeout=0)
             except Timeout:
-                logging.warning("waiting for another process that holds %s", path)
+                logging.warning("waiting for another process to release %s", path)
                 lock.acquire()
         except NotImplementedError:
-            pass  # two processes at once are rare there
+            pass  # no locks on this file system; two processes at once are unlikely
         except OSError as error:
             raise cannot_write(path, error) from error
         yield
 
 
 def cannot_write(path: str | os.PathLike[str], error: OSError) -> UserError:
-    """The user's side of a failed write: which file, and why."""
+    """The `UserError` for a failed write, with the file and the cause."""
     return UserError(f"cannot write {path}: {error.strerror or error}")
 
 
 def _umask() -> int:
-    mask = os.umask(0)
+    mask = os.umask(0)  # the umask can only be read by setting it
     os.umask(mask)
     return mask

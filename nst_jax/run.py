@@ -16,12 +16,12 @@ from nst_jax.transfer.session import Session
 
 USAGE = """python -m nst_jax.run --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume]
 
-Paints the content of one picture in the style of another, as the config says. See configs/gatys.py."""
+Renders the content of one picture in the style of another, as set in a config file. See configs/gatys.py."""
 EXAMPLE = "configs/gatys.py"
 
 
 def main(argv: list[str]) -> int:
-    """Run the job that the flags in `argv` name; returns the exit status."""
+    """Run the style transfer given by the flags in `argv` and return the exit status."""
     values = _parse(argv)
     folder = _folder(values)
     if values.resume and folder.finished():
@@ -35,8 +35,8 @@ def main(argv: list[str]) -> int:
     result = folder.path / "result.png"
     if outcome.status == "diverged":
         raise UserError(
-            f"optimizer.learning_rate: the loss is not finite after step {outcome.steps}, even with "
-            f"smaller steps than {job.config.optimizer.learning_rate}; the best image is in {result}"
+            f"optimizer.learning_rate: the loss is not finite after step {outcome.steps}, even with learning "
+            f"rates below {job.config.optimizer.learning_rate}; the best image so far is in {result}"
         )
     print(
         f"{outcome.status}: {result}, {outcome.steps} steps, {outcome.evaluations} evaluations, "
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
 
 
 def _paint(session: Session, job: Job, folder: RunFolder) -> Outcome:
-    """Paint with a progress bar, from the folder's checkpoint if it has one, until the end or Ctrl-C."""
+    """Run with a progress bar, from the folder's checkpoint if there is one, to the end or until Ctrl-C."""
     saved = folder.load_checkpoint(job.identity())
     with CtrlC() as ctrl_c, Progress(job.config) as progress:
 
@@ -66,7 +66,7 @@ def _parse(argv: list[str]) -> flags.FlagValues:
 
 
 def _folder(values: flags.FlagValues) -> RunFolder:
-    """The run folder with its config: from --config, or what a resumed folder holds; they must agree."""
+    """The run folder and its config, from --config or from the folder to resume; the two must agree."""
     if values.resume and values.workdir is None:
         raise UserError("--resume: name the run folder with --workdir")
     if values.resume and values["config"].value is None:

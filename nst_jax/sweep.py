@@ -13,14 +13,14 @@ from nst_jax.sweeps.sweep_folder import Sweep
 
 USAGE = """python -m nst_jax.sweep --config=FILE [--vary=FIELD=VALUE,VALUE ...] [--workdir=FOLDER] [--resume]
 
-Paints every run that the config's `sweep(add)` adds, or every combination of the values that --vary gives;
-runs that agree in shape and network share one compiled program. See configs/sweeps/. The folder gets a run
-folder for each, and sheet.png, table.csv, index.html and sweep.json."""
+Performs every run that the config's `sweep(add)` adds, or every combination of the --vary values. Runs with
+the same shapes and network share one compiled program. The sweep folder contains one run folder per run, plus
+sheet.png, table.csv, index.html and sweep.json. See configs/sweeps/ for examples."""
 EXAMPLE = "configs/sweeps/gatys2015_fig3.py"
 
 
 def main(argv: list[str]) -> int:
-    """Run the sweep that the flags in `argv` name; returns the exit status."""
+    """Run the sweep given by the flags in `argv` and return the exit status."""
     values = parse_flags(argv)
     sweep = open_sweep(values)
     cli.use_compilation_cache()
@@ -33,26 +33,26 @@ def main(argv: list[str]) -> int:
 
 
 def parse_flags(argv: list[str]) -> flags.FlagValues:
-    """The flags in `argv`."""
+    """Parse the flags in `argv`."""
     values = flags.FlagValues()
     cli.define_resumable(values, argv)
     flags.DEFINE_multi_string(
         "vary",
         [],
-        "field=value,value: run with each; if given more than once, every combination",
+        "field=value,value: one run per value; if repeated, one run per combination of values",
         flag_values=values,
     )
     flags.DEFINE_integer(
-        "batch", None, "runs painted together; default: what fits the memory", 1, flag_values=values
+        "batch", None, "runs computed together; default: as many as fit in memory", 1, flag_values=values
     )
     cli.parse(values, argv, USAGE)
     return values
 
 
 def open_sweep(values: flags.FlagValues) -> Sweep:
-    """The sweep that the flags describe, or the one that a resumed folder holds; they must agree."""
+    """The sweep given by the flags, or the one in the folder to resume; the two must agree."""
     if values.resume and values.workdir is None:
-        raise UserError("--resume: name the sweep's folder with --workdir")
+        raise UserError("--resume: name the sweep folder with --workdir")
     if values.resume and values["config"].value is None:
         return Sweep.load(Path(values.workdir))
     base = cli.config_value(values, EXAMPLE)

@@ -1,14 +1,16 @@
-"""How fast, how large, and against PyTorch: two tables and benchmark.json.
+"""Benchmark of time and memory, compared with PyTorch: prints two tables and writes benchmark.json.
 
     python scripts/benchmark.py --config=configs/gatys.py [--config.FIELD=VALUE ...]
         [--sizes=128,256,512] [--networks=slim=auto,vgg19=random] [--losses=256] [--fast=configs/fast.py]
 
-Per evaluation, one loss and gradient: ours inside the compiled loop with all that the optimiser adds,
-PyTorch's alone, in its faster memory format. Each measurement is a process of its own, ours and theirs in
-turns, on the same pictures, weights, threads and objective, whose values are compared first. Memory is a
-process's peak, the runtime included. The first step counts from pictures and weights in memory; cold is
-with an empty cache of programs. `--losses` are the sizes of the second table: the seconds until the loss
-that PyTorch's L-BFGS has after 300 evaluations, ours with the optimiser and scales of `--fast`.
+The first table is per evaluation, that is, one loss and gradient: for nst_jax inside the compiled loop,
+including the optimiser; for PyTorch alone, in the faster of two memory formats. Every measurement is a
+separate process, alternating between the two, with the same pictures, weights, threads and objective, whose
+values must agree. Memory is the peak of the process, including the runtime. The first step is timed from
+pictures and weights in memory; `cold` is with an empty compilation cache.
+
+The second table, at the sizes `--losses`, is a race: the seconds that nst_jax, with the optimiser and scales
+of `--fast`, needs to reach the loss of PyTorch's L-BFGS after 300 evaluations.
 """
 
 import dataclasses
@@ -30,23 +32,23 @@ from nst_jax import config as configs
 from nst_jax.config import Config
 
 WORKERS = {side: Path(__file__).with_name(f"benchmark_{side}.py") for side in ("jax", "torch")}
-TOLERANCE = 1e-4  # relative, between the two sides' losses
-TURNS = 3  # measurements within a process
+TOLERANCE = 1e-4  # relative difference between the losses of both sides
+TURNS = 3  # measurements per process
 
 
 def main(argv: list[str]) -> int:
-    """Measure, print, write."""
+    """Run all measurements, and print and write the results."""
     values = flags.FlagValues()
     cli.define_config(values, argv)
     flags.DEFINE_list("sizes", ["128", "256", "512"], "longer sides, pixels", flag_values=values)
     flags.DEFINE_list("networks", ["slim=auto", "vgg19=random"], "ARCH=WEIGHTS", flag_values=values)
-    flags.DEFINE_list("losses", [], "sizes of the race to a loss", flag_values=values)
-    flags.DEFINE_list("starts", ["noise", "content"], "where the race begins", flag_values=values)
-    flags.DEFINE_string("fast", "configs/fast.py", "whose optimiser races", flag_values=values)
+    flags.DEFINE_list("losses", [], "sizes for the race to a loss, pixels", flag_values=values)
+    flags.DEFINE_list("starts", ["noise", "content"], "initial images of the race", flag_values=values)
+    flags.DEFINE_string("fast", "configs/fast.py", "config with the race's optimiser", flag_values=values)
     flags.DEFINE_integer("rounds", 3, "processes per measurement", lower_bound=1, flag_values=values)
-    flags.DEFINE_integer("evaluations", 5, "steps of one timing", lower_bound=1, flag_values=values)
-    flags.DEFINE_integer("budget", 300, "PyTorch's evaluations in the race", 2, flag_values=values)
-    flags.DEFINE_string("workdir", "runs/benchmark", "where benchmark.json goes", flag_values=values)
+    flags.DEFINE_integer("evaluations", 5, "evaluations per timing", lower_bound=1, flag_values=values)
+    flags.DEFINE_integer("budget", 300, "evaluations of PyTorch in the race", 2, flag_values=values)
+    flags.DEFINE_string("workdir", "runs/benchmark", "output folder", flag_values=values)
     cli.parse(values, argv, __doc__)
     base = configs.from_dict(cli.config_value(values, "configs/gatys.py"))
     networks = [(arch, weights) for arch, _, weights in (item.partition("=") for item in values.networks)]
@@ -73,16 +75,16 @@ def main(argv: list[str]) -> int:
 
 
 class Bench:
-    """Runs the workers, each in a process of its own, one after the other."""
+    """Runs the workers one after another, each in a separate process."""
 
     def __init__(self, folder: Path, rounds: int, evaluations: int, budget: int):
-        """Keep what passes between them in `folder`."""
+        """Use `folder` for the files that are exchanged with the workers."""
         self.folder, self.rounds, self.count, self.budget = folder, rounds, evaluations, budget
         self.against_torch = util.find_spec("torch") is not None
         self.cache = folder / "cache"
 
     def evaluations(self, config: Config) -> dict[str, Any]:
-        """A row of the first table."""
+        """Return a row of the first table."""
         row = self._inputs(config)
         sides: dict[str, list[dict[str, Any]]] = (
             {"jax": [], "torch": []} if self.against_torch else {"jax": []}
@@ -97,22 +99,22 @@ class Bench:
         return row | {side: summary(runs) for side, runs in sides.items()}
 
     def race(self, config: Config, fast: Config) -> dict[str, Any]:
-        """A row of the second table."""
+        """Return a row of the second table."""
         row = self._inputs(config) | {"start": config.init}
         theirs = self._run("torch", config, "losses", evaluations=self.budget)
-        ours = dataclasses.replace(config, optimizer=fast.optimizer, scales=fast.scales)
-        found = self._run("jax", ours, "losses", target=theirs["best"], most_steps=self.budget)
-        _agree(found["first_loss"], theirs["losses"][0])
-        ratio = found["seconds"] / theirs["seconds"][-1]
-        return row | {"target": theirs["best"], "jax": found, "torch": theirs, "ratio": ratio}
+        raced = dataclasses.replace(config, optimizer=fast.optimizer, scales=fast.scales)
+        ours = self._run("jax", raced, "losses", target=theirs["best"], most_steps=self.budget)
+        _agree(ours["first_loss"], theirs["losses"][0])
+        ratio = ours["seconds"] / theirs["seconds"][-1]
+        return row | {"target": theirs["best"], "jax": ours, "torch": theirs, "ratio": ratio}
 
     def _inputs(self, config: Config) -> dict[str, Any]:
-        """Write what both sides read; what is known of the row before anything is timed."""
-        about = {"arch": config.network.arch, "size": config.size}
-        return about | self._run("jax", config, "inputs")
+        """Write the inputs of both sides; return the part of a row that needs no timing."""
+        row = {"arch": config.network.arch, "size": config.size}
+        return row | self._run("jax", config, "inputs")
 
     def _run(self, side: str, config: Config, kind: str, **task: Any) -> dict[str, Any]:
-        """The last line of a worker's output, which is its result."""
+        """Run a worker, and return its result, the last line of its output."""
         file = self.folder / "task.json"
         inputs, threads = str(self.folder / "inputs.npz"), len(os.sched_getaffinity(0))
         common = {"kind": kind, "inputs": inputs, "threads": threads, "config": configs.to_dict(config)}
@@ -135,7 +137,7 @@ def _with(base: Config, arch: str, weights: str, size: int, **fields: Any) -> Co
 
 
 def _fast(path: str) -> Config:
-    """The config of the file `path`, whose optimiser and scales race."""
+    """Load the config file `path`."""
     values = flags.FlagValues()
     cli.define_config(values, ["", f"--config={path}"])
     values(["", f"--config={path}"])
@@ -143,9 +145,9 @@ def _fast(path: str) -> Config:
 
 
 def _agree(*losses: float) -> None:
-    """Stop where the two sides do not compute the same objective."""
+    """Raise if the two sides do not compute the same objective."""
     if not np.allclose(losses, losses[0], rtol=TOLERANCE, atol=0):
-        raise RuntimeError(f"the two sides' losses of the same picture differ: {losses}")
+        raise RuntimeError(f"the losses of the two sides differ for the same picture: {losses}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""nst_jax's side of scripts/benchmark.py, which runs this file in a process of its own.
+"""The nst_jax worker of scripts/benchmark.py, which runs this file in a separate process.
 
     python scripts/benchmark_jax.py TASK.json
 
-Prints one line of JSON. What it times is the package's own compiled loop, line search and all.
+Prints one line of JSON. It times the compiled loop of the package, including the line search.
 """
 
 import json
@@ -25,12 +25,12 @@ from nst_jax.runs.machine import peak_memory_bytes
 from nst_jax.transfer.job import Job, prepare
 from nst_jax.transfer.session import Session
 
-PEAK_SIDE = 3072  # of the square matrices whose product gives the machine's peak
+PEAK_SIDE = 3072  # side of the square matrices whose product measures the machine's peak
 PEAK_TRIES = 5
 
 
 def main() -> None:
-    """Do the task."""
+    """Run the task in the file named on the command line."""
     task = json.loads(Path(sys.argv[1]).read_text())
     cli.use_compilation_cache()
     job = prepare(configs.from_dict(task["config"]))
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def write_inputs(job: Job, task: dict[str, Any]) -> dict[str, Any]:
-    """Write what the other side needs, so that both have the same bits; count the arithmetic."""
+    """Write the inputs of the other side, so that both use the same bits; count operations."""
     config = job.config
     (height, width), style = job.sizes_at(1.0)
     order = job.network.layers[: job.network.layers.index(config.active_layers()[-1]) + 1]
@@ -75,10 +75,10 @@ def write_inputs(job: Job, task: dict[str, Any]) -> dict[str, Any]:
 
 
 def count_operations(job: Job, height: int, width: int) -> float:
-    """Multiplications and additions of one loss and gradient, done directly.
+    """Count the multiplications and additions of one loss and gradient, with direct convolutions.
 
-    Forward, a convolution takes 18 of them per weight and position; the gradient of its input takes as many.
-    A Gram matrix takes 2 per entry and position; the gradient as many.
+    A convolution takes 2 per weight and position, and the gradient of its input takes as many. A Gram matrix
+    takes 2 per entry and position, and its gradient as many.
     """
     style, last = job.config.active_style(), job.config.active_layers()[-1]
     total, layers = 0.0, job.network.geometry
@@ -92,11 +92,11 @@ def count_operations(job: Job, height: int, width: int) -> float:
 
 
 def measure_peak() -> float:
-    """Operations per second of a large float32 matrix product: the best of a few tries."""
+    """Return the operations per second of a large float32 matrix product, the best of several tries."""
     matrix = jnp.ones((PEAK_SIDE, PEAK_SIDE), jnp.float32)
     product = jax.jit(lambda a: jnp.matmul(a, a, precision=jax.lax.Precision.HIGHEST))
     best = float("inf")
-    for _ in range(PEAK_TRIES + 1):  # the first compiles
+    for _ in range(PEAK_TRIES + 1):  # the first one includes compilation
         began = time.perf_counter()
         product(matrix).block_until_ready()
         best = min(best, time.perf_counter() - began)
@@ -104,7 +104,7 @@ def measure_peak() -> float:
 
 
 def measure_evaluations(job: Job, task: dict[str, Any]) -> dict[str, Any]:
-    """Seconds per loss and gradient inside the compiled loop, `rounds` times, and until the first step."""
+    """Measure the seconds per evaluation inside the compiled loop, `rounds` times, and to the first step."""
     baseline = peak_memory_bytes()
     began = time.perf_counter()
     session = Session([job])
@@ -128,22 +128,22 @@ def measure_evaluations(job: Job, task: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure_losses(job: Job, task: dict[str, Any]) -> dict[str, Any]:
-    """Descend through the config's scales until the loss at full size is `target`, or for `most_steps` there.
+    """Optimise through all scales until the loss at full size reaches `target`, or for `most_steps` there.
 
-    `seconds` begin with pictures and weights in memory, and include loading programs from the cache.
-    `full_evaluations` counts each by its share of the full size's pixels.
+    `seconds` count from pictures and weights in memory, and include loading programs from the cache.
+    `full_evaluations` weights each evaluation by its number of pixels relative to the full size.
     """
     session = Session([job])
     first = session.begin([job], 1.0, job.initial_image(1.0)[np.newaxis]).look()
-    descend(job, task)  # fills the cache of programs
+    descend(job, task)  # fills the compilation cache
     jax.clear_caches()
     began = time.perf_counter()
-    found = descend(job, task)
-    return found | {"seconds": time.perf_counter() - began, "first_loss": float(first.value[0])}
+    result = descend(job, task)
+    return result | {"seconds": time.perf_counter() - began, "first_loss": float(first.value[0])}
 
 
 def descend(job: Job, task: dict[str, Any]) -> dict[str, Any]:
-    """As `nst_jax.transfer.painting` does it, without its records; at full size it ends at `target`."""
+    """Optimise like `nst_jax.transfer.painting`, but without records; at full size, stop at `target`."""
     session = Session([job])
     image: np.ndarray | None = None
     evaluations = 0.0
@@ -152,10 +152,10 @@ def descend(job: Job, task: dict[str, Any]) -> dict[str, Any]:
         if image is not None:
             start = images.resize(image, *start.shape[1:3])
         loop = session.begin([job], scale, start[np.newaxis])
-        unreached = partial(_above, task["target"] if scale == 1.0 else -np.inf)
+        watch = partial(_above, task["target"] if scale == 1.0 else -np.inf)
         steps = task["most_steps"] if scale == 1.0 else job.config.optimizer.steps
         for stop in range(1, steps + 1):
-            if not loop.run_to(stop, unreached):
+            if not loop.run_to(stop, watch):
                 break
         look, image = loop.look(), np.asarray(loop.state.image[0])
         evaluations += int(look.evaluations[0]) * scale**2

@@ -1,4 +1,4 @@
-"""What scripts/benchmark.py measured, in Markdown, and the laws by which it grows."""
+"""Markdown tables of the results of scripts/benchmark.py, and power laws of their growth."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ MIB = 2.0**20
 
 
 def machine() -> dict[str, Any]:
-    """The processor, and how many of its cores this process may use."""
+    """Return the processor's name, and how many of its cores this process may use."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -20,7 +20,7 @@ def machine() -> dict[str, Any]:
 
 
 def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """All runs of one side: the median and the extremes of their timings, the most memory."""
+    """Summarise all runs of one side: median and extremes of the timings, and peak memory."""
     seconds = np.concatenate([run["seconds"] for run in runs])
     return {
         "seconds": float(np.median(seconds)),
@@ -33,29 +33,29 @@ def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def growth(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """`power` of the pixels with which time, and memory beyond the runtime's, grow; by network and side."""
-    found = []
+    """Fit the powers of the pixels by which time, and memory without the runtime's, grow."""
+    laws = []
     for arch in dict.fromkeys(row["arch"] for row in rows):
-        mine = [row for row in rows if row["arch"] == arch]
         for side in ("jax", "torch"):
-            sides = [row[side] for row in mine if side in row]
-            pixels = np.array([row["pixels"] for row in mine if side in row], float)
+            used = [row for row in rows if row["arch"] == arch and side in row]
+            pixels = np.array([row["pixels"] for row in used], float)
             if len(set(pixels)) < 2:
                 continue
-            seconds = np.array([one["seconds"] for one in sides])
-            memory = np.array([one["peak_memory"] - one["baseline_memory"] for one in sides], float)
+            measured = [row[side] for row in used]
+            seconds = np.array([entry["seconds"] for entry in measured])
+            memory = np.array([entry["peak_memory"] - entry["baseline_memory"] for entry in measured], float)
             powers = {"time": _power(pixels, seconds), "memory": _power(pixels, memory)}
-            found.append({"arch": arch, "side": side, **powers})
-    return found
+            laws.append({"arch": arch, "side": side, **powers})
+    return laws
 
 
 def _power(pixels: np.ndarray, amounts: np.ndarray) -> float:
-    """b of the law a * pixels^b nearest to `amounts` in the logarithm."""
+    """Return b of the law a * pixels^b, fitted to `amounts` by least squares in the logarithm."""
     return float(np.polyfit(np.log(pixels), np.log(np.maximum(amounts, 1e-9)), 1)[0])
 
 
 def report(measured: dict[str, Any]) -> str:
-    """Everything in Markdown."""
+    """Format all results as Markdown."""
     rows, races = measured["evaluations"], measured["losses"]
     parts = [_head(measured)] + ([_evaluations(rows, measured["against_torch"])] if rows else [])
     parts += [f"- {_law(law)}" for law in measured["growth"]]
@@ -63,15 +63,15 @@ def report(measured: dict[str, Any]) -> str:
 
 
 def _head(measured: dict[str, Any]) -> str:
-    about = measured["machine"]
+    hardware = measured["machine"]
     rows = measured["evaluations"] or measured["losses"]
     peak = np.median([row["peak"] for row in rows]) / 1e9 if rows else float("nan")
     lines = [
-        f"{about['cpu']}, {about['cores']} cores; {rows[0]['device'] if rows else ''}; "
+        f"{hardware['cpu']}, {hardware['cores']} cores; {rows[0]['device'] if rows else ''}; "
         f"matrix products reach {peak:.0f} GFLOP/s",
     ]
     if not measured["against_torch"]:
-        lines.append("PyTorch is not installed: no rows of it.")
+        lines.append("PyTorch is not installed, so it is not measured.")
     return "\n".join(lines) + "\n"
 
 
@@ -106,9 +106,9 @@ def _races(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _law(law: dict[str, Any]) -> str:
-    who = {"jax": "nst_jax", "torch": "PyTorch"}[law["side"]]
+    library = {"jax": "nst_jax", "torch": "PyTorch"}[law["side"]]
     time, memory = law["time"], law["memory"]
-    return f"{law['arch']}, {who}: time grows as pixels^{time:.2f}, memory as pixels^{memory:.2f}"
+    return f"{law['arch']}, {library}: time grows as pixels^{time:.2f}, memory as pixels^{memory:.2f}"
 
 
 def _line(cells: Sequence[Any]) -> str:

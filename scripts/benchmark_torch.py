@@ -1,9 +1,10 @@
-"""PyTorch's side of scripts/benchmark.py, which runs this file in a process of its own.
+"""The PyTorch worker of scripts/benchmark.py, which runs this file in a separate process.
 
     python scripts/benchmark_torch.py TASK.json
 
-The task names a .npz with the pictures, the network and the weights of the terms, as the other side wrote it.
-Prints one line of JSON. The objective is written here from the papers; benchmark.py compares its values.
+The task names an .npz file with the pictures, the network and the loss weights, written by the other side.
+Prints one line of JSON. The objective is an independent implementation of the papers; benchmark.py compares
+its values.
 """
 
 import json
@@ -22,7 +23,7 @@ SEARCHES = (None, "strong_wolfe")
 
 
 def main() -> None:
-    """Do the task."""
+    """Run the task in the file named on the command line."""
     with open(sys.argv[1]) as file:
         task = json.load(file)
     torch.set_num_threads(task["threads"])
@@ -36,22 +37,22 @@ def main() -> None:
 
 
 def measure_evaluations(objective: "Objective", task: dict[str, Any]) -> dict[str, Any]:
-    """Seconds per loss and gradient: `rounds` measurements in the faster of the two memory formats."""
+    """Measure the seconds per evaluation `rounds` times, in the faster of the two memory formats."""
     settings = {name: (objective.channels(layout), layout) for name, layout in FORMATS.items()}
-    found: dict[str, list[float]] = {name: [] for name in settings}
+    timings: dict[str, list[float]] = {name: [] for name in settings}
     baseline = peak_memory()
     value = 0.0
     for _ in range(task["rounds"]):
         for name, (evaluate, layout) in settings.items():
             image = objective.start.clone(memory_format=layout)
-            value = evaluate(image)[0].item()  # warm
+            value = evaluate(image)[0].item()  # warm-up
             began = time.perf_counter()
             for _ in range(task["evaluations"]):
                 evaluate(image)[0].item()
-            found[name].append((time.perf_counter() - began) / task["evaluations"])
-    best = min(found, key=lambda name: np.median(found[name]).item())
+            timings[name].append((time.perf_counter() - began) / task["evaluations"])
+    best = min(timings, key=lambda name: np.median(timings[name]).item())
     return {
-        "seconds": found[best],
+        "seconds": timings[best],
         "setting": best,
         "loss": value,
         "baseline_memory": baseline,
@@ -60,7 +61,7 @@ def measure_evaluations(objective: "Objective", task: dict[str, Any]) -> dict[st
 
 
 def measure_losses(objective: "Objective", task: dict[str, Any]) -> dict[str, Any]:
-    """`torch.optim.LBFGS` for `evaluations` evaluations, by the better line search: its losses and times."""
+    """Run `torch.optim.LBFGS` for `evaluations`; return losses and times with the better line search."""
     runs: dict[str, dict[str, Any]] = {}
     for search in SEARCHES:
         losses, seconds = descend(objective, task["evaluations"], search)
@@ -70,9 +71,9 @@ def measure_losses(objective: "Objective", task: dict[str, Any]) -> dict[str, An
 
 
 def descend(objective: "Objective", evaluations: int, search: str | None) -> tuple[list[float], list[float]]:
-    """Losses in order of evaluation, and the seconds at which they were known."""
+    """Return the loss of each evaluation, and the seconds until then."""
     evaluate = objective.channels(torch.channels_last)
-    # Its first step is a gradient of length 1 in the variable's own units, so these are the usual 0 to 255.
+    # The length of its first step depends on the units of the variable; the usual ones are 0 to 255.
     image = (objective.start * 255).requires_grad_(True)
     losses: list[float] = []
     seconds: list[float] = []
@@ -101,7 +102,7 @@ class Objective:
     """J(G) of Gatys et al. 2015, and its gradient, with targets from the two pictures."""
 
     def __init__(self, inputs: Any, device: torch.device):
-        """Read what the other side wrote."""
+        """Read the inputs that the other side wrote."""
         self.about = json.loads(str(inputs["about"]))
         self.device = device
         self.start, self.content, self.style = (
@@ -125,7 +126,7 @@ class Objective:
     def channels(
         self, layout: torch.memory_format
     ) -> Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
-        """`evaluate(image)`, the loss and its gradient, with all that is held in this memory format."""
+        """Return `evaluate(image)`, the loss and its gradient, for tensors in this memory format."""
         kernels = {layer: kernel.contiguous(memory_format=layout) for layer, kernel in self.kernels.items()}
 
         def evaluate(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -136,22 +137,22 @@ class Objective:
         return evaluate
 
     def total(self, image: torch.Tensor, kernels: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Alpha * content + beta * style."""
+        """Return alpha * content + beta * style."""
         F, about = self.activations(image, kernels), self.about
         total = torch.zeros((), device=self.device)
         for layer, weight in about["content"].items():
             total = total + about["alpha"] * weight * 0.5 * (F[layer] - self.P[layer]).square().sum()
         for layer, weight in about["style"].items():
             A = self.A[layer]
-            off = (gram(F[layer]) - A).square().sum() / (4 * A.shape[0] ** 2)
-            total = total + about["beta"] * weight * off
+            distance = (gram(F[layer]) - A).square().sum() / (4 * A.shape[0] ** 2)
+            total = total + about["beta"] * weight * distance
         return total
 
     def activations(self, image: torch.Tensor, kernels: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """{layer: "1 n h w"} of the layers that count."""
+        """Return the activations "1 n h w" of the content and style layers."""
         x = image.flip(1) if self.about["channels"] == "bgr" else image
         x = (x * self.about["scale"] - self.mean) / self.std
-        found = {}
+        outputs = {}
         for layer in self.about["order"]:
             if layer.startswith("pool"):
                 x = (
@@ -161,22 +162,22 @@ class Objective:
                 )
             else:
                 x = functional.relu(functional.conv2d(x, kernels[layer], self.biases[layer], padding=1))
-            found[layer] = x
-        return {layer: found[layer] for layer in {**self.about["content"], **self.about["style"]}}
+            outputs[layer] = x
+        return {layer: outputs[layer] for layer in {**self.about["content"], **self.about["style"]}}
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
 
 def gram(F: torch.Tensor) -> torch.Tensor:
-    """F F^T / m, for one "1 n h w"."""
-    # A view where channels are last, so that no copy is made.
+    """Return F F^T / m for one activation "1 n h w"."""
+    # In the channels_last format this is a view, so no copy is made.
     rows = F.permute(0, 2, 3, 1).reshape(-1, F.shape[1])
     return rows.T @ rows / rows.shape[0]
 
 
 def peak_memory() -> int:
-    """The most bytes held so far, by the card or else by this process."""
+    """Return the peak memory in bytes so far, of the GPU or else of this process."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     unit = 1 if sys.platform == "darwin" else 1024

@@ -1,6 +1,6 @@
-"""The paint box of `paint_samples.py`: noise, palettes, bristled strokes and their relief.
+"""Painting tools for `paint_samples.py`: noise, palettes, strokes with bristles, and relief.
 
-A picture here is float, `h w 3`, in [0, 1]; a field is `h w`; points are (x, y) in pixels.
+A picture here is float, "h w 3", in [0, 1]; a field is "h w"; points are (x, y) in pixels.
 """
 
 from collections.abc import Sequence
@@ -17,28 +17,28 @@ Picture = Float[np.ndarray, "h w 3"]
 Points = Float[np.ndarray, "*n 2"]
 
 SUPERSAMPLING = 2
-_LIGHT = np.array([-0.6, -0.8])  # From the upper left, as in most studios.
+_LIGHT = np.array([-0.6, -0.8])  # from the upper left
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One pass over the canvas: strokes of one size, in pixels of the finished picture."""
+    """One pass over the canvas, with strokes of one size, in pixels of the finished picture."""
 
     width: float
     length: float
-    coverage: float  # Strokes per stroke's own area.
-    colour_spread: float = 0.1  # How much the strokes differ from what they depict.
+    coverage: float  # total area of all strokes relative to the canvas
+    colour_spread: float = 0.1  # variation of the strokes' colours around the subject's
     bristle_contrast: float = 0.12
 
 
 def grid(height: int, width: int) -> tuple[Field, Field]:
-    """The fields x in [0, width/height] and y in [0, 1]: units of the picture's height."""
+    """Return the fields x in [0, width/height] and y in [0, 1], in units of the picture's height."""
     y, x = np.mgrid[0:height, 0:width] / height
     return x, y
 
 
 def clouds(shape: tuple[int, int], size: float, rng: np.random.Generator, octaves: int = 4) -> Field:
-    """Fractal noise in [0, 1] whose largest features are about `size` pixels."""
+    """Return fractal noise in [0, 1] whose largest features are about `size` pixels."""
     total = np.zeros(shape)
     for octave in range(octaves):
         layer = fourier_gaussian(np.fft.rfft2(rng.standard_normal(shape)), size / 2**octave, shape[1])
@@ -48,33 +48,33 @@ def clouds(shape: tuple[int, int], size: float, rng: np.random.Generator, octave
 
 
 def palette(values: Field, colours: Sequence[str]) -> Picture:
-    """Colours ('#rrggbb') spread evenly over [0, 1], blended linearly."""
+    """Map values in [0, 1] to evenly spaced colours ('#rrggbb'), interpolated linearly."""
     stops = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in colours])
     at = np.linspace(0, 1, len(colours))
     return np.stack([np.interp(values, at, stops[:, c]) for c in range(3)], axis=-1)
 
 
 def mix(below: Picture, above: Picture, amount: Field) -> Picture:
-    """`above` over `below`, `amount` of it."""
+    """Blend `above` over `below`, with opacity `amount`."""
     weight = np.clip(amount, 0, 1)[..., np.newaxis]
     return below * (1 - weight) + above * weight
 
 
 def smoothstep(values: Field, low: float, high: float) -> Field:
-    """0 below `low`, 1 above `high`, an S between."""
+    """Return 0 below `low`, 1 above `high`, and a smooth S-shaped transition in between."""
     t = np.clip((values - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def sample(field: np.ndarray, points: Points) -> np.ndarray:
-    """The field's value at each point, the nearest inside where the point lies outside."""
+    """Sample the field at each point; points outside take the value of the nearest border pixel."""
     x = np.clip(points[..., 0], 0, field.shape[1] - 1).astype(int)
     y = np.clip(points[..., 1], 0, field.shape[0] - 1).astype(int)
     return field[y, x]
 
 
 def along(angle: Field, starts: Points, length: np.ndarray, steps: int = 12) -> Float[np.ndarray, "n t 2"]:
-    """Paths of that length which follow the field of angles, their middles at `starts`."""
+    """Return paths of the given length that follow the field of angles, centred at `starts`."""
     stride = length / steps
     halves = []
     for sign in (-1, 1):
@@ -88,7 +88,7 @@ def along(angle: Field, starts: Points, length: np.ndarray, steps: int = 12) -> 
 
 
 def along_levels(field: Field) -> Field:
-    """The angle of the field's level lines."""
+    """Return the angle of the field's level lines."""
     slope_y, slope_x = np.gradient(field)
     return np.arctan2(-slope_x, slope_y)
 
@@ -96,11 +96,11 @@ def along_levels(field: Field) -> Field:
 def paint(
     subject: Picture, angle: Field, layers: Sequence[Layer], rng: np.random.Generator, relief: float
 ) -> Picture:
-    """The subject in thick paint: layers of bristled strokes along `angle`, lit from the side."""
+    """Paint the subject with layers of thick strokes along `angle`, and light their relief from the side."""
     height, width = subject.shape[:2]
     size = (width * SUPERSAMPLING, height * SUPERSAMPLING)
     under = Image.fromarray(np.uint8(subject * 160)).resize(size)
-    under.putalpha(100)  # The alpha channel holds the height of the paint.
+    under.putalpha(100)  # the alpha channel holds the height of the paint
     draw = ImageDraw.Draw(under)
     for layer in layers:
         count = int(layer.coverage * height * width / (layer.width * layer.length))
@@ -117,7 +117,7 @@ def paint(
 def _broken_colours(
     subject: Picture, starts: Points, layer: Layer, rng: np.random.Generator
 ) -> Float[np.ndarray, "n 3"]:
-    """What the strokes depict, each a little brighter or darker, warmer or colder than it is."""
+    """Return the subject's colours at the strokes, with random variation in brightness and warmth."""
     nearby = starts + rng.normal(0, layer.width, starts.shape)
     colours = sample(subject, nearby)
     value = np.exp(rng.normal(0, 1.3 * layer.colour_spread, (len(starts), 1)))
@@ -132,7 +132,7 @@ def _stroke(
     layer: Layer,
     rng: np.random.Generator,
 ) -> None:
-    """One stroke: bristles side by side, each with its own start, end, shade and height."""
+    """Draw one stroke: parallel bristles, each with its own start, end, shade and height."""
     bristles = max(3, round(layer.width / 1.1))
     tangent = np.gradient(path, axis=0)
     normal = tangent[:, ::-1] * [-1, 1] / (np.linalg.norm(tangent, axis=1, keepdims=True) + 1e-9)
@@ -143,7 +143,7 @@ def _stroke(
     for offset, shade, end in zip(offsets, shades, ends, strict=True):
         line = (path + normal * taper * offset * layer.width) * SUPERSAMPLING
         line = line[int(end) : len(line) - int(end * rng.uniform(0.3, 1))]
-        height = 120 + 300 * shade + 110 * abs(offset)  # Paint is pushed to the stroke's rims.
+        height = 120 + 300 * shade + 110 * abs(offset)  # paint is pushed to the edges of the stroke
         rgb = np.clip(colour * (1 + shade) + 0.12 * shade, 0, 1) * 255
         fill = (*(int(c) for c in rgb), int(np.clip(height, 0, 255)))
         draw.line([tuple(p) for p in line], fill=fill, width=round(1.7 * SUPERSAMPLING))
@@ -154,7 +154,7 @@ def ink(
     strokes: Sequence[tuple[Points, float, float]],
     rng: np.random.Generator,
 ) -> Field:
-    """How dark a half-dry brush leaves the paper, from strokes of (path, width, darkness)."""
+    """Return the darkness that strokes of a half-dry brush, (path, width, darkness), leave on paper."""
     canvas = Image.new("L", (shape[1], shape[0]))
     draw = ImageDraw.Draw(canvas)
     for path, width, darkness in sorted(strokes, key=lambda stroke: stroke[2]):
@@ -170,7 +170,7 @@ def ink(
 
 
 def lit(colours: Picture, height: Field, strength: float) -> Picture:
-    """The colours as a relief of that height shows them under a light from the upper left."""
+    """Shade the colours as a relief of the given height, lit from the upper left."""
     smooth = gaussian_filter(height, 0.6)
     slope_y, slope_x = np.gradient(smooth)
     shade = strength * (slope_x * _LIGHT[0] + slope_y * _LIGHT[1]) * -1
@@ -179,20 +179,20 @@ def lit(colours: Picture, height: Field, strength: float) -> Picture:
 
 
 def cells(seeds: Points, x: Field, y: Field) -> tuple[np.ndarray, Field]:
-    """The seed each pixel is nearest to, and twice its distance from the border of that cell."""
+    """Return the nearest seed of each pixel, and twice the pixel's distance from the border of its cell."""
     distance, index = cKDTree(seeds).query(np.stack([x, y], axis=-1), k=2)
     apart = np.linalg.norm(seeds[index[..., 0]] - seeds[index[..., 1]], axis=-1)
     return index[..., 0], (distance[..., 1] ** 2 - distance[..., 0] ** 2) / apart
 
 
 def halved(picture: Picture) -> Picture:
-    """The picture at half its size, every four pixels averaged."""
+    """Return the picture at half its size; every 2 x 2 pixels are averaged."""
     height, width = picture.shape[0] // 2, picture.shape[1] // 2
     return picture.reshape(height, 2, width, 2, 3).mean(axis=(1, 3))
 
 
 def warped(picture: np.ndarray, dx: Field, dy: Field) -> np.ndarray:
-    """The picture (or field) seen through a shift of (dx, dy) pixels, bilinearly."""
+    """Displace the picture or field by (dx, dy) pixels, with bilinear interpolation."""
     y, x = np.mgrid[0 : picture.shape[0], 0 : picture.shape[1]].astype(float)
     planes = picture.reshape(*picture.shape[:2], -1)
     moved = [

@@ -1,9 +1,9 @@
-"""Teach a compact network what VGG-19 sees; see configs/distill.py for the commands.
+"""Distil VGG-19 into a compact network; see configs/distill.py for the commands.
 
     python scripts/distill.py --config=configs/distill.py --workdir=runs/slim [--resume]
 
-Writes student.safetensors, metrics.jsonl, config.json, the checkpoint that --resume continues from, and in
-progress/ weight files of the student as it was during the training.
+Writes student.safetensors, metrics.jsonl, config.json with the settings of every stage, a checkpoint from
+which --resume continues, and snapshots of the student during training in progress/.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any
 
 import jax
 import numpy as np
@@ -21,70 +21,99 @@ from nst_jax import cli, files
 from nst_jax.config import fields
 from nst_jax.distill import balance, crops, scaling, training
 from nst_jax.distill.settings import DistillSettings
-from nst_jax.distill.teachers import Taught, read_teachers
+from nst_jax.distill.teachers import TeacherArrays, read_teachers
+from nst_jax.errors import UserError
+from nst_jax.runs.folder import read_settings, require_same
+from nst_jax.runs.metrics import Metrics
 from nst_jax.weights import save
 
 EXAMPLE = "configs/distill.py"
-FIRST_IMAGES = 32  # images that the least-squares start is made from
-BALANCE_PHOTOS = 150  # training pictures that set the filters' scales, about
+# Settings that all stages share. Another seed or other folders would train on held-out pictures.
+COMMON = ("seed", "widths", "images")
+FIRST_IMAGES = 32  # images for the least-squares initialisation
+BALANCE_PHOTOS = 150  # approximate number of training pictures that set the filters' scales
 SCALE_PHOTOS = 16  # held-out photographs that set the layers' scales
-SIDE = 224  # pixels of both
+SIDE = 224  # of both, pixels
 
 
 def main(argv: list[str]) -> int:
-    """Read, train, export."""
+    """Read the data, train, and export the student."""
     values = flags.FlagValues()
     cli.define_resumable(values, argv)
     cli.parse(values, argv, __doc__ or "")
     logging.set_verbosity(logging.INFO)
+    if values.resume and values.workdir is None:
+        raise UserError("--resume: name the run folder with --workdir")
     settings = fields.from_config(DistillSettings, cli.config_value(values, EXAMPLE))
     workdir = cli.work_folder(values)
-    taught = read_teachers(Path(settings.teachers.shallow), Path(settings.teachers.deep))
-    chosen, held_out = crops.split(Path(settings.image_root), settings.images, settings.seed)
-    files.write_json(workdir / "config.json", dataclasses.asdict(settings))
-    pictures = [crops.decode(file) for file in chosen]
+    stages = all_stages(settings, workdir, values.resume)
+    teacher_arrays = read_teachers(Path(settings.teachers.shallow), Path(settings.teachers.deep))
+    training_files, held_out = crops.split(Path(settings.image_root), settings.images, settings.seed)
+    files.write_json(workdir / "config.json", {"stages": stages})
+    pictures = [crops.decode(file) for file in training_files]
     logging.info("%d pictures; on %s", len(pictures), jax.devices())
-    state = train(settings, taught, pictures, workdir, values.resume)
+    state = train(settings, teacher_arrays, pictures, workdir, values.resume)
     every = max(1, len(pictures) // BALANCE_PHOTOS)
-    shown = [crops.square(picture, SIDE) for picture in pictures[::every]]
-    arrays = balance.balanced(scaling.folded(state["trained"]["student"]), taught, shown)
-    scaled_on = (held_out or chosen)[-SCALE_PHOTOS:]
-    apart = [crops.square(crops.decode(file), SIDE) for file in scaled_on]
-    export(arrays, int(state["step"]), taught, apart, workdir / "student.safetensors")
+    balance_photos = [crops.square(picture, SIDE) for picture in pictures[::every]]
+    arrays = balance.balanced(scaling.folded(state["trained"]["student"]), teacher_arrays, balance_photos)
+    scale_files = (held_out or training_files)[-SCALE_PHOTOS:]
+    scale_photos = [crops.square(crops.decode(file), SIDE) for file in scale_files]
+    export(arrays, int(state["step"]), teacher_arrays, scale_photos, workdir / "student.safetensors")
     return 0
+
+
+def all_stages(settings: DistillSettings, workdir: Path, resume: bool) -> list[dict[str, Any]]:
+    """Return the settings of all stages in `workdir`, with `settings` as the last one.
+
+    Raises:
+        UserError: `workdir` already holds a run and `resume` is False, holds none and it is True, or holds a
+            run whose `COMMON` settings differ.
+    """
+    current = dataclasses.asdict(settings)
+    if not resume:
+        if (workdir / "config.json").exists():
+            raise UserError(
+                f"--workdir: {workdir} already holds a run; add --resume or choose another folder"
+            )
+        return [current]
+    stages = read_settings(workdir)["stages"]
+    require_same({name: current[name] for name in COMMON}, stages[-1])
+    current = json.loads(json.dumps(current))  # tuples become lists, as in the file
+    return stages if current == stages[-1] else [*stages, current]
 
 
 def train(
     settings: DistillSettings,
-    taught: Taught,
+    teacher_arrays: TeacherArrays,
     pictures: Sequence[np.ndarray],
     workdir: Path,
     resume: bool,
 ) -> training.TrainingState:
-    """Run the steps that are left, with snapshots, and a checkpoint every few minutes and at the end."""
+    """Run the remaining steps, with snapshots, and a checkpoint every few minutes and at the end."""
 
     def make(step: int, count: int = settings.batch, natural: int = settings.natural) -> np.ndarray:
         return crops.batch(pictures, settings.seed, step, count, natural, settings.crop)
 
     recipe, checkpoint = settings.recipe(), workdir / "checkpoint.npz"
     if resume:
-        state = training.load_state(checkpoint, training.blank_state(recipe, taught))
+        state = training.load_state(checkpoint, training.blank_state(recipe, teacher_arrays))
     else:
-        # The step after this stage's last, so that the start has pictures of its own.
+        # The step after the last one of this stage, whose pictures the stage does not use.
         first = make(settings.steps, FIRST_IMAGES, FIRST_IMAGES * settings.natural // settings.batch)
-        state = training.first_state(recipe, taught, first)
-    update = training.make_step(recipe, taught)
+        state = training.first_state(recipe, teacher_arrays, first)
+    update = training.make_step(recipe, teacher_arrays)
+    log = Metrics(workdir / "metrics.jsonl")
+    log.rewind(int(state["step"]) - 1)  # later lines, from before an interruption, will be logged again
     started = saved = time.monotonic()
-    with (workdir / "metrics.jsonl").open("a") as log:
-        for step, batch in crops.prefetched(make, int(state["step"]), settings.steps):
-            state, metrics = update(state, batch)
-            if step % settings.log_every == 0:
-                record(log, step, time.monotonic() - started, metrics)
-            if (step + 1) % settings.snapshot_every == 0:
-                training.save_snapshot(workdir / "progress", state)
-            if time.monotonic() - saved > 60 * settings.checkpoint_minutes:
-                training.save_state(checkpoint, state)
-                saved = time.monotonic()
+    for step, batch in crops.prefetched(make, int(state["step"]), settings.steps):
+        state, metrics = update(state, batch)
+        if step % settings.log_every == 0:
+            record(log, step, time.monotonic() - started, metrics)
+        if (step + 1) % settings.snapshot_every == 0:
+            training.save_snapshot(workdir / "progress", state)
+        if time.monotonic() - saved > 60 * settings.checkpoint_minutes:
+            training.save_state(checkpoint, state)
+            saved = time.monotonic()
     training.save_state(checkpoint, state)
     return state
 
@@ -92,25 +121,25 @@ def train(
 def export(
     arrays: Mapping[str, np.ndarray],
     step: int,
-    taught: Taught,
+    teacher_arrays: TeacherArrays,
     photos: Sequence[np.ndarray],
     path: Path,
 ) -> None:
-    """Write the student as a weight file, each layer at VGG-19's scale on `photos` and noise."""
+    """Write the student as a weight file, with each layer at VGG-19's scale on `photos` and noise."""
     pairs = [pair for kind in scaling.pairs(photos, len(photos) // 2).values() for pair in kind]
-    factors = scaling.factors(arrays, taught, pairs)
-    logging.info("layers scaled by %s", {k: round(v, 4) for k, v in factors.items()})
+    factors = scaling.factors(arrays, teacher_arrays, pairs)
+    logging.info("scale factors of the layers: %s", {k: round(v, 4) for k, v in factors.items()})
     weights = scaling.as_weights(scaling.rescaled(arrays, factors))
     save(path, weights, f"scripts/distill.py, step {step}")
 
 
-def record(log: TextIO, step: int, seconds: float, metrics: Mapping[str, jax.Array]) -> None:
-    """Write one line of JSON, and tell the similarities."""
+def record(log: Metrics, step: int, seconds: float, metrics: Mapping[str, jax.Array]) -> None:
+    """Append a line to metrics.jsonl, and print the total and the similarities."""
     line = {"step": step, "seconds": round(seconds, 1)}
     line |= {key: round(float(value), 5) for key, value in metrics.items()}
-    print(json.dumps(line), file=log, flush=True)
-    alike = {k.split("/")[1]: round(1 - v, 3) for k, v in line.items() if k.startswith("cka/")}
-    logging.info("step %d, %.0f s: total %.4f, CKA %s", step, seconds, line["total"], alike)
+    log.write(line)
+    similarity = {k.split("/")[1]: round(1 - v, 3) for k, v in line.items() if k.startswith("cka/")}
+    logging.info("step %d, %.0f s: total %.4f, CKA %s", step, seconds, line["total"], similarity)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Golden values of the objective, computed in float64 by PyTorch: `python -m scripts.golden_values`.
+"""Golden values of the objective, computed by PyTorch in float64: `python -m scripts.golden_values`.
 
-Run it again only when the objective's definition changes, and say so in the commit.
+Only run this again if the definition of the objective changes, and mention it in the commit message.
 """
 
 import json

@@ -1,9 +1,9 @@
-"""Write the tiny PyTorch files of tests/data, so that the tests need no PyTorch.
+"""Write the small PyTorch files of tests/data, so that the tests do not require PyTorch.
 
     python scripts/make_weight_fixtures.py
 
-Each holds conv1_1 alone, its numbers given by a formula that tests/weight_files.py repeats. Needs
-PyTorch 2; run again only if a format is added.
+Each file holds only conv1_1, with values from a formula that tests/weight_files.py repeats. Requires PyTorch
+2; only run it again if a format is added.
 """
 
 from collections import OrderedDict
@@ -16,7 +16,7 @@ DATA = Path(__file__).parent.parent / "tests" / "data"
 
 
 def main() -> None:
-    """Write the zip format, the one from before PyTorch 1.6, and a checkpoint in bfloat16."""
+    """Write a file in the zip format, one in the format before PyTorch 1.6, and a bfloat16 checkpoint."""
     kernel = torch.tensor(((np.arange(64 * 27) % 17) - 8) / 8).reshape(64, 3, 3, 3).float()
     bias = torch.tensor(np.arange(64) / 64).float()
     torchvision = OrderedDict({"features.0.weight": kernel, "features.0.bias": bias})

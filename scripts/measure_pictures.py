@@ -1,12 +1,12 @@
-"""How good are a network's pictures? Painted with slim, random filters and the 16x encoder; judged by VGG-19.
+"""Quality of a network's pictures: painted with slim, random filters and the 16x encoder, judged by VGG-19.
 
     NST_REFERENCE_DATA=FOLDER python scripts/measure_pictures.py --config=configs/distill.py [--size=256]
 
-Six pairs of content and style, from the content, with the same objective for every network: each layer's
-style term is divided by its value at the start and the content term by its value at the style picture, so
-that a network's scale plays no part.
-The judge is the true VGG-19 at conv1_1, conv2_1, conv3_1: mean of ||G - A|| / ||A||. Prints a table, writes
-it to pictures.json and the pictures to sheet.png. About ten minutes on two CPU cores.
+Paints six pairs of content and style, starting from the content, with the same objective for every network:
+the style term of each layer is divided by its initial value, and the content term by its value for the style
+picture, so that the scale of a network has no effect. The judge is the original VGG-19 at conv1_1, conv2_1
+and conv3_1: mean of ||G - A|| / ||A||. Prints a table, and writes it to pictures.json and the pictures to
+sheet.png. Takes about ten minutes on two CPU cores.
 """
 
 import dataclasses
@@ -43,38 +43,38 @@ PAIRS = (
 )
 STYLE = tuple(f"conv{block}_1" for block in range(1, 6))
 CONTENT = "conv4_2"
-CONTENT_SHARE = 0.01  # of a picture that has nothing of the content, where the start's style term is 1
+CONTENT_SHARE = 0.01  # content term of an unrelated picture; the initial style term is 1
 JUDGED = ("conv1_1", "conv2_1", "conv3_1")
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Encoder:
-    """The 16x-compressed encoder as a network: auxiliary outputs at convB_1, its own at conv4_2."""
+    """The 16x compressed encoder as a network: auxiliary outputs at convB_1, its own output at conv4_2."""
 
     arrays: Mapping[str, Any]
 
     def __call__(self, image: jax.Array, layers: Sequence[str]) -> dict[str, jax.Array]:
-        """Activations of `image` at `layers`."""
+        """Return the activations of `image` at `layers`."""
         responses = teachers.encoder_responses(self.arrays, image, layers)
         return {layer: nnx.relu(R) for layer, R in responses.items()}
 
 
 def main(argv: list[str]) -> int:
-    """Paint, judge, print, write."""
+    """Paint and judge all pairs, and print and write the results."""
     values = flags.FlagValues()
     cli.define_config(values, argv)
-    flags.DEFINE_string("workdir", "runs/pictures", "where the results go", flag_values=values)
+    flags.DEFINE_string("workdir", "runs/pictures", "output folder", flag_values=values)
     flags.DEFINE_integer("size", 256, "longer side, pixels", flag_values=values)
     flags.DEFINE_integer("steps", 150, "L-BFGS steps", flag_values=values)
     cli.parse(values, argv, __doc__ or "")
     settings = fields.from_config(DistillSettings, cli.config_value(values, "configs/distill.py"))
-    taught = teachers.read_teachers(Path(settings.teachers.shallow), Path(settings.teachers.deep))
+    teacher_arrays = teachers.read_teachers(Path(settings.teachers.shallow), Path(settings.teachers.deep))
     judge = VGG(load(settings.teachers.shallow, "vgg19"))
     networks: dict[str, Any] = {
         "slim": VGG(resolve("auto", "slim", STYLE)),
         "random": VGG(resolve("random", "vgg19", STYLE)),
-        "encoder": Encoder(taught["deep"]),
+        "encoder": Encoder(teacher_arrays["deep"]),
     }
     rows, sheet = {}, []
     for content, style in PAIRS:
@@ -95,36 +95,37 @@ def main(argv: list[str]) -> int:
 
 
 def paint(network: Any, content: np.ndarray, style: np.ndarray, steps: int) -> jax.Array:
-    """The picture after `steps` from the content, with relative terms."""
+    """Return the picture after `steps` from the content, with relative terms."""
     start, losses = jnp.asarray(content), {"gram": 1.0}
     ones = objective.loss_weights(1.0, 1.0, 0.0, {CONTENT: 1.0}, dict.fromkeys(STYLE, 1.0), losses)
-    problem = objective.make_objective(network, start, jnp.asarray(style), ones)
+    data = objective.make_objective(network, start, jnp.asarray(style), ones)
     measure = jax.jit(objective.terms)
-    terms = measure(network, problem, start)
-    unlike = measure(network, problem, jnp.asarray(images.resize(style, *content.shape[1:3])))
+    at_start = measure(network, data, start)
+    at_style = measure(network, data, jnp.asarray(images.resize(style, *content.shape[1:3])))
     relative = objective.loss_weights(
         CONTENT_SHARE,
         1.0,
         0.0,
-        {CONTENT: 1 / float(unlike[f"content/{CONTENT}"])},
-        {layer: 1 / (len(STYLE) * float(terms[f"style/{layer}"])) for layer in STYLE},
+        {CONTENT: 1 / float(at_style[f"content/{CONTENT}"])},
+        {layer: 1 / (len(STYLE) * float(at_start[f"style/{layer}"])) for layer in STYLE},
         losses,
     )
-    problem = dataclasses.replace(problem, weights=relative)
+    data = dataclasses.replace(data, weights=relative)
     optimizer = Optimizer(objective.total, find_method(OptimizerConfig()))
-    state = optimizer.start(network, problem, start, jnp.float32(1))
-    state = optimizer.advance(network, problem, state, jnp.int32(steps), jnp.int32(20 * steps))
+    state = optimizer.start(network, data, start, jnp.float32(1))
+    # A line search takes at most 20 evaluations per step.
+    state = optimizer.advance(network, data, state, jnp.int32(steps), jnp.int32(20 * steps))
     return jnp.clip(state.image, 0, 1)
 
 
 def distance(judge: VGG, picture: jax.Array, style: np.ndarray) -> float:
-    """Mean over `JUDGED` of the relative distance of Gram matrices."""
+    """Return the mean over `JUDGED` of the relative distance of the Gram matrices."""
     F, S = judge(picture, JUDGED), judge(jnp.asarray(style), JUDGED)
     return float(np.mean([relative_distance(gram(F[layer]), gram(S[layer])) for layer in JUDGED]))
 
 
 def table(rows: Mapping[str, Mapping[str, float]]) -> str:
-    """What was measured, in Markdown."""
+    """Format the results as a Markdown table."""
     labels = list(rows["mean"])
     lines = [f"| pair | {' | '.join(labels)} |", "|" + " --- |" * (len(labels) + 1)]
     lines += [f"| {pair} | {' | '.join(f'{row[k]:.3f}' for k in labels)} |" for pair, row in rows.items()]

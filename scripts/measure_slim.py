@@ -1,9 +1,9 @@
-"""How well a compact network agrees with VGG-19, on photographs that it was not trained on.
+"""Agreement of a compact network with VGG-19 on photographs that it was not trained on.
 
     python scripts/measure_slim.py --config=configs/distill.py [--weights=FILE] [--photos=100]
 
-prints a table and writes `agreement.json`. Photographs and teachers are those of configs/distill.py.
-Both networks pool by average; the encoder that stands for VGG-19 below conv3_4 by maximum, its own way.
+Prints a table and writes agreement.json. The photographs and teachers are those of configs/distill.py. Both
+networks use average pooling; the encoder, which replaces VGG-19 after conv3_4, uses max pooling as designed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,33 +27,33 @@ from nst_jax.weights import load
 from nst_jax.weights.embedded import FILE as SLIM
 
 SIDE = 224
-POSITIONS = 1500  # per photograph, or all where a layer has fewer
-PAIRS = 8  # of pictures, of each kind, for the scale of the terms
+POSITIONS = 1500  # sampled per photograph; all of them if a layer has fewer
+PAIRS = 8  # pairs of pictures of each kind, for the scale of the terms
 LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
-DEAD = 0.0  # a filter is dead on an image if it nowhere responds more
+DEAD = 0.0  # a filter is dead on an image if its peak response does not exceed this
 
 
 def main(argv: list[str]) -> int:
-    """Measure, print, write."""
+    """Run all measurements, and print and write the results."""
     values = flags.FlagValues()
     cli.define_config(values, argv)
     flags.DEFINE_string("weights", str(SLIM), "the weight file to measure", flag_values=values)
     flags.DEFINE_string("arch", "slim", "its architecture: slim, vgg16 or vgg19", flag_values=values)
-    flags.DEFINE_integer("photos", 100, "how many of the held-out photographs to use", flag_values=values)
-    flags.DEFINE_string("workdir", "runs/measure_slim", "where agreement.json is written", flag_values=values)
+    flags.DEFINE_integer("photos", 100, "number of held-out photographs to use", flag_values=values)
+    flags.DEFINE_string("workdir", "runs/measure_slim", "output folder", flag_values=values)
     cli.parse(values, argv, __doc__ or "")
     settings = fields.from_config(DistillSettings, cli.config_value(values, "configs/distill.py"))
     weights = load(values.weights, values.arch)
-    taught = teachers.read_teachers(Path(settings.teachers.shallow), Path(settings.teachers.deep))
+    teacher_arrays = teachers.read_teachers(Path(settings.teachers.shallow), Path(settings.teachers.deep))
     _, held_out = crops.split(Path(settings.image_root), settings.images, settings.seed)
     photos = [crops.square(crops.decode(file), SIDE) for file in held_out[: values.photos]]
     measured = {
         "weights": weights.sha256,
         "photos": len(photos),
         "multiply_adds": cost(weights),
-        "cka": similarity(weights, taught, photos),
+        "cka": similarity(weights, teacher_arrays, photos),
         "dead": dead_filters(weights, photos),
-        "scale": scales(weights, taught, photos),
+        "scale": scales(weights, teacher_arrays, photos),
     }
     print(table(measured))
     files.write_json(Path(values.workdir) / "agreement.json", measured)
@@ -61,67 +61,67 @@ def main(argv: list[str]) -> int:
 
 
 def similarity(
-    weights: Weights, taught: teachers.Taught, photos: Sequence[np.ndarray], seed: int = 0
+    weights: Weights, teacher_arrays: teachers.TeacherArrays, photos: Sequence[np.ndarray], seed: int = 0
 ) -> dict[str, float]:
-    """Linear CKA with the teachers at each layer, positions of all photographs pooled."""
+    """Return the linear CKA with the teachers at each layer, over positions of all photographs together."""
     network = VGG(weights, pool="avg")
     rng = np.random.default_rng(seed)
     rows: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {layer: [] for layer in LAYERS}
-    both = jax.jit(lambda x: (network(x, LAYERS), teachers.teacher_activations(taught, x)))
+    both = jax.jit(lambda x: (network(x, LAYERS), teachers.teacher_activations(teacher_arrays, x)))
     for photo in photos:
         S, T = both(photo)
         for layer in LAYERS:
             pair = [np.asarray(F[layer]).reshape(-1, F[layer].shape[-1]) for F in (S, T)]
             chosen = rng.permutation(len(pair[0]))[:POSITIONS]
             rows[layer].append((pair[0][chosen], pair[1][chosen]))
-    found = {}
+    result = {}
     for layer, pairs in rows.items():
         S, T = (jnp.asarray(np.concatenate(part)) for part in zip(*pairs, strict=True))
-        found[layer] = float(lessons.linear_cka(S, T))
-    return found
+        result[layer] = float(lessons.linear_cka(S, T))
+    return result
 
 
 def dead_filters(weights: Weights, photos: Sequence[np.ndarray]) -> dict[str, float]:
-    """The share of filters that nowhere respond, averaged over the photographs."""
+    """Return the fraction of dead filters at each layer, averaged over the photographs."""
     network = VGG(weights, pool="avg")
     layers = [layer for layer in CONVS if layer in network.layers]
     peaks = jax.jit(lambda x: {k: F.max((0, 1, 2)) for k, F in network(x, layers).items()})
-    found = [peaks(jnp.asarray(photo)) for photo in photos]
-    return {k: float(np.mean([peak[k] <= DEAD for peak in found])) for k in layers}
+    photo_peaks = [peaks(jnp.asarray(photo)) for photo in photos]
+    return {k: float(np.mean([peak[k] <= DEAD for peak in photo_peaks])) for k in layers}
 
 
 def scales(
-    weights: Weights, taught: teachers.Taught, photos: Sequence[np.ndarray]
+    weights: Weights, teacher_arrays: teachers.TeacherArrays, photos: Sequence[np.ndarray]
 ) -> dict[str, dict[str, list[float]]]:
-    """The terms over VGG-19's, from noise and from photographs: lowest, median, highest."""
-    found = {}
+    """Return the terms relative to VGG-19's, for noise and for photographs: lowest, median, highest."""
+    result = {}
     for kind, pairs in scaling.pairs(photos, PAIRS).items():
-        ratios = scaling.term_ratios(weights.arrays, taught, pairs)
-        found[kind] = {k: [float(f(v)) for f in (np.min, np.median, np.max)] for k, v in ratios.items()}
-    return found
+        ratios = scaling.term_ratios(weights.arrays, teacher_arrays, pairs)
+        result[kind] = {k: [float(f(v)) for f in (np.min, np.median, np.max)] for k, v in ratios.items()}
+    return result
 
 
 def cost(weights: Weights) -> dict[str, float]:
-    """Multiply-adds per pixel of the image up to conv5_1, and as a share of VGG-19's."""
+    """Return the multiply-adds per image pixel up to conv5_1, and their ratio to VGG-19's."""
     shapes = {layer: weights.arrays[f"{layer}.kernel"].shape for layer in CONVS}
-    own, vgg19 = (multiply_adds(shapes), multiply_adds(architecture("vgg19").kernel_shapes()))
-    return {"per_pixel": own, "share_of_vgg19": own / vgg19}
+    per_pixel, vgg19 = multiply_adds(shapes), multiply_adds(architecture("vgg19").kernel_shapes())
+    return {"per_pixel": per_pixel, "share_of_vgg19": per_pixel / vgg19}
 
 
 def multiply_adds(shapes: Mapping[str, tuple[int, ...]]) -> float:
-    """Per pixel of the image; a layer of stride s has one position for s * s of them."""
+    """Return the multiply-adds per image pixel; a layer of stride s has one position per s * s pixels."""
     layers = architecture("vgg19").layers
     return float(sum(np.prod(shapes[layer]) / stride(layers, layer) ** 2 for layer in CONVS))
 
 
 def table(measured: Mapping) -> str:
-    """What was measured, in Markdown."""
+    """Format the results as Markdown."""
     lines = [f"{measured['photos']} photographs; {measured['multiply_adds']}", ""]
     lines += ["| layer | CKA | dead filters |", "| --- | --- | --- |"]
     for layer, dead in measured["dead"].items():
-        alike = measured["cka"].get(layer)
-        lines.append(f"| {layer} | {'' if alike is None else f'{alike:.3f}'} | {dead:.2%} |")
-    lines += ["", "| term over VGG-19's | from | lowest | median | highest |", "|" + " --- |" * 5]
+        cka = measured["cka"].get(layer)
+        lines.append(f"| {layer} | {'' if cka is None else f'{cka:.3f}'} | {dead:.2%} |")
+    lines += ["", "| term / VGG-19's | from | lowest | median | highest |", "|" + " --- |" * 5]
     for kind, terms in measured["scale"].items():
         lines += [f"| {k} | {kind} | " + " | ".join(f"{x:.2f}" for x in v) + " |" for k, v in terms.items()]
     return "\n".join(lines)

@@ -1,8 +1,8 @@
-"""What a sweep saves: `python scripts/measure_sweep.py` paints Fig 3 as one sweep and as twenty runs.
+"""Speedup of a sweep: `python scripts/measure_sweep.py` paints Fig 3 as one sweep and as twenty runs.
 
-The 20 cells of configs/sweeps/gatys2015_fig3.py, first by `nst_jax.sweep`, then one by one by `nst_jax.run`,
-with the network `slim`, each way from an empty cache. Prints the wall seconds of both and their
-ratio; and what the first run took and what a later one, which finds its program in the cache.
+Paints the 20 cells of configs/sweeps/gatys2015_fig3.py with the network `slim`, first with `nst_jax.sweep`,
+then one by one with `nst_jax.run`, each starting with an empty cache. Prints the wall seconds of both, their
+ratio, and the seconds of the first run and of a later one, which finds its program in the cache.
 """
 
 import json
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
             command = ["nst_jax.run", "--config=configs/gatys.py", *fields, *_flags(cell)]
             runs.append(_seconds(command, Path(folder) / "runs" / str(index)))
             print(f"run {index}: {runs[-1]:.1f} s", file=sys.stderr)
-    found = {
+    result = {
         **settings,
         "sweep_seconds": round(sweep, 1),
         "runs_seconds": round(sum(runs), 1),
@@ -47,20 +47,20 @@ def main(argv: list[str]) -> int:
         "first_run_seconds": round(runs[0], 1),
         "later_run_seconds": round(statistics.median(runs[1:]), 1),
     }
-    print(json.dumps(found))
+    print(json.dumps(result))
     return 0
 
 
 def _flags(cell: Overrides) -> list[str]:
-    """The fields of a cell as flags of `nst_jax.run`, where layers that are not named keep their weight."""
+    """Return the fields of a cell as flags of `nst_jax.run`; unused layers get an explicit weight of 0."""
     weight, layers = cell["content_weight"], cell["style_layers"]
-    every = {f"conv{block}_1": 0.0 for block in range(1, 6)} | layers
-    named = [f"--config.style_layers.{layer}={value}" for layer, value in every.items()]
-    return [f"--config.content_weight={weight}", *named]
+    weights = {f"conv{block}_1": 0.0 for block in range(1, 6)} | layers
+    layer_flags = [f"--config.style_layers.{layer}={value}" for layer, value in weights.items()]
+    return [f"--config.content_weight={weight}", *layer_flags]
 
 
 def _seconds(command: list[str], workdir: Path) -> float:
-    """Wall seconds of a command, its start included; commands whose folders share a parent share a cache."""
+    """Return the wall seconds of a command with startup; those with the same parent folder share a cache."""
     cache = workdir.parent / f"{workdir.parent.name}-{command[0]}-cache"
     began = time.monotonic()
     result = subprocess.run(

@@ -1,12 +1,12 @@
-"""Are the top patches right, and how fast is the pass? Against PyTorch, and against the bare forward pass.
+"""Correctness and speed of the search for top patches, compared with PyTorch and the bare forward pass.
 
     NST_REFERENCE_DATA=FOLDER python scripts/measure_top_patches.py [--images=300] [--what=equality,speed]
 
-Equality: all units of two layers of the true VGG-19 over `images` photos, searched as the command does, and
-by keeping all of PyTorch's activations of each photo. Where the two name another image or position, the
-activations there must differ by no more than float32 does. Speed: images per second of the bare forward
-pass in JAX, of the whole pass without decoding, and of PyTorch's forward pass, in turns; medians. Writes
-top_patches.json. Ten minutes on two CPU cores.
+Equality: searches all units of two layers of the original VGG-19 over `images` photos, as the command does,
+and compares with all PyTorch activations of each photo. If the two choose different images or positions, the
+activations may differ only by rounding. Speed: images per second of the bare forward pass in JAX, of the
+whole pass without decoding, and of PyTorch's forward pass, measured in turns; medians. Writes
+top_patches.json. Takes ten minutes on two CPU cores.
 """
 
 import json
@@ -32,11 +32,11 @@ from nst_jax.vision import top_patches
 from nst_jax.vision.top_patches import NO_IMAGE
 from nst_jax.weights import load, resolve
 
-IMAGES = flags.DEFINE_integer("images", 300, "Photos of the equality check.")
-SIZE = flags.DEFINE_integer("size", 128, "Side of its inputs, pixels.")
-WHAT = flags.DEFINE_list("what", ["equality", "speed"], "Which of the two to do.")
-ROUNDS = flags.DEFINE_integer("rounds", 7, "Turns of the speed measurement.")
-WORKDIR = flags.DEFINE_string("workdir", "runs/measure_top_patches", "Where top_patches.json goes.")
+IMAGES = flags.DEFINE_integer("images", 300, "Number of photos of the equality check.")
+SIZE = flags.DEFINE_integer("size", 128, "Input size of the equality check, pixels.")
+WHAT = flags.DEFINE_list("what", ["equality", "speed"], "Measurements to run.")
+ROUNDS = flags.DEFINE_integer("rounds", 7, "Repetitions of the speed measurement.")
+WORKDIR = flags.DEFINE_string("workdir", "runs/measure_top_patches", "Output folder.")
 
 TOP, BATCH = 9, 16
 EQUAL_LAYERS = ("conv2_1", "conv3_1")
@@ -45,11 +45,11 @@ SIDES = (128, 224)
 
 
 def main(argv: Sequence[str]) -> None:
-    """Measure, print, write."""
+    """Run the measurements, and print and write the results."""
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
     if "NST_REFERENCE_DATA" not in os.environ:
-        raise app.UsageError("set NST_REFERENCE_DATA to the folder of reference weights and pictures")
+        raise app.UsageError("NST_REFERENCE_DATA: not set; set it to the folder of reference data")
     reference = Path(os.environ["NST_REFERENCE_DATA"])
     vgg19 = load(reference / "weights" / "vgg19_conv1_1-conv3_4.safetensors", "vgg19")
     measured: dict[str, Any] = {}
@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def equality(weights: Weights, reference: Path) -> dict[str, Any]:
-    """How many of all units' lists agree with the search that keeps everything, and by how much."""
+    """Compare the lists of all units with an exhaustive search over PyTorch's activations."""
     photos = f"folder:{reference / 'images' / 'photos_imagenet'}"
     stream = Stream(photos, SIZE.value, IMAGES.value)
     network, forward = VGG(weights, "max"), torch_forward(weights, EQUAL_LAYERS)
@@ -78,7 +78,7 @@ def equality(weights: Weights, reference: Path) -> dict[str, Any]:
 
 
 def compare(lists: top_patches.Strongest, batches: Sequence[np.ndarray]) -> dict[str, Any]:
-    """One layer's lists against all activations of all images, "images units positions" in parts."""
+    """Compare the lists of a layer with all activations, given as batches "images units positions"."""
     best = np.concatenate([part.max(2) for part in batches])
     positions = np.concatenate([part.argmax(2) for part in batches])
     same_images = same_positions = patches = 0
@@ -86,13 +86,13 @@ def compare(lists: top_patches.Strongest, batches: Sequence[np.ndarray]) -> dict
     for unit in range(best.shape[1]):
         order = np.argsort(-best[:, unit], kind="stable")[:TOP]
         order = order[best[order, unit] > 0]
-        found = top_patches.patches_of(lists, unit)
+        ours = top_patches.patches_of(lists, unit)
         patches += len(order)
-        same_images += sum(p.image == n for p, n in zip(found, order, strict=True))
+        same_images += sum(p.image == n for p, n in zip(ours, order, strict=True))
         width = round(batches[0].shape[2] ** 0.5)
-        same_positions += sum(p.row * width + p.column == positions[p.image, unit] for p in found)
-        off = [abs(p.activation - best[n, unit]) / best[n, unit] for p, n in zip(found, order, strict=True)]
-        worst = max([worst, *off])
+        same_positions += sum(p.row * width + p.column == positions[p.image, unit] for p in ours)
+        errors = [abs(p.activation - best[n, unit]) / best[n, unit] for p, n in zip(ours, order, strict=True)]
+        worst = max([worst, *errors])
     assert worst <= TOLERANCE, worst
     return {
         "units": best.shape[1],
@@ -104,20 +104,21 @@ def compare(lists: top_patches.Strongest, batches: Sequence[np.ndarray]) -> dict
 
 
 def torch_forward(weights: Weights, layers: Sequence[str]) -> Callable[[np.ndarray], dict[str, torch.Tensor]]:
-    """PyTorch's forward pass of uint8 pixels "n h w 3" to the deepest of `layers`."""
+    """Return PyTorch's forward pass of uint8 pixels "n h w 3" up to the deepest of `layers`."""
     kernels = {
         name: torch.from_numpy(np.ascontiguousarray(weights.arrays[f"{name}.kernel"].transpose(3, 2, 0, 1)))
         for name in weights.layers()
     }
     biases = {name: torch.tensor(weights.arrays[f"{name}.bias"]) for name in kernels}
-    how = weights.preprocessing
-    assert how.channels == "bgr"
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (how.mean, how.std))
+    preprocessing = weights.preprocessing
+    assert preprocessing.channels == "bgr"
+    statistics = (preprocessing.mean, preprocessing.std)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in statistics)
 
     @torch.inference_mode()
     def forward(pixels: np.ndarray) -> dict[str, torch.Tensor]:
         x = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)[:, ::-1])).float()
-        x, found = (x / 255 * how.scale - mean) / std, {}
+        x, outputs = (x / 255 * preprocessing.scale - mean) / std, {}
         for layer in architecture(weights.arch).layers:
             name = layer.name
             if not layer.weighted:
@@ -125,16 +126,16 @@ def torch_forward(weights: Weights, layers: Sequence[str]) -> Callable[[np.ndarr
             else:
                 x = functional.conv2d(x, kernels[name], biases[name], padding=1).relu_()
             if name in layers:
-                found[name] = x
-            if len(found) == len(layers):
-                return found
-        raise ValueError(f"no {layers}")
+                outputs[name] = x
+            if len(outputs) == len(layers):
+                return outputs
+        raise ValueError(f"unknown layer among {layers}")
 
     return forward
 
 
 def speeds(vgg19: Weights) -> list[dict[str, Any]]:
-    """All that is timed, a line of Markdown printed for each."""
+    """Time all cases, and print a line of Markdown for each."""
     slim, random = resolve("auto", "slim", ()), resolve("random", "vgg19", ())
     blocks = tuple(f"conv{block}_1" for block in range(1, 6))
     cases = [
@@ -144,7 +145,7 @@ def speeds(vgg19: Weights) -> list[dict[str, Any]]:
         (slim, blocks),
         (random, blocks[4:]),
     ]
-    print("| network | to | px | JAX forward | whole pass | kept | PyTorch forward |\n|" + " --- |" * 7)
+    print("| network | layers | px | JAX forward | whole pass | ratio | PyTorch forward |\n|" + " --- |" * 7)
     measured = []
     for side in SIDES:
         for weights, layers in cases:
@@ -157,7 +158,7 @@ def speeds(vgg19: Weights) -> list[dict[str, Any]]:
 
 
 def speed(weights: Weights, layers: tuple[str, ...], side: int) -> dict[str, Any]:
-    """Images per second, medians over turns, of the three ways over the same batch."""
+    """Return the images per second of the three methods on the same batch, medians over rounds."""
     pixels = np.random.default_rng(0).integers(0, 256, (BATCH, side, side, 3), np.uint8)
     network, forward = VGG(weights, "max"), torch_forward(weights, layers)
     bare = jax.jit(lambda network, pixels: network(pixels.astype(jnp.float32) / 255, layers))
@@ -168,17 +169,17 @@ def speed(weights: Weights, layers: tuple[str, ...], side: int) -> dict[str, Any
         lists[0], count = top_patches.step(network, lists[0], jnp.asarray(pixels), numbers)
         count.block_until_ready()
 
-    ways = {
+    methods = {
         "jax_forward": lambda: jax.block_until_ready(bare(network, jnp.asarray(pixels))),
         "whole_pass": whole_pass,
         "torch_forward": lambda: forward(pixels),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    seconds: dict[str, list[float]] = {name: [] for name in methods}
     for turn in range(ROUNDS.value + 1):
-        for name, way in ways.items():
+        for name, method in methods.items():
             began = time.perf_counter()
-            way()
-            if turn:  # the first compiles
+            method()
+            if turn:  # the first turn compiles
                 seconds[name].append(time.perf_counter() - began)
     rates = {name: BATCH / float(np.median(values)) for name, values in seconds.items()}
     about = {"network": weights.name, "arch": weights.arch, "layers": layers, "side": side}

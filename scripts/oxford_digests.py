@@ -1,9 +1,9 @@
-"""Print the table `DIGESTS` of nst_jax/weights/oxford.py, from two files of Oxford's VGG-19.
+"""Print the table `DIGESTS` of nst_jax/weights/oxford.py from two files of Oxford's VGG-19.
 
     python scripts/oxford_digests.py FIRST_LAYERS.safetensors FINGERPRINT.safetensors
 
-The first file holds kernels and biases of conv1_1 to conv3_4 under canonical names; the second, for
-each later layer, its bias and `kernel_tap22_0_8`, that is kernel[2, 2, :8, :8].
+The first file holds the kernels and biases of conv1_1 to conv3_4 under canonical names. The second holds, for
+each later layer, its bias and `kernel_tap22_0_8`, which is kernel[2, 2, :8, :8].
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The ink painting among the samples; `paint_samples.py` runs it."""
+"""The ink wash painting of the bundled samples; `paint_samples.py` runs it."""
 
 import numpy as np
 from brushes import (
@@ -19,7 +19,7 @@ from scipy.ndimage import gaussian_filter
 
 Strokes = list[tuple[Points, float, float]]  # path, width, darkness
 
-MOUNTAINS = [  # From far to near: foot, rise, strength of the ink, mineral colours, pines.
+MOUNTAINS = [  # from far to near: foot, rise, strength of the ink, mineral colours, number of pines
     (0.42, 0.20, 0.45, ["#3f6f9a", "#7fa6b8"], 0),
     (0.58, 0.32, 0.70, ["#1f5f8f", "#5f9fa8"], 0),
     (0.76, 0.34, 0.90, ["#1f6f62", "#7fa878", "#c8a45a"], 9),
@@ -28,7 +28,7 @@ MOUNTAINS = [  # From far to near: foot, rise, strength of the ink, mineral colo
 
 
 def ink_wash(rng: np.random.Generator) -> Picture:
-    """Mountains in mist, in ink and mineral blue and green, with pines, birds and a red seal."""
+    """Paint mountains in mist, in ink and mineral blue and green, with pines, birds and a red seal."""
     height, width = 1152, 1440
     x, y = grid(height, width)
     page = _paper(x.shape, rng)
@@ -60,7 +60,7 @@ def _mountains(
     pines: int,
     rng: np.random.Generator,
 ) -> Picture:
-    """One range over the page: a wash with a wet edge, brush strokes down its slopes, pines."""
+    """Paint one mountain range: a wash with a wet edge, brush strokes down the slopes, and pines."""
     height, width = page.shape[:2]
     _, y = grid(height, width)
     shape = y.shape
@@ -83,7 +83,7 @@ def _mountains(
 
 
 def _slopes(ridge: np.ndarray, folds: Field, dark: Field, rng: np.random.Generator) -> Strokes:
-    """Strokes that run downhill, bent by the folds, as dark as `dark` is where they start."""
+    """Return strokes that run downhill and follow the folds; their darkness is `dark` at their start."""
     height, width = folds.shape
     fall = np.tanh(1.5 * np.gradient(gaussian_filter(ridge, 12))) + 1.6 * (folds - 0.5)
     starts = rng.uniform(0, 1, (9000, 2)) * [width, height]
@@ -95,7 +95,7 @@ def _slopes(ridge: np.ndarray, folds: Field, dark: Field, rng: np.random.Generat
 
 
 def _pine(root: Points, tall: float, rng: np.random.Generator) -> Strokes:
-    """A trunk, boughs, and on the boughs fans of needles."""
+    """Return the strokes of a pine: a trunk, and boughs with fans of needles."""
     trunk = _curve(root, root + tall * np.array([rng.normal(0, 0.2), -1.0]), 0.12, rng)
     strokes: Strokes = [(trunk, 0.09 * tall, 0.9)]
     for level in rng.uniform(0.3, 1.0, 9):
@@ -123,7 +123,7 @@ def _curve(start: Points, end: Points, bend: float, rng: np.random.Generator) ->
 
 
 def _sealed(page: Picture, rng: np.random.Generator) -> Picture:
-    """The page with a red seal, carved and worn."""
+    """Add a carved and worn red seal to the page."""
     x, y = grid(*page.shape[:2])
     u, v = (x - 0.075) / 0.042, (y - 0.115) / 0.055
     border = np.maximum(np.abs(u), np.abs(v))

@@ -1,11 +1,11 @@
-"""A folder of small pictures that may be published, for the README's sheets of top patches.
+"""Create a folder of small, freely publishable pictures for the top patches in the documentation.
 
     python scripts/picture_tiles.py FOLDER
     python -m experiments.top_patches --config=configs/top_patches.py --config.data=folder:FOLDER \\
         --config.size=160 --config.layers=conv4_1
 
-Tiles of scikit-image's photographs at up to three scales and of our own paintings, and drawn gratings, rings
-and checks. Nine whole photographs would give every unit the same nine.
+The pictures are tiles of scikit-image's photographs at up to three scales, tiles of the bundled paintings,
+and drawn gratings, rings and checkerboards. With only nine whole photographs, all units would share them.
 """
 
 import sys
@@ -24,11 +24,11 @@ PHOTOS = (
     *("brick.png", "grass.png", "gravel.png", "moon.png", "clock_motion.png"),
 )
 PAINTINGS = ("swirls", "sunset", "stained_glass", "ink_wash")
-LONGER_SIDES = (900, 480, 260)  # of a photograph, pixels; it is never enlarged
+LONGER_SIDES = (900, 480, 260)  # of a photograph, pixels; photographs are never enlarged
 PAINTING_SIDE = 320
-DULL = 0.03  # tiles of a smaller standard deviation are left out
-FINER = 4  # drawn so many times larger, then averaged
-DRAWN = 16  # of each kind
+DULL = 0.03  # tiles with a smaller standard deviation are skipped
+FINER = 4  # supersampling factor of drawn pictures
+DRAWN = 16  # drawn pictures of each kind
 
 
 def main(folder: Path) -> None:
@@ -40,7 +40,7 @@ def main(folder: Path) -> None:
 
 
 def photographed() -> Iterator[tuple[str, np.ndarray]]:
-    """Each tile of the photographs and paintings, with its name."""
+    """Yield the tiles of the photographs and paintings, with their names."""
     for file in PHOTOS:
         picture = images.read(str(resources.files("skimage.data") / file))
         for longer in sorted({min(max(picture.shape[1:3]), side) for side in LONGER_SIDES}):
@@ -50,7 +50,7 @@ def photographed() -> Iterator[tuple[str, np.ndarray]]:
 
 
 def cut(name: str, picture: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """As many whole tiles as fit, about the middle."""
+    """Yield as many whole tiles as fit, centred in the picture."""
     rows, columns = (side // SIDE for side in picture.shape[:2])
     top, left = (picture.shape[0] - rows * SIDE) // 2, (picture.shape[1] - columns * SIDE) // 2
     for row in range(rows):
@@ -61,7 +61,7 @@ def cut(name: str, picture: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def drawn(rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
-    """Gratings, rings and checks of two colours, at random angles and widths."""
+    """Yield gratings, rings and checkerboards of two colours, at random angles and widths."""
     y, x = (np.mgrid[: FINER * SIDE, : FINER * SIDE] - FINER * SIDE / 2) / FINER
     for number in range(DRAWN):
         one, two = rng.random((2, 3))

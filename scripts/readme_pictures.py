@@ -1,9 +1,9 @@
-"""The README's pictures.
+"""Create the pictures of the documentation.
 
     python scripts/readme_pictures.py           # docs/hero.jpg; six minutes on two cores
     python scripts/readme_pictures.py gallery   # docs/gallery/: sheets of configs/sweeps/*.py:quick
 
-The first is one photo in the four bundled styles, each as configs/quick.py paints it.
+docs/hero.jpg shows one photo in the four bundled styles, painted with configs/quick.py.
 """
 
 import dataclasses
@@ -37,22 +37,22 @@ HEIGHT = 200
 
 
 def main() -> None:
-    """Paint and lay out: styles above, results below."""
+    """Paint the hero picture: styles in the upper row, results in the lower row."""
     cli.use_compilation_cache()
     config = from_dict(importlib.import_module("configs.quick").get_config())
     with tempfile.TemporaryDirectory() as folder:
         painted = [_paint(config, style, Path(folder) / style) for style in STYLES]
     styles = [_same_shape(images.read(f"sample:{style}"), painted[0]) for style in STYLES]
     content = [("content", images.read(config.content))]
-    above = content + list(zip(STYLES, styles, strict=True))
+    upper = content + list(zip(STYLES, styles, strict=True))
     blank = [("", np.ones_like(painted[0]))]
-    below = blank + [(f"content + {style}", picture) for style, picture in zip(STYLES, painted, strict=True)]
-    sheet = contact_sheet([above, below], HEIGHT)
+    lower = blank + [(f"content + {style}", picture) for style, picture in zip(STYLES, painted, strict=True)]
+    sheet = contact_sheet([upper, lower], HEIGHT)
     Image.fromarray(np.uint8(sheet[0] * 255)).save(HERO, quality=88)
 
 
 def gallery() -> None:
-    """The sheets of the figures, as the command under each in README makes them."""
+    """Create the sheets of `FIGURES` with the `:quick` configs."""
     for name in FIGURES:
         with tempfile.TemporaryDirectory() as folder:
             sweep.main(["sweep", f"--config=configs/sweeps/{name}.py:quick", f"--workdir={folder}/{name}"])
@@ -69,7 +69,7 @@ def _paint(config: Config, style: str, folder: Path) -> np.ndarray:
 
 
 def _same_shape(picture: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """The middle of `picture` in the aspect ratio of `like`."""
+    """Crop `picture` centrally to the aspect ratio of `like`."""
     height, width = picture.shape[1:3]
     aspect = like.shape[2] / like.shape[1]
     h, w = min(height, round(width / aspect)), min(width, round(height * aspect))

@@ -4,6 +4,12 @@ import os
 import signal
 from pathlib import Path
 
+# One thread per worker: pools of threads that share two cores slow each other down. Read when JAX starts.
+os.environ.setdefault("NPROC", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Most of the time goes into compiling programs that run for milliseconds. `XLA_FLAGS= pytest` optimises them.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +20,7 @@ install_import_hook("nst_jax", "beartype.beartype")
 # A shell's background jobs ignore Ctrl-C, and so would the commands that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+from nst_jax.cli import use_compilation_cache  # noqa: E402
 from nst_jax.networks.architectures import architecture  # noqa: E402
 from nst_jax.networks.trained import OXFORD, Weights, make_weights  # noqa: E402
 from nst_jax.weights import save  # noqa: E402
@@ -29,9 +36,11 @@ def reference() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for the whole session, subprocesses included, so that programs compile once."""
-    folder = tmp_path_factory.mktemp("cache")
+    """One cache for all workers and subprocesses of the session, so that each program compiles once."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     os.environ["NST_JAX_CACHE"] = str(folder)
+    use_compilation_cache()
     return folder
 
 

@@ -6,7 +6,10 @@ import pytest
 
 from tests.command import call, pixels
 
-SMALL = ["--config=configs/gatys.py", "--config.size=48", "--config.optimizer.steps=3"]
+SMALL = [
+    *("--config=configs/gatys.py", "--config.size=48", "--config.network.conv=direct"),
+    *("--config.optimizer.name=adam", "--config.optimizer.steps=3"),
+]
 
 
 def test_network_ablation_paints_and_judges_with_what_is_at_hand(tmp_path):
@@ -22,8 +25,9 @@ def test_network_ablation_paints_and_judges_with_what_is_at_hand(tmp_path):
 @pytest.mark.parametrize("whole", [True, False], ids=["it paints", "it only judges"])
 def test_network_ablation_with_true_weights(reference, tmp_path, whole):
     weights = reference / "weights" / "vgg19_conv1_1-conv3_4.safetensors"
-    layers = ["style_layers.conv4_1=0", "style_layers.conv5_1=0", "content_layers.conv4_2=0"]
-    flags = [f"--config.{layer}" for layer in [*layers, "content_layers.conv3_2=1"]] if whole else []
+    layers = ["style_layers.conv4_1=0", "style_layers.conv5_1=0"]
+    layers += ["content_layers.conv4_2=0", "content_layers.conv3_2=1"] if whole else []
+    flags = [f"--config.{layer}" for layer in layers]
     result = call(
         *SMALL, *flags, f"--vgg19={weights}", f"--workdir={tmp_path}", module="experiments.network_ablation"
     )

@@ -13,9 +13,6 @@ from nst_jax.runs.metrics import Metrics
 from nst_jax.sweeps.running import run_sweep
 from tests.command import ROOT, assert_refused, call, command, metrics, pixels
 
-# ml_collections loads config files by a deprecated call; the commands live with that.
-pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
-
 SWEEP = "nst_jax.sweep"
 CONFIGS = sorted(path for path in (ROOT / "configs/sweeps").glob("*.py") if path.stem != "common")
 SHALLOW = [
@@ -67,7 +64,7 @@ def test_varied_fields_give_their_product_in_one_program(tiny_weights, tmp_path)
     assert again.returncode == 0, again.stderr
     assert "4 runs (4 done), 1 program compiled" in again.stdout
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/result.png")} == before
-    with pytest.raises(UserError, match=r"--workdir: .* holds a sweep already; add --resume"):
+    with pytest.raises(UserError, match=r"--workdir: .* already holds a sweep; add --resume"):
         sweep.open_sweep(sweep.parse_flags(["sweep", *flags, *vary]))
     other = ["sweep", *flags, *vary, "--config.tv_weight=1", "--resume"]
     with pytest.raises(UserError, match=r"--resume: tv_weight of 0_.* is 1.0 now but was 0.0"):
@@ -148,7 +145,7 @@ REFUSED = {
     "value": (["--vary=network.pool=avg,mx"], "network.pool", "mx", "did you mean 'max'"),
     "type": (["--vary=seed=0,x"], "seed", "expected int"),
     "layer": (["--vary=style_layers.conv9_1=1,2"], "style_layers", "conv9_1"),
-    "parent": (["--vary=seed.x=1,2"], "seed.x", "has no fields"),
+    "parent": (["--vary=seed.x=1,2"], "seed.x", "has no subfields"),
     "no values": (["--vary=seed"], "--vary", "field=value"),
     "twice": (["--vary=seed=1", "--vary=seed=2"], "--vary", "seed", "twice"),
     "same runs": (["--vary=seed=0,1,0"], "same run"),

@@ -1,9 +1,10 @@
-"""What the sweeps share: the paper's settings, and `:quick`, small enough for two CPU cores and minutes.
+"""Shared settings of the sweeps: those of the paper, and `:quick`, which takes minutes on two CPU cores.
 
-Two things keep `:quick` like the paper's pictures at a quarter of the size. The content term is a sum over
-positions, a sixteenth of them here, the style term a mean: so beta is 1/16, and one alpha balances the two as
-it does at 512 px. And it goes from coarse to fine where photograph and painting compete, as a hundred steps
-from noise at full size settle only the fine structure. A grain of the noise stays.
+Two choices make the pictures of `:quick` resemble the paper's at a quarter of the size. First, beta is 1/16:
+the content term is a sum over positions, of which there are a sixteenth, while the style term is a mean. The
+same alpha then balances the two terms as it does at 512 px. Second, where photograph and painting compete, it
+goes from coarse to fine, because a hundred steps from noise at full size only form the fine structure. Some
+grain from the noise remains.
 """
 
 from ml_collections import ConfigDict
@@ -16,7 +17,7 @@ VARIANTS = ("paper", "quick")
 
 
 def base(variant: str, coarse_to_fine: bool = True) -> ConfigDict:
-    """configs/gatys.py, or with 'quick' the same with the network `slim` and 100 steps at up to 128 px."""
+    """Return configs/gatys.py, for 'quick' with the network `slim` and 100 steps at up to 128 px."""
     if variant not in VARIANTS:
         raise unknown("--config variant", variant, VARIANTS)
     config = gatys.get_config()
@@ -30,10 +31,10 @@ def base(variant: str, coarse_to_fine: bool = True) -> ConfigDict:
 
 
 def equal_weights(layers: tuple[str, ...]) -> dict[str, float]:
-    """Each layer at 1 / their number, as in the paper."""
+    """Give each of n layers the weight 1 / n, as in the paper."""
     return dict.fromkeys(layers, 1 / len(layers))
 
 
 def cumulative_subsets() -> dict[str, dict[str, float]]:
-    """The five sets of style layers of Figs 1 and 3, each one layer deeper, by the name of the last."""
+    """Return the five sets of style layers of Figs 1 and 3, each one layer deeper, by their deepest layer."""
     return {layer: equal_weights(STYLE_LAYERS[:n]) for n, layer in enumerate(STYLE_LAYERS, 1)}

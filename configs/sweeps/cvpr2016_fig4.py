@@ -1,12 +1,12 @@
-"""Gatys et al., CVPR 2016, Fig 4: the ratio alpha/beta alone.
+"""Gatys et al., CVPR 2016, Fig 4: effect of the ratio alpha/beta.
 
     python -m nst_jax.sweep --config=configs/sweeps/cvpr2016_fig4.py
     python -m nst_jax.sweep --config=configs/sweeps/cvpr2016_fig4.py:quick
 
 alpha/beta = 1e-4, 1e-3, 1e-2, 1e-1; content conv4_2, style on five layers, the original network.
-Expected: from a texture of the painting with hardly a trace of the photograph, to the photograph faintly
-tinted. `:quick`, three quarters of a minute on two CPU cores beside other work, goes from the painting's
-strokes with an eye in them to the cat in a bluish light.
+Expected: from a texture of the painting with hardly a trace of the photograph to a faintly tinted photograph.
+`:quick` goes from the strokes of the painting, with one eye visible, to the cat in a bluish light. It takes
+three quarters of a minute on two CPU cores shared with other work.
 """
 
 from collections.abc import Callable

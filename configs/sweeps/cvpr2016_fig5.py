@@ -1,11 +1,11 @@
-"""Gatys et al., CVPR 2016, Fig 5: content from a low layer against content from a high one.
+"""Gatys et al., CVPR 2016, Fig 5: matching the content at a low or at a high layer.
 
     python -m nst_jax.sweep --config=configs/sweeps/cvpr2016_fig5.py
     python -m nst_jax.sweep --config=configs/sweeps/cvpr2016_fig5.py:quick
 
-Content conv2_2 or conv4_2, alpha/beta = 1e-3, style on five layers. Expected: from conv2_2 the
-photograph's fine structure stays and the painting only covers it; from conv4_2 edges and colours bend to
-the painting. `:quick`, a minute and a half on two CPU cores beside other work: the same.
+Content conv2_2 or conv4_2, alpha/beta = 1e-3, style on five layers. Expected: with conv2_2, the fine
+structure of the photograph remains, and the painting only covers it; with conv4_2, edges and colours follow
+the painting. `:quick` shows the same, and takes a minute and a half on two CPU cores shared with other work.
 """
 
 from collections.abc import Callable

@@ -1,12 +1,12 @@
-"""Gatys et al., CVPR 2016, Fig 6: where the optimisation begins.
+"""Gatys et al., CVPR 2016, Fig 6: effect of the initial image.
 
     python -m nst_jax.sweep --config=configs/sweeps/cvpr2016_fig6.py
     python -m nst_jax.sweep --config=configs/sweeps/cvpr2016_fig6.py:quick
 
-From the content, from the style, and from white noise with four seeds; alpha/beta = 1e-3. Expected: all
-alike; the first two lean a little to the picture that they began with, the four differ in where the
-strokes fall. `:quick`, a minute and a half on two CPU cores beside other work: so it is, and only the
-noises leave a grain.
+From the content, from the style, and from white noise with four seeds; alpha/beta = 1e-3. Expected: similar
+results; the first two are slightly biased towards their initial image, and the other four differ in the
+positions of the strokes. `:quick` shows the same, with some grain only where it started from noise, and takes
+a minute and a half on two CPU cores shared with other work.
 """
 
 from collections.abc import Callable

@@ -1,12 +1,13 @@
-"""Gatys et al. 2015 (arXiv 1508.06576), Fig 1, content reconstructions: what each layer knows of a picture.
+"""Gatys et al. 2015 (arXiv 1508.06576), Fig 1: content reconstructions from different layers.
 
     python -m nst_jax.sweep --config=configs/sweeps/gatys2015_fig1_content.py
     python -m nst_jax.sweep --config=configs/sweeps/gatys2015_fig1_content.py:quick
 
-From white noise, the content term alone, at one layer each: conv1_1, conv2_1, conv3_1, conv4_1, conv5_1
-of the original, un-normalised network. Expected: all but perfect from the lower layers; from the higher
-ones the objects stay where they are and exact pixel values are lost. `:quick`, a minute on two CPU cores
-beside other work, shows that too; at conv5_1 its hundred steps leave more of the noise than of the cat.
+From white noise, with the content term alone at one layer each: conv1_1, conv2_1, conv3_1, conv4_1, conv5_1
+of the original network, without normalisation. Expected: almost perfect reconstructions from the lower
+layers; from the higher layers, objects keep their positions but exact pixel values are lost. `:quick` shows
+this too, except that at conv5_1, after its hundred steps, the noise is more visible than the cat. It takes a
+minute on two CPU cores shared with other work.
 """
 
 from collections.abc import Callable
@@ -24,5 +25,5 @@ def get_config(variant: str = "paper") -> ConfigDict:
 
 
 def sweep(add: Callable[..., None]) -> None:
-    for layer in common.STYLE_LAYERS:  # the content layers of this figure have the same names
+    for layer in common.STYLE_LAYERS:  # this figure uses the same layers for content
         add(layer, content_layers={layer: 1.0})

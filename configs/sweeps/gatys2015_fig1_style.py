@@ -1,13 +1,13 @@
-"""Gatys et al. 2015 (arXiv 1508.06576), Fig 1, style reconstructions: what the Grams know of a painting.
+"""Gatys et al. 2015 (arXiv 1508.06576), Fig 1: style reconstructions from subsets of layers.
 
     python -m nst_jax.sweep --config=configs/sweeps/gatys2015_fig1_style.py
     python -m nst_jax.sweep --config=configs/sweeps/gatys2015_fig1_style.py:quick
 
-From white noise, the style term alone, on conv1_1, then conv1_1 and conv2_1, up to all five, each layer
-at 1 / their number; the original, un-normalised network. Expected: the painting's colours and strokes
-without its objects, in larger and larger pieces as deeper layers join. `:quick`, a minute and a half on
-two CPU cores beside other work: dots from conv1_1, short strokes with conv2_1, whole stars and waves from
-conv3_1 on; the last two differ little.
+From white noise, with the style term alone: on conv1_1, then conv1_1 and conv2_1, up to all five layers, each
+of n layers with weight 1 / n; the original network, without normalisation. Expected: the colours and strokes
+of the painting without its objects, in larger structures as deeper layers are included. `:quick` gives dots
+from conv1_1, short strokes with conv2_1, and whole stars and waves from conv3_1 on; the last two pictures
+differ little. It takes a minute and a half on two CPU cores shared with other work.
 """
 
 from collections.abc import Callable

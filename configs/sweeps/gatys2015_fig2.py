@@ -3,12 +3,12 @@
     python -m nst_jax.sweep --config=configs/sweeps/gatys2015_fig2.py --config.content=photo.jpg
     python -m nst_jax.sweep --config=configs/sweeps/gatys2015_fig2.py:quick
 
-Content conv4_2; style conv1_1 ... conv5_1 at 1/5; alpha/beta is 1e-3 for the paper's Shipwreck, Starry
-Night and Scream, 1e-4 for its Femme nue assise and Composition VII. The paper's paintings are not ours to
-ship: these are the bundled ones, with ratios by eye; for others edit PAINTINGS, or
-`--config=configs/gatys.py --vary=style=a.jpg,b.jpg`. Expected: the arrangement of the photograph, the colours
-and strokes of each painting. Stained glass, the boldest, leaves least of the
-photograph. `:quick` takes a minute on two CPU cores beside other work.
+Content conv4_2; style conv1_1 ... conv5_1 with weight 1/5 each. The paper uses alpha/beta = 1e-3 for
+Shipwreck, Starry Night and Scream, and 1e-4 for Femme nue assise and Composition VII. Its paintings cannot be
+redistributed, so this sweep uses the bundled ones, with ratios chosen by eye. For other paintings, edit
+PAINTINGS, or use `--config=configs/gatys.py --vary=style=a.jpg,b.jpg`. Expected: the arrangement of the
+photograph with the colours and strokes of each painting; stained glass, the strongest style, preserves the
+least of the photograph. `:quick` takes a minute on two CPU cores shared with other work.
 """
 
 from collections.abc import Callable

@@ -1,13 +1,14 @@
-"""VGG-19 against the embedded network slim and against random filters.
+"""Comparison of VGG-19, the bundled network slim, and random filters.
 
     python -m nst_jax.sweep --config=configs/sweeps/networks.py
     python -m nst_jax.sweep --config=configs/sweeps/networks.py:quick
 
-The same content, style and seed. Random filters carry texture (He, Wang & Hopcroft 2016) but no objects;
-slim is trained to give VGG-19's pictures at a fraction of the work. table.csv judges all three by one
-network; it and the sheet name the network really used, as `auto` falls back to slim without a download.
-`:quick`, so without VGG-19, five minutes on two CPU cores beside other work, most of them for the random
-filters, which are as wide as VGG-19's: slim's has the cat and strokes, theirs patches of the right colours.
+All use the same content, style and seed. Random filters reproduce texture (He, Wang & Hopcroft 2016) but no
+objects; slim is trained to give VGG-19's pictures at a fraction of the cost. table.csv measures all three
+with one network. The table and the sheet name the network that was actually used, because `auto` falls back
+to slim if VGG-19 cannot be downloaded. `:quick`, without VGG-19, takes five minutes on two CPU cores shared
+with other work, mostly for the random filters, which are as wide as VGG-19's. With slim, the picture shows
+the cat and strokes; with random filters, patches of the right colours.
 """
 
 from collections.abc import Callable

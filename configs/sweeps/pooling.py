@@ -1,12 +1,13 @@
-"""Average against maximum pooling (Gatys et al. 2015, 'Methods', find the former more appealing).
+"""Comparison of average and max pooling; Gatys et al. 2015 ("Methods") prefer average pooling.
 
     python -m nst_jax.sweep --config=configs/sweeps/pooling.py
     python -m nst_jax.sweep --config=configs/sweeps/pooling.py:quick
 
-Two seeds of each. Two programs, as the network differs. Maximum pooling makes larger activations, so at
-one ratio the two balance content and style differently: compare strokes, not how much of the photograph
-is left. `:quick`, three minutes on two CPU cores beside other work: average pooling has cleaner strokes and
-truer colours; slim was taught with it, VGG-19 with maximum pooling.
+Two seeds for each type of pooling; two programs are compiled, because the network differs. Max pooling
+produces larger activations, so the same ratio balances content and style differently: compare the strokes,
+not how much of the photograph remains. Expected with `:quick`: average pooling gives cleaner strokes and
+more faithful colours; slim was trained with it, VGG-19 with max pooling. Takes three minutes on two CPU cores
+shared with other work.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Typed, checked settings: the only place that sees a ConfigDict."""
+"""Typed, validated settings; no other package handles a ConfigDict."""
 
 from nst_jax.config.schema import Config, NetworkConfig, OptimizerConfig, from_dict, to_dict
 

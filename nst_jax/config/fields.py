@@ -1,4 +1,4 @@
-"""From a ConfigDict to a typed dataclass, and the checks that such dataclasses make of themselves."""
+"""Conversion of a ConfigDict to a typed dataclass, and the checks for its `__post_init__`."""
 
 import dataclasses
 import math
@@ -12,10 +12,10 @@ Fields = TypeVar("Fields")
 
 
 def from_config(kind: type[Fields], values: Any) -> Fields:
-    """A `kind` from a ConfigDict or a plain nested dict, strictly typed; missing fields have their defaults.
+    """Build a `kind` from a ConfigDict or nested dict, with strict types; missing fields take their defaults.
 
     Raises:
-        UserError: unknown fields, wrong types, and values that the dataclass refuses.
+        UserError: a field is unknown, has the wrong type, or has a value that the dataclass rejects.
     """
     if not hasattr(values, "items"):
         raise UserError(f"config: get_config() must return a ConfigDict, not {type(values).__name__}")
@@ -31,7 +31,7 @@ def _build(kind: type[Fields], values: Mapping[str, Any], prefix: str) -> Fields
 
 
 def _typed(hint: Any, value: Any, name: str) -> Any:
-    """`value` as the declared type; an int is accepted as a float, a list as a tuple."""
+    """Check `value` against the type `hint`; ints are accepted as floats, and lists as tuples."""
     origin, parameters = get_origin(hint), get_args(hint)
     if dataclasses.is_dataclass(hint) and hasattr(value, "items"):
         return _build(cast(type, hint), dict(value.items()), f"{name}.")
@@ -50,7 +50,7 @@ def _typed(hint: Any, value: Any, name: str) -> Any:
 
 
 def _split(items: Iterable[Any]) -> list[Any]:
-    """Split "a,b", which the command line gives as one string."""
+    """Split items such as "a,b": the command line gives a list as one string."""
     return [part for item in items for part in (item.split(",") if isinstance(item, str) else [item])]
 
 
@@ -81,4 +81,4 @@ def positive(field: str, value: float) -> None:
 def not_negative(field: str, value: float) -> None:
     """Raise `UserError` unless `value` is finite and at least 0."""
     if not (math.isfinite(value) and value >= 0):
-        raise UserError(f"{field}: {value} is not a finite number of at least 0")
+        raise UserError(f"{field}: {value} is not a finite number >= 0")

@@ -1,8 +1,8 @@
-"""The settings of a style transfer, typed and checked.
+"""The settings of a style transfer, typed and validated.
 
-The `get_config()` of a config file returns a ConfigDict, flags override its fields, and `from_dict` turns the
-result into the frozen dataclasses below. They check themselves. Names that are looked up in a registry
-further up (`optimizer.name`, `style_losses`) are checked there, before a run writes anything.
+The `get_config()` of a config file returns a ConfigDict, flags override its fields, and `from_dict` converts
+the result to the frozen dataclasses below, which validate their fields. The names in `optimizer.name` and
+`style_losses` are checked later, by the modules that define them, but before a run writes anything.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ POOLS = ("avg", "max")
 PRECISIONS = ("float32", "tf32", "bfloat16")
 CONVS = ("auto", "direct", "winograd")
 CONTENT_LOSSES = ("sum", "mean")
-SMALLEST_SIDE = 16  # pixels: VGG's deepest convolutions come after four halvings
+SMALLEST_SIDE = 16  # pixels: VGG halves the picture four times before its deepest convolutions
 SMALLEST_TILE = 64  # pixels: a smaller tile is mostly halo
 
 
@@ -27,9 +27,9 @@ class NetworkConfig:
     arch: str = "vgg19"
     weights: str = "auto"  # 'auto', 'random', a registered name, or a path
     pool: str = "avg"
-    conv: str = "auto"  # the algorithm of its convolutions, see networks/conv.py
-    normalize: bool = False  # filters rescaled to mean activation 1; changes what alpha/beta means
-    precision: str = "float32"  # of the convolutions' factors; GPUs are faster with 'tf32', 'bfloat16'
+    conv: str = "auto"  # convolution algorithm: 'auto', 'direct' or 'winograd', see networks/vgg.py
+    normalize: bool = False  # rescale filters to mean activation 1; changes the meaning of alpha/beta
+    precision: str = "float32"  # of the convolutions; 'tf32' and 'bfloat16' are faster on GPUs
 
     def __post_init__(self) -> None:
         fields.one_of("network.arch", self.arch, ARCHITECTURES)
@@ -41,13 +41,13 @@ class NetworkConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """How the image is optimised; `steps` are taken at every scale."""
+    """How the image is optimised; `steps` applies to each scale."""
 
     name: str = "lbfgs"  # a name in optimizers/methods.py
     steps: int = 500
-    learning_rate: float = 0.02  # of adam and gd, in [0,1] pixel units; lbfgs searches for its own
-    memory: int = 10  # steps that lbfgs remembers
-    bands: bool = False  # start lbfgs with one scale per band of frequencies, see optimizers/bands.py
+    learning_rate: float = 0.02  # for adam and gd, in [0,1] pixel units; lbfgs uses a line search
+    memory: int = 10  # steps in the history of lbfgs
+    bands: bool = False  # lbfgs: one initial scale per frequency band, see optimizers/bands.py
 
     def __post_init__(self) -> None:
         fields.at_least("optimizer.steps", self.steps, 1)
@@ -80,10 +80,10 @@ class Config:
     content_weight: float = 1e-3  # alpha
     style_weight: float = 1.0  # beta
     tv_weight: float = 0.0
-    content_loss: str = "sum"  # the paper's half sum of squares, or the released code's 'mean'
+    content_loss: str = "sum"  # 'sum': half the sum of squares (the paper); 'mean' (its code)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
-    scales: tuple[float, ...] = (1.0,)  # coarse to fine, relative to `size`
-    tile: int = 0  # side of the tiles that the losses are computed in, pixels; 0: the whole picture at once
+    scales: tuple[float, ...] = (1.0,)  # sizes relative to `size`, coarse to fine
+    tile: int = 0  # side of the tiles for computing the losses, pixels; 0: no tiling
     log_every: int = 10  # steps between lines of metrics.jsonl
     snapshot_every: int = 50  # steps between pictures in progress/
 
@@ -112,8 +112,8 @@ class Config:
             fields.not_negative(f"style_losses.{name}", weight)
         if not self.active_layers():
             raise UserError(
-                "content_weight, style_weight: nothing to optimise; give at least one of them, and one of "
-                "its layers, a weight above 0"
+                "content_weight, style_weight: nothing to optimise; set at least one of them, and the weight "
+                "of one of its layers, above 0"
             )
 
     def _check_scales(self) -> None:
@@ -127,16 +127,16 @@ class Config:
                 raise UserError(f"scales: {scale} of size {self.size} is under {SMALLEST_SIDE} pixels")
 
     def active_content(self) -> dict[str, float]:
-        """Content layers that count: their own weight and alpha above 0."""
+        """Content layers in use: alpha and the weight of the layer are above 0."""
         return {k: w for k, w in self.content_layers.items() if w > 0 and self.content_weight > 0}
 
     def active_style(self) -> dict[str, float]:
-        """Style layers that count: their own weight, beta and that of a style loss above 0."""
-        counts = self.style_weight > 0 and bool(self.active_losses())
-        return {k: w for k, w in self.style_layers.items() if w > 0 and counts}
+        """Style layers in use: beta, the weight of the layer and that of a style loss are above 0."""
+        enabled = self.style_weight > 0 and bool(self.active_losses())
+        return {k: w for k, w in self.style_layers.items() if w > 0 and enabled}
 
     def active_losses(self) -> dict[str, float]:
-        """Style losses of a weight above 0."""
+        """Style losses with a weight above 0."""
         return {name: weight for name, weight in self.style_losses.items() if weight > 0}
 
     def active_layers(self) -> tuple[str, ...]:
@@ -146,10 +146,10 @@ class Config:
 
 
 def from_dict(values: Any) -> Config:
-    """A checked `Config` from a ConfigDict or a plain nested dict; missing fields have their defaults.
+    """Build a `Config` from a ConfigDict or nested dict; missing fields take their defaults.
 
     Raises:
-        UserError: unknown fields, wrong types, and values that cannot be run.
+        UserError: a field is unknown, has the wrong type or an invalid value.
     """
     return fields.from_config(Config, values)
 

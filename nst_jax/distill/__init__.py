@@ -1,1 +1,1 @@
-"""Training of a compact network from teachers: data, teachers, student, objective, training."""
+"""Distillation of a compact network: data, teachers, student, objective, training."""

@@ -1,7 +1,7 @@
-"""The last touch, in closed form: each filter's scale, at which a layer is most like the teacher's.
+"""The final step, in closed form: scale each filter so that its layer is most similar to the teacher's.
 
-A filter can be scaled and the next layer undo it, so this changes nothing but how much each filter
-counts in linear CKA and in the Gram matrix.
+The next layer undoes the scale of a filter, so this only changes how much each filter contributes to linear
+CKA and to the Gram matrix.
 """
 
 from collections.abc import Sequence
@@ -18,21 +18,21 @@ from nst_jax.networks.trained import OXFORD
 from nst_jax.networks.vgg import preprocess
 
 LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
-POSITIONS = 1500  # per photograph, or all where a layer has fewer
-WEAKEST = 0.3  # of the usual filter's scale: none is to be silenced
+POSITIONS = 1500  # sampled per photograph; all of them if a layer has fewer
+WEAKEST = 0.3  # lower limit relative to the median scale, so that no filter is silenced
 
 
 def balanced(
-    arrays: dict[str, np.ndarray], taught: teachers.Taught, photos: Sequence[np.ndarray]
+    arrays: dict[str, np.ndarray], teacher_arrays: teachers.TeacherArrays, photos: Sequence[np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """A folded student with each filter of `LAYERS` at its best scale over `photos`."""
+    """Return the folded student `arrays` with each filter of `LAYERS` at its best scale over `photos`."""
     rng = np.random.default_rng(0)
     rows: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {layer: [] for layer in LAYERS}
 
     @jax.jit
     def both(photo: Array) -> tuple[dict[str, Array], dict[str, Array]]:
         S = student.responses(arrays, preprocess(photo, OXFORD), LAYERS)
-        return jax.tree.map(nnx.relu, S), teachers.teacher_activations(taught, photo)
+        return jax.tree.map(nnx.relu, S), teachers.teacher_activations(teacher_arrays, photo)
 
     for photo in photos:
         S, T = both(photo)
@@ -47,10 +47,11 @@ def balanced(
 
 
 def filter_scales(S: Float[np.ndarray, "p n"], T: Float[np.ndarray, "p m"]) -> np.ndarray:
-    """The scales of the columns of S at which its linear CKA with T is largest.
+    """Return the scales of the columns of S that maximise its linear CKA with T.
 
-    With w the squared scales, K the covariance of S and a_j the squared length of T's covariance with
-    column j, CKA goes with a'w / sqrt(w'(K*K)w): largest, over w >= 0, at the least squares of (K*K) w = a.
+    With w the squared scales, K the covariance of S, and a_j the squared norm of the covariance of T with
+    column j, CKA is proportional to a'w / sqrt(w'(K*K)w). Its maximum over w >= 0 is the non-negative
+    least-squares solution of (K*K) w = a.
     """
     S, T = (F.astype(np.float64) - F.mean(0) for F in (S, T))
     spread = S.std(0) + 1e-12

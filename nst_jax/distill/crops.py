@@ -1,7 +1,8 @@
-"""Training pictures: crops of photographs and paintings, and what an optimisation makes of them.
+"""Training data: crops of photographs and paintings, and disturbed versions of them.
 
-A picture is uint8, h w 3, sRGB; a batch is float32, about [0, 1], b h w 3. To train on another
-source than folders, such as a TFDS, give `batch` its pictures as a list of such arrays.
+The disturbances resemble the intermediate images of a style transfer. A picture is uint8, "h w 3", sRGB; a
+batch is float32, "b h w 3", about [0, 1]. To train on pictures from another source, such as TFDS, pass them
+to `batch` as a list of arrays.
 """
 
 import io
@@ -20,46 +21,46 @@ from nst_jax.errors import UserError
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 Crop = Float[np.ndarray, "side side 3"]
 SUFFIXES = (".jpg", ".jpeg", ".png")
-ZOOM = (0.5, 2.0)  # pixels of the picture per pixel of the crop
+ZOOM = (0.5, 2.0)  # range of picture pixels per crop pixel
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """The pictures below `folder`, in an order that does not depend on the file system.
+    """Return the picture files below `folder`, sorted so that the order does not depend on the file system.
 
     Raises:
         UserError: there are none.
     """
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not found:
-        raise UserError(f"{folder}: no pictures ({', '.join(SUFFIXES)}) here")
-    return found
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise UserError(f"{folder}: contains no pictures ({', '.join(SUFFIXES)})")
+    return paths
 
 
 def split(root: Path, folders: Mapping[str, int], seed: int) -> tuple[list[Path], list[Path]]:
-    """Pictures to train on, and those held out: so many of each folder below `root`."""
-    train, apart = [], []
+    """Split the pictures into training and held-out files; `folders` below `root` map to held-out counts."""
+    train, validation = [], []
     for folder, count in folders.items():
-        found = picture_files(root / folder)
-        chosen = held_out(found, count, seed)
-        apart += chosen
-        train += sorted(set(found) - set(chosen))
-    return train, apart
+        paths = picture_files(root / folder)
+        chosen = held_out(paths, count, seed)
+        validation += chosen
+        train += sorted(set(paths) - set(chosen))
+    return train, validation
 
 
 def held_out(files: Sequence[Path], count: int, seed: int) -> list[Path]:
-    """`count` of `files`, the same ones for the same seed: never to be trained on."""
+    """Choose `count` of `files` that are never trained on; the choice depends only on `seed`."""
     chosen = np.random.default_rng(seed).choice(len(files), count, replace=False)
     return [files[i] for i in sorted(chosen)]
 
 
 def decode(file: Path) -> Pixels:
-    """The picture of a file, as bytes, so that thousands fit in memory."""
+    """Read the picture of a file as uint8, so that thousands fit into memory."""
     with Image.open(file) as picture:
         return np.asarray(picture.convert("RGB"))
 
 
 def square(picture: Pixels, side: int) -> Float32[np.ndarray, "1 side side 3"]:
-    """The middle of a picture whose shorter side is brought to `side` pixels."""
+    """Resize the shorter side of a picture to `side` pixels, and crop the centre square."""
     height, width = picture.shape[:2]
     scale = side / min(height, width)
     size = (max(side, round(width * scale)), max(side, round(height * scale)))
@@ -71,9 +72,9 @@ def square(picture: Pixels, side: int) -> Float32[np.ndarray, "1 side side 3"]:
 def batch(
     pictures: Sequence[Pixels], seed: int, step: int, count: int, natural: int, side: int
 ) -> Float32[np.ndarray, "count side side 3"]:
-    """The batch of a step: `natural` plain crops, then disturbed ones.
+    """Return the batch of a step: `natural` plain crops first, then disturbed ones.
 
-    It depends on `seed` and `step` only, so a resumed run goes on with the same data.
+    It depends only on `seed` and `step`, so a resumed run continues with the same data.
     """
     rng = np.random.default_rng((seed, step))
     crops = [_crop(pictures, rng, side) for _ in range(count)]
@@ -86,18 +87,18 @@ def batch(
 def prefetched(
     make: Callable[[int], np.ndarray], first: int, last: int, ahead: int = 4
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """(step, make(step)) for each step, made by a thread while the device computes."""
+    """Yield (step, make(step)) for each step, computed by a thread up to `ahead` steps in advance."""
     with ThreadPoolExecutor(1) as pool:
-        waiting = deque(pool.submit(make, step) for step in range(first, min(last, first + ahead)))
+        pending = deque(pool.submit(make, step) for step in range(first, min(last, first + ahead)))
         for step in range(first, last):
-            ready = waiting.popleft().result()
+            result = pending.popleft().result()
             if step + ahead < last:
-                waiting.append(pool.submit(make, step + ahead))
-            yield step, ready
+                pending.append(pool.submit(make, step + ahead))
+            yield step, result
 
 
 def _crop(pictures: Sequence[Pixels], rng: np.random.Generator, side: int) -> Crop:
-    """A random part of a random picture, at a random zoom, perhaps mirrored."""
+    """Return a random crop of a random picture at a random zoom, mirrored half of the time."""
     picture = pictures[int(rng.integers(len(pictures)))]
     height, width = picture.shape[:2]
     extent = min(height, width, side * np.exp(rng.uniform(*np.log(ZOOM))))
@@ -109,7 +110,7 @@ def _crop(pictures: Sequence[Pixels], rng: np.random.Generator, side: int) -> Cr
 
 
 def _noise(shape: tuple[int, ...], rng: np.random.Generator) -> Crop:
-    """Noise as coarse as chance will have it, white or tinted."""
+    """Return noise of random coarseness, half of the time with a random tint."""
     noise = rng.random(shape, np.float32)
     if rng.random() < 0.5:
         sigma = rng.uniform(0.4, 4)
@@ -120,7 +121,7 @@ def _noise(shape: tuple[int, ...], rng: np.random.Generator) -> Crop:
 
 
 def _white_noise(crop: Crop, _: Crop, rng: np.random.Generator) -> Crop:
-    """Where every optimisation from noise begins."""
+    """Return white noise, the start of every optimisation with `init="noise"`."""
     return rng.random(crop.shape, np.float32)
 
 
@@ -130,7 +131,7 @@ def _half_noise(crop: Crop, _: Crop, rng: np.random.Generator) -> Crop:
 
 
 def _grain(crop: Crop, _: Crop, rng: np.random.Generator) -> Crop:
-    """Gaussian grain; not clipped, as the optimised picture is not either."""
+    """Add Gaussian grain, without clipping, because optimised images are not clipped either."""
     grain = rng.normal(0, rng.uniform(0.02, 0.4), (*crop.shape[:2], rng.choice([1, 3])))
     return crop + grain
 
@@ -153,7 +154,7 @@ def _jpeg(crop: Crop, _: Crop, rng: np.random.Generator) -> Crop:
 
 
 def _contrast(crop: Crop, _: Crop, rng: np.random.Generator) -> Crop:
-    """Stronger or weaker contrast, each colour for itself."""
+    """Change the contrast of each colour channel separately."""
     return np.clip((crop - 0.5) * np.exp(rng.uniform(-0.5, 1.5, 3)) + 0.5, 0, 1)
 
 

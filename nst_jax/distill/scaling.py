@@ -1,8 +1,8 @@
-"""Layer scales: a config's weights for VGG-19 carry over to the student.
+"""Layer scales, which let the loss weights of a config for VGG-19 carry over to the student.
 
-The style term goes with the fourth power of a layer's activations and the content term with the
-square, and ReLU and pooling are homogeneous: each layer's filters can be multiplied by a factor that
-the next layer's undo. So the student's terms are set to VGG-19's at convB_1 and at convB_2.
+The style term is of degree four in a layer's activations, and the content term of degree two. ReLU and
+pooling are homogeneous, so the filters of a layer can be multiplied by a factor that the next layer undoes.
+The factors are chosen so that the student's terms match those of VGG-19 at convB_1 and at convB_2.
 """
 
 import dataclasses
@@ -21,20 +21,21 @@ from nst_jax.losses.gram import gram, gram_distance
 from nst_jax.networks.trained import OXFORD, Weights, make_weights
 from nst_jax.networks.vgg import preprocess
 
-# Pictures as `1 h w 3`: (what is being optimised, what it is compared with).
+# Two pictures, "1 h w 3" each: the optimised image, and the one it is compared with.
 Pair = tuple[np.ndarray, np.ndarray]
 STYLE = tuple(layer for layer in CONVS if layer.endswith("_1"))
 CONTENT = ("conv1_2", "conv2_2", "conv3_2")
 
-# Where VGG-19's own layers are not at hand, a published log of its terms stands in (the reasoning is
-# in networks/SLIM.md): the encoder's auxiliary outputs, whose mean is 1, are multiplied by these ...
+# The teacher lacks VGG-19's deeper layers. Their scale is estimated from a published log of loss terms (the
+# reasoning is in networks/SLIM.md). These are the mean activations, by which the encoder's auxiliary outputs
+# are multiplied, whose mean is 1 ...
 MEANS = {"conv4_1": 120.0, "conv5_1": 10.0}
-# ... and this is the root of the mean square activation on a photograph, summed over the filters.
+# ... and this is the root mean square over positions of the activation vector's norm on a photograph.
 STRENGTHS = {"conv4_2": 246.0 * 512**0.5}
 
 
 def pairs(photos: Sequence[np.ndarray], count: int, seed: int = 0) -> dict[str, list[Pair]]:
-    """`count` pairs of each kind: white noise against a photograph, one photograph against another."""
+    """Return `count` pairs of each kind: white noise with a photograph, and two different photographs."""
     rng = np.random.default_rng(seed)
     noise = [rng.random(photo.shape, np.float32) for photo in photos[:count]]
     others = photos[count : 2 * count]
@@ -45,7 +46,7 @@ def pairs(photos: Sequence[np.ndarray], count: int, seed: int = 0) -> dict[str, 
 
 
 def folded(arrays: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
-    """A student's arrays for Oxford's input, as a weight file has them."""
+    """Return the student's arrays for Oxford's input, as stored in a weight file."""
     plain = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
     return plain | {"conv1_1.kernel": plain["conv1_1.kernel"] / student.INPUT_SPREAD}
 
@@ -53,56 +54,55 @@ def folded(arrays: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
 def rescaled(
     arrays: Mapping[str, np.ndarray], factors: Mapping[str, float | np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """The same network with each layer's activations multiplied by its factor, and nothing else.
+    """Multiply each layer's activations by its factor, without changing the network otherwise.
 
-    A factor is one for the layer or one for each of its filters. A layer that is not named takes the
-    factor of the one before.
+    A factor is one number per layer or per filter. A layer without a factor takes that of the previous one.
     """
-    scaled, before = dict(arrays), np.ones(1, np.float32)
+    scaled, previous = dict(arrays), np.ones(1, np.float32)
     for layer in CONVS:
-        factor = np.atleast_1d(np.float32(factors.get(layer, before)))
-        scaled[f"{layer}.kernel"] = arrays[f"{layer}.kernel"] * (factor / before[:, np.newaxis])
+        factor = np.atleast_1d(np.float32(factors.get(layer, previous)))
+        scaled[f"{layer}.kernel"] = arrays[f"{layer}.kernel"] * (factor / previous[:, np.newaxis])
         scaled[f"{layer}.bias"] = arrays[f"{layer}.bias"] * factor
-        before = factor
+        previous = factor
     return scaled
 
 
 def factors(
-    arrays: Mapping[str, np.ndarray], taught: teachers.Taught, compared: Sequence[Pair]
+    arrays: Mapping[str, np.ndarray], teacher_arrays: teachers.TeacherArrays, compared: Sequence[Pair]
 ) -> dict[str, float]:
-    """The factor of each layer that sets the median of its terms' ratios to 1."""
-    ratios = term_ratios(arrays, taught, compared)
-    found = {f"conv{b}_1": float(np.median(ratios[f"style/conv{b}_1"])) ** -0.25 for b in range(1, 6)}
-    found |= {layer: float(np.median(ratios[f"content/{layer}"])) ** -0.5 for layer in CONTENT}
-    # No teacher's term: the student's total activation is set to VGG-19's.
+    """Return the factor of each layer that makes the median ratio of its terms 1."""
+    ratios = term_ratios(arrays, teacher_arrays, compared)
+    result = {f"conv{b}_1": float(np.median(ratios[f"style/conv{b}_1"])) ** -0.25 for b in range(1, 6)}
+    result |= {layer: float(np.median(ratios[f"content/{layer}"])) ** -0.5 for layer in CONTENT}
+    # The teachers have no comparable term here, so the strength of the activations is matched instead.
     for layer, strength in STRENGTHS.items():
-        found[layer] = strength / _strength(arrays, layer, [content for _, content in compared])
-    return found
+        result[layer] = strength / _strength(arrays, layer, [content for _, content in compared])
+    return result
 
 
 def term_ratios(
-    arrays: Mapping[str, np.ndarray], taught: teachers.Taught, compared: Sequence[Pair]
+    arrays: Mapping[str, np.ndarray], teacher_arrays: teachers.TeacherArrays, compared: Sequence[Pair]
 ) -> dict[str, np.ndarray]:
-    """The student's style and content terms over VGG-19's, per pair: "style/conv1_1", ..."""
+    """Return the student's style and content terms divided by VGG-19's, per pair: "style/conv1_1", ..."""
     ratios: dict[str, list[float]] = {}
     for image, reference in compared:
-        own = _terms(_student(arrays, image), _student(arrays, reference))
-        true = _terms(vgg19(taught, image), vgg19(taught, reference))
-        for name in own:
-            ratios.setdefault(name, []).append(own[name] / true[name])
+        ours = _terms(_student(arrays, image), _student(arrays, reference))
+        theirs = _terms(vgg19(teacher_arrays, image), vgg19(teacher_arrays, reference))
+        for name in ours:
+            ratios.setdefault(name, []).append(ours[name] / theirs[name])
     return {name: np.array(values) for name, values in ratios.items()}
 
 
-def vgg19(taught: teachers.Taught, image: np.ndarray) -> dict[str, Array]:
-    """VGG-19's activations, the encoder's estimates at its mean activation where there are none."""
-    found = teachers.teacher_activations(taught, jnp.asarray(image))
-    return found | {layer: found[layer] * mean for layer, mean in MEANS.items()}
+def vgg19(teacher_arrays: teachers.TeacherArrays, image: np.ndarray) -> dict[str, Array]:
+    """Return VGG-19's activations; for deeper layers, the encoder's estimates scaled to VGG-19's mean."""
+    activations = teachers.teacher_activations(teacher_arrays, jnp.asarray(image))
+    return activations | {layer: activations[layer] * mean for layer, mean in MEANS.items()}
 
 
 def as_weights(arrays: Mapping[str, np.ndarray], name: str = "slim") -> Weights:
-    """`arrays` as weights in half precision, so that a file of them takes half the space."""
+    """Convert `arrays` to weights in half precision, which halves the size of the file."""
     half = {key: array.astype(np.float16) for key, array in arrays.items()}
-    # The digest is of what is read back: float32 of the rounded values.
+    # The digest is that of the arrays as they are read back: the rounded values in float32.
     return dataclasses.replace(make_weights(name, "slim", half, OXFORD), arrays=half)
 
 

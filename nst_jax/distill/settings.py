@@ -1,4 +1,4 @@
-"""The settings of a distillation, typed and checked; see configs/distill.py."""
+"""Settings of a distillation, typed and checked; see configs/distill.py."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from nst_jax.networks.architectures import architecture
 
 @dataclasses.dataclass(frozen=True)
 class TeacherFiles:
-    """The weight files of the two teachers: see `nst_jax.distill.teachers`."""
+    """The weight files of the two teachers; see `nst_jax.distill.teachers`."""
 
     shallow: str = ""
     deep: str = ""
@@ -22,20 +22,20 @@ class TeacherFiles:
 
 @dataclasses.dataclass(frozen=True)
 class DistillSettings:
-    """One stage of a training."""
+    """One stage of the training."""
 
     seed: int
-    steps: int  # the stage's last, counted from the first stage's start
-    frozen_up_to: str  # the last layer that keeps its filters; '' for none
+    steps: int  # last step of the stage, counted from the start of the first stage
+    frozen_up_to: str  # the deepest frozen layer; '' for none
     crop: int  # side of the crops, pixels
     batch: int
-    natural: int  # crops of a batch that are not disturbed
+    natural: int  # undisturbed crops per batch
     learning_rate: float
     widths: tuple[int, ...]  # filters in each block
     teachers: TeacherFiles
-    images: dict[str, int]  # folder below `image_root` -> how many of its pictures are held out
+    images: dict[str, int]  # folder below `image_root` -> number of held-out pictures
     image_root: str
-    terms: dict[str, float]  # weights, see lessons.py
+    terms: dict[str, float]  # weights of the objective's terms, see lessons.py
     log_every: int = 10
     checkpoint_minutes: float = 5.0
     snapshot_every: int = 100
@@ -51,7 +51,7 @@ class DistillSettings:
             raise UserError(f"natural: {self.natural} is more than the {self.batch} crops of a batch")
 
     def recipe(self) -> Recipe:
-        """The part that a training step depends on."""
+        """Return the settings that a training step depends on."""
         return Recipe(
             seed=self.seed,
             steps=self.steps,

@@ -1,7 +1,7 @@
-"""The student as a plain function of its arrays, and its first state, from least squares.
+"""The student as a pure function of its arrays, and its initialisation by least squares.
 
-Arrays are named as in a weight file ("conv1_1.kernel"). While it trains, the student's input is
-Oxford's divided by `INPUT_SPREAD`, so that all of its arrays are of one order of magnitude.
+Arrays have the names of a weight file, such as "conv1_1.kernel". During training, the student's input is
+Oxford's divided by `INPUT_SPREAD`, so that all of its arrays have the same order of magnitude.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,11 +28,11 @@ def responses(
     layers: Sequence[str] = CONVS,
     pool: str = "avg",
 ) -> dict[str, Float[Array, "b _ _ _"]]:
-    """The response before its ReLU of each of `layers`, of any network of VGG-19's topology."""
+    """Return the responses, before the ReLU, at `layers` of a network with VGG-19's topology."""
     first = architecture("vgg19").layers[0]
 
     def respond(layer: Layer, x: Array) -> Array:
-        """From a response to the next one: the ReLU comes first, but for the input, which has none."""
+        """Compute a layer from the response of the previous one; the input of the first has no ReLU."""
         rectified = x if layer is first else nnx.relu(x)
         if not layer.weighted:
             return POOLS[pool](rectified)
@@ -42,7 +42,7 @@ def responses(
 
 
 def random_arrays(widths: Sequence[int], seed: int) -> dict[str, np.ndarray]:
-    """Filters that keep the size of what they are given; biases 0."""
+    """Return random filters that preserve the variance of their input, and zero biases."""
     rng = np.random.default_rng(seed)
     arrays = {}
     for layer, shape in architecture("slim").kernel_shapes(widths).items():
@@ -56,14 +56,14 @@ def random_arrays(widths: Sequence[int], seed: int) -> dict[str, np.ndarray]:
 def fit_student(
     arrays: Mapping[str, np.ndarray],
     x: Float[Array, "b h w 3"],
-    wanted: Mapping[str, Array],
+    targets: Mapping[str, Array],
     seed: int,
     samples: int = 20_000,
 ) -> dict[str, np.ndarray]:
-    """Set each layer's filters, first to last, to imitate filters of a teacher's by least squares.
+    """Fit each layer's filters, from first to last, to those of a teacher by least squares.
 
-    `wanted` are the teacher's responses to the same images, of which the most telling channels are
-    imitated. Where it has fewer than the student, the remaining filters stay as they are. Each layer
+    `targets` are the teacher's responses to the same images; their most informative channels are imitated.
+    If the teacher has fewer channels than the student, the remaining filters keep their values. Each layer
     is scaled to a mean square activation of 1.
     """
     rng = np.random.default_rng(seed)
@@ -73,54 +73,54 @@ def fit_student(
             x = avg_pool(x)
             continue
         name = layer.name
-        where = tuple(rng.integers(0, size, samples) for size in x.shape[:3])
-        rows = _patches(np.asarray(x), where)
-        response = np.asarray(wanted[name])[where]
+        positions = tuple(rng.integers(0, size, samples) for size in x.shape[:3])
+        rows = _patches(np.asarray(x), positions)
+        response = np.asarray(targets[name])[positions]
         chosen = most_telling(np.maximum(response, 0), fitted[f"{name}.bias"].size)
         kernel, bias = fitted[f"{name}.kernel"].copy(), fitted[f"{name}.bias"].copy()
         solution = ridge(rows, response[:, chosen])
         kernel[..., : chosen.size] = solution[:-1].reshape(*kernel.shape[:3], -1)
         bias[: chosen.size] = solution[-1]
         raw = nnx.relu(conv3x3(x, jnp.asarray(kernel)) + bias)
-        kernel, bias, x = _evened(kernel, bias, np.asarray(raw), chosen.size)
+        kernel, bias, x = _equalized(kernel, bias, np.asarray(raw), chosen.size)
         fitted |= {f"{name}.kernel": kernel, f"{name}.bias": bias}
     return fitted
 
 
 def most_telling(F: Float[np.ndarray, "p n"], count: int) -> np.ndarray:
-    """Up to `count` of the n columns, greedily: each the one least explained by those before it.
+    """Choose up to `count` of the n columns greedily: each is the one least explained by those before it.
 
-    A Cholesky factorisation of the covariance with pivots; columns that add nothing are left out.
+    This is a pivoted Cholesky factorisation of the covariance; columns that add nothing are skipped.
     """
-    left = np.cov(F, rowvar=False).astype(np.float64)
-    floor = 1e-6 * np.trace(left)
+    residual = np.cov(F, rowvar=False).astype(np.float64)
+    floor = 1e-6 * np.trace(residual)
     chosen: list[int] = []
-    while len(chosen) < count and left.diagonal().max() > floor / len(left):
-        pivot = int(left.diagonal().argmax())
+    while len(chosen) < count and residual.diagonal().max() > floor / len(residual):
+        pivot = int(residual.diagonal().argmax())
         chosen.append(pivot)
-        left = left - np.outer(left[pivot], left[pivot]) / left[pivot, pivot]
+        residual = residual - np.outer(residual[pivot], residual[pivot]) / residual[pivot, pivot]
     return np.array(chosen)
 
 
-def _patches(x: np.ndarray, where: tuple[np.ndarray, ...]) -> np.ndarray:
-    """The 3x3 surroundings of positions of `x`, zero-padded, and a 1 for the bias, as rows."""
+def _patches(x: np.ndarray, positions: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return as rows the zero-padded 3x3 neighbourhoods of `positions` in `x`, and a 1 for the bias."""
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    b, row, column = where
+    b, row, column = positions
     taps = [padded[b, row + i, column + j] for i in range(3) for j in range(3)]
     return np.concatenate([*taps, np.ones((b.size, 1), x.dtype)], axis=1)
 
 
 def ridge(rows: np.ndarray, values: np.ndarray, strength: float = 1e-4) -> np.ndarray:
-    """Least squares: the matrix X of smallest |rows X - values|^2 plus a little |X|^2."""
+    """Solve ridge regression: the X that minimises |rows X - values|^2 plus a small multiple of |X|^2."""
     moments = rows.T @ rows
     moments[np.diag_indices_from(moments)] += strength * np.trace(moments) / len(moments)
     return np.linalg.solve(moments, rows.T @ values).astype(np.float32)
 
 
-def _evened(
+def _equalized(
     kernel: np.ndarray, bias: np.ndarray, raw: np.ndarray, imitating: int
 ) -> tuple[np.ndarray, np.ndarray, Array]:
-    """Scale the imitations by one factor, and each free filter by its own, to mean square 1."""
+    """Scale to mean square 1: the `imitating` filters by a common factor, each other filter by its own."""
     squares = np.square(raw).mean((0, 1, 2))
     factor = 1 / np.sqrt(squares + 1e-8)
     factor[:imitating] = 1 / np.sqrt(squares[:imitating].mean())

@@ -1,6 +1,6 @@
-"""The teachers: the true VGG-19 as far as it is at hand, a compressed encoder for what is deeper.
+"""The teachers: the first layers of the original VGG-19, and a compressed encoder for deeper layers.
 
-A response is a layer's value before its ReLU. Teachers take Oxford's input (`preprocess`).
+A response is the value of a layer before its ReLU. VGG-19 takes Oxford's input (`preprocess`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,26 +23,26 @@ from nst_jax.networks.trained import OXFORD
 from nst_jax.networks.vgg import preprocess
 from nst_jax.weights import load
 
-# Both teachers' arrays: "shallow", "deep".
-Taught = Mapping[str, Mapping[str, ArrayLike]]
+# The arrays of both teachers, "shallow" and "deep".
+TeacherArrays = Mapping[str, Mapping[str, ArrayLike]]
 
-# The true VGG-19's; what the first half of the student learns from.
+# Layers whose teacher is VGG-19.
 SHALLOW = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2")
-# The encoder's: auxiliary outputs at convB_1, which approximate VGG-19's channels with their
-# mean activation normalised to 1; its own narrow layer at conv4_2, where content is matched.
+# Layers whose teacher is the encoder. At convB_1, its auxiliary outputs approximate VGG-19's channels
+# normalised to mean activation 1; at conv4_2, where content is matched, it has only its own narrow layer.
 DEEP = ("conv4_1", "conv4_2", "conv5_1")
 LAYERS = SHALLOW + DEEP
 
 
 def read_teachers(shallow: Path, deep: Path) -> dict[str, dict[str, np.ndarray]]:
-    """The arrays of both teachers, from VGG-19's weight file and the encoder's."""
+    """Read the arrays of both teachers from the weight files of VGG-19 and the encoder."""
     return {"shallow": dict(load(shallow, "vgg19").arrays), "deep": load_file(deep)}
 
 
 def teacher_activations(
-    teachers: Taught, image: Float[Array, "b h w 3"]
+    teachers: TeacherArrays, image: Float[Array, "b h w 3"]
 ) -> dict[str, Float[Array, "b _ _ _"]]:
-    """The teachers' activations at `LAYERS`; VGG-19 with average pooling, as Gatys et al. use it."""
+    """Return the teachers' activations at `LAYERS`; VGG-19 uses average pooling, as in Gatys et al."""
     shallow = responses(teachers["shallow"], preprocess(image, OXFORD), SHALLOW)
     deep = encoder_responses(teachers["deep"], image, DEEP)
     return {layer: nnx.relu(R) for layer, R in (shallow | deep).items()}
@@ -51,10 +51,10 @@ def teacher_activations(
 def encoder_responses(
     arrays: Mapping[str, ArrayLike], image: Float[Array, "b h w 3"], layers: Sequence[str]
 ) -> dict[str, Float[Array, "b _ _ _"]]:
-    """Responses of the encoder of Wang et al. 2020 (Collaborative Distillation), by its conventions.
+    """Return the responses of the encoder of Wang et al. 2020 (Collaborative Distillation).
 
-    Those are reflection padding, max pooling, and a first 1x1 convolution in place of preprocessing.
-    If a layer has an auxiliary output, that is its response; else its own.
+    It uses reflection padding, max pooling, and an initial 1x1 convolution instead of preprocessing. The
+    response of a layer with an auxiliary output is that output.
     """
     first = _conv1x1(arrays, "conv0", image)
 
@@ -62,9 +62,9 @@ def encoder_responses(
         rectified = x if x is first else nnx.relu(x)
         return _reflecting_conv(arrays, layer.name, rectified) if layer.weighted else max_pool(rectified)
 
-    found = walk(architecture("vgg19").layers, layers, first, respond)
-    auxiliary = [name for name in found if f"{name}_aux.kernel" in arrays]
-    return found | {name: _conv1x1(arrays, f"{name}_aux", nnx.relu(found[name])) for name in auxiliary}
+    outputs = walk(architecture("vgg19").layers, layers, first, respond)
+    auxiliary = [name for name in outputs if f"{name}_aux.kernel" in arrays]
+    return outputs | {name: _conv1x1(arrays, f"{name}_aux", nnx.relu(outputs[name])) for name in auxiliary}
 
 
 def _conv1x1(arrays: Mapping[str, ArrayLike], name: str, x: Array) -> Array:

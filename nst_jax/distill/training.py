@@ -1,6 +1,7 @@
-"""One state, one jitted step: how the student learns."""
+"""Training of the student: one state, one jitted step."""
 
 import dataclasses
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,39 +24,39 @@ from nst_jax.networks.vgg import preprocess
 from nst_jax.weights import save
 
 TrainingState = dict[str, Any]  # "step", "trained" (student and linear maps), "optimizer", "scales"
-WARMUP = 50  # steps over which the learning rate rises
-SMALLEST_RMS = 0.02  # so that biases which begin at 0 learn too
+WARMUP = 50  # steps of learning rate warmup
+SMALLEST_RMS = 0.02  # lets biases train although they start at 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How to train: what the step depends on."""
+    """The settings that a training step depends on."""
 
     seed: int
     steps: int
     learning_rate: float
     widths: tuple[int, ...]
-    natural: int  # images of a batch that are plain crops; they come first
-    terms: Mapping[str, float]  # weight of each of the objective's terms
-    frozen_up_to: str = ""  # the last layer that keeps its filters; none if empty
+    natural: int  # undisturbed images per batch; they come first
+    terms: Mapping[str, float]  # weight of each term of the objective
+    frozen_up_to: str = ""  # the deepest frozen layer; '' for none
 
     def frozen(self) -> tuple[str, ...]:
-        """The layers that keep their filters, and so need no teacher."""
+        """Return the frozen layers, which need no teacher."""
         return architecture("slim").weighted_up_to(self.frozen_up_to) if self.frozen_up_to else ()
 
 
 def first_state(
-    recipe: Recipe, taught: teachers.Taught, images: Float[np.ndarray, "b h w 3"]
+    recipe: Recipe, teacher_arrays: teachers.TeacherArrays, images: Float[np.ndarray, "b h w 3"]
 ) -> TrainingState:
-    """The student that least squares make of the teachers' responses to `images`."""
-    shown = jnp.asarray(images)
-    x = preprocess(shown, OXFORD)
-    wanted = student.responses(taught["shallow"], x, _held(taught["shallow"]))
-    deep = tuple(name for name in student.CONVS if name not in wanted)
-    wanted |= teachers.encoder_responses(taught["deep"], shown, deep)
+    """Initialise the student by least squares from the teachers' responses to `images`."""
+    batch = jnp.asarray(images)
+    x = preprocess(batch, OXFORD)
+    targets = student.responses(teacher_arrays["shallow"], x, _convolutions(teacher_arrays["shallow"]))
+    deep = tuple(name for name in student.CONVS if name not in targets)
+    targets |= teachers.encoder_responses(teacher_arrays["deep"], batch, deep)
     arrays = student.random_arrays(recipe.widths, recipe.seed)
-    arrays = student.fit_student(arrays, x / INPUT_SPREAD, wanted, recipe.seed)
-    T = teachers.teacher_activations(taught, shown)
+    arrays = student.fit_student(arrays, x / INPUT_SPREAD, targets, recipe.seed)
+    T = teachers.teacher_activations(teacher_arrays, batch)
     scales = {layer: jnp.sqrt(jnp.mean(jnp.square(T[layer]))) for layer in T}
     S = _activations(student.responses(arrays, x / INPUT_SPREAD, teachers.LAYERS))
     maps = {layer: _linear_map(S[layer], T[layer] / scales[layer]) for layer in T}
@@ -65,10 +66,10 @@ def first_state(
 
 
 def optimizer_of(recipe: Recipe) -> optax.GradientTransformation:
-    """Adam, warmed up, its learning rate falling along a cosine to nothing.
+    """Return Adam with learning rate warmup and cosine decay to zero.
 
-    The rate is relative to each array's root mean square: wide layers have small weights, which
-    a step that suits the narrow ones would shake.
+    The rate is relative to the root mean square of each array: wide layers have small weights, for which
+    the step size of the narrow layers would be too large.
     """
     rate = optax.warmup_cosine_decay_schedule(0, recipe.learning_rate, WARMUP, recipe.steps)
     return optax.chain(
@@ -80,38 +81,38 @@ def optimizer_of(recipe: Recipe) -> optax.GradientTransformation:
 
 
 def make_step(
-    recipe: Recipe, taught: teachers.Taught
+    recipe: Recipe, teacher_arrays: teachers.TeacherArrays
 ) -> Callable[[TrainingState, np.ndarray], tuple[TrainingState, dict[str, Array]]]:
-    """The jitted step: (state, batch) to (state, metrics)."""
+    """Return the jitted step, from (state, batch) to (state, metrics)."""
     optimizer = optimizer_of(recipe)
 
     @jax.jit
     def update(
-        state: TrainingState, taught: teachers.Taught, batch: Array
+        state: TrainingState, teacher_arrays: teachers.TeacherArrays, batch: Array
     ) -> tuple[TrainingState, dict[str, Array]]:
         gradient, metrics = jax.grad(_loss, has_aux=True)(
-            state["trained"], state["scales"], taught, batch, recipe
+            state["trained"], state["scales"], teacher_arrays, batch, recipe
         )
         updates, memory = optimizer.update(gradient, state["optimizer"], state["trained"])
         trained = optax.apply_updates(state["trained"], updates)
-        # Adam's momentum of before would still move the frozen filters.
+        # Momentum from earlier stages would still move the frozen filters.
         trained["student"] |= _frozen(state["trained"]["student"], recipe)
         new = state | {"step": state["step"] + 1, "trained": trained, "optimizer": memory}
         return new, metrics
 
-    on_device = jax.device_put(taught)
+    on_device = jax.device_put(teacher_arrays)
     return lambda state, batch: update(state, on_device, batch)
 
 
 def _loss(
-    trained: Mapping, scales: Mapping, taught: teachers.Taught, batch: Array, recipe: Recipe
+    trained: Mapping, scales: Mapping, teacher_arrays: teachers.TeacherArrays, batch: Array, recipe: Recipe
 ) -> tuple[Array, dict[str, Array]]:
-    """The mean over layers of the weighted terms, with each term by name: "cka/conv1_1"."""
+    """Return the weighted sum of the terms, averaged over layers, and each term by name: "cka/conv1_1"."""
     x = preprocess(batch, OXFORD) / INPUT_SPREAD
     arrays = trained["student"]
     arrays = arrays | jax.lax.stop_gradient(_frozen(arrays, recipe))
     responses = student.responses(arrays, x)
-    T = teachers.teacher_activations(taught, batch)
+    T = teachers.teacher_activations(teacher_arrays, batch)
     metrics = {f"dull/{layer}": lessons.dullness(R) for layer, R in responses.items()}
     for layer in (layer for layer in teachers.LAYERS if layer not in recipe.frozen()):
         S = nnx.relu(responses[layer])
@@ -127,27 +128,30 @@ def _loss(
 
 
 def save_state(path: Path, state: TrainingState) -> None:
-    """Write the state atomically: an interrupted write leaves the one before."""
+    """Write the state atomically; an interrupted write keeps the previous file."""
     with files.atomic(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **{key: np.asarray(leaf) for key, leaf in _flat(state)})
 
 
 def load_state(path: Path, like: TrainingState) -> TrainingState:
-    """The state at `path`, with the structure, shapes and dtypes of `like`.
+    """Load the state at `path`, which must have the structure and shapes of `like`.
 
     Raises:
-        UserError: it is of another student.
+        UserError: the file is missing or damaged, or belongs to another student.
     """
-    with np.load(path) as saved:
-        faults = [k for k, v in _flat(like) if k not in saved or saved[k].shape != np.shape(v)]
-        if faults:
-            raise UserError(f"{path}: does not fit the config at {', '.join(faults[:3])}")
-        leaves = [jnp.asarray(saved[key]) for key, _ in _flat(like)]
-    return jax.tree.unflatten(jax.tree.structure(like), leaves)
+    try:
+        with np.load(path) as file:
+            saved = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from error
+    mismatches = [k for k, v in _flat(like) if k not in saved or saved[k].shape != np.shape(v)]
+    if mismatches:
+        raise UserError(f"{path}: does not match the config at {', '.join(mismatches[:3])}")
+    return jax.tree.unflatten(jax.tree.structure(like), [jnp.asarray(saved[key]) for key, _ in _flat(like)])
 
 
 def save_snapshot(folder: Path, state: TrainingState) -> Path:
-    """Write the student as it is now, layers not scaled to VGG-19's, as `student-000400.safetensors`."""
+    """Write the current student, without scaling its layers to VGG-19's, as `student-000400.safetensors`."""
     step = int(state["step"])
     path = folder / f"student-{step:06d}.safetensors"
     weights = scaling.as_weights(scaling.folded(state["trained"]["student"]))
@@ -155,11 +159,13 @@ def save_snapshot(folder: Path, state: TrainingState) -> Path:
     return path
 
 
-def blank_state(recipe: Recipe, taught: teachers.Taught) -> TrainingState:
-    """A state of the right shapes, to be filled by `load_state`."""
+def blank_state(recipe: Recipe, teacher_arrays: teachers.TeacherArrays) -> TrainingState:
+    """Return a state with the shapes of the recipe's student, as template for `load_state`."""
     images = jnp.zeros((1, 32, 32, 3))
     arrays = student.random_arrays(recipe.widths, recipe.seed)
-    channels = {layer: T.shape[-1] for layer, T in teachers.teacher_activations(taught, images).items()}
+    channels = {
+        layer: T.shape[-1] for layer, T in teachers.teacher_activations(teacher_arrays, images).items()
+    }
     widths = {
         layer.name: width
         for layers, width in zip(blocks(architecture("slim").layers), recipe.widths, strict=True)
@@ -187,7 +193,8 @@ def _frozen(arrays: Mapping[str, Array], recipe: Recipe) -> dict[str, Array]:
     return {name: array for name, array in arrays.items() if name.split(".")[0] in recipe.frozen()}
 
 
-def _held(arrays: Mapping[str, ArrayLike]) -> Sequence[str]:
+def _convolutions(arrays: Mapping[str, ArrayLike]) -> Sequence[str]:
+    """The convolutions whose kernels are in `arrays`."""
     return [name for name in student.CONVS if f"{name}.kernel" in arrays]
 
 
@@ -196,7 +203,7 @@ def _activations(responses: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _linear_map(S: Array, T: Array) -> dict[str, np.ndarray]:
-    """The least-squares map from the student's filters to the teacher's."""
+    """Return the least-squares map from the student's filters to the teacher's."""
     rows, values = (np.asarray(F, np.float32).reshape(-1, F.shape[-1]) for F in (S, T))
     rows = np.concatenate([rows, np.ones((len(rows), 1), np.float32)], axis=1)
     solution = student.ridge(rows, values)

@@ -1,1 +1,1 @@
-"""Figures: sheets of pictures, plots, maps in colour, and HTML pages."""
+"""Figures: sheets of pictures, plots, colour maps, and HTML pages."""

@@ -1,4 +1,4 @@
-"""Maps as pictures: numbers in colours of rising lightness, classes in colours that differ."""
+"""Maps as pictures: values in a colour scale of increasing lightness, classes in distinct colours."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,7 +14,7 @@ Picture = Float[np.ndarray, "1 h w 3"]
 
 
 def heat(values: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns 3"]:
-    """The least of `values` in dark violet, the greatest in yellow (viridis)."""
+    """Colour `values` with viridis: the lowest in dark violet, the highest in yellow."""
     from matplotlib import colormaps
 
     span = float(values.max() - values.min())
@@ -22,7 +22,7 @@ def heat(values: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows c
 
 
 def class_colours(classes: Int[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns 3"]:
-    """Each of the most frequent classes in its own colour, the others gray."""
+    """Colour each of the most frequent classes differently, all others gray."""
     colours = np.full((*classes.shape, 3), _OTHERS, np.float32)
     for index, (number, _) in enumerate(_by_frequency(classes)[:MOST_NAMED]):
         colours[classes == number] = _colour(index)
@@ -30,7 +30,7 @@ def class_colours(classes: Int[np.ndarray, "rows columns"]) -> Float[np.ndarray,
 
 
 def class_legend(classes: Int[np.ndarray, "rows columns"], side: int) -> Picture:
-    """The colours of `class_colours`, each with its class and the share of cells that it has."""
+    """Draw the legend of `class_colours`: each colour with its class and its share of the cells."""
     canvas = Image.new("RGB", (side, side), "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(_FONT_SIZE)
     ranked = _by_frequency(classes)
@@ -47,12 +47,12 @@ def class_legend(classes: Int[np.ndarray, "rows columns"], side: int) -> Picture
 
 
 def spread(cells: Float[np.ndarray, "rows columns 3"], stride: int, size: int) -> Picture:
-    """Each cell as `stride` x `stride` pixels of a picture with sides of `size`."""
+    """Enlarge each cell to `stride` x `stride` pixels, and crop the picture to sides of `size`."""
     return cells.repeat(stride, axis=0).repeat(stride, axis=1)[np.newaxis, :size, :size]
 
 
 def outlined(picture: Picture, top: int, left: int, side: int) -> Picture:
-    """`picture` with the outline of a square, which may reach over the border."""
+    """Draw the outline of a square, which may extend beyond the border, on a copy of `picture`."""
     canvas = Image.fromarray(to_bytes(picture[0]))
     ImageDraw.Draw(canvas).rectangle((left, top, left + side - 1, top + side - 1), outline="red", width=2)
     return np.asarray(canvas, np.float32)[None] / 255
@@ -65,6 +65,6 @@ def _colour(rank: int) -> tuple[float, float, float]:
 
 
 def _by_frequency(classes: np.ndarray) -> list[tuple[int, int]]:
-    """(class, cells), most frequent first, of equals the lower number."""
+    """Return (class, number of cells), most frequent first; ties go to the lower class."""
     numbers, counts = np.unique(classes, return_counts=True)
     return sorted(zip(numbers.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1])

@@ -1,10 +1,10 @@
-"""HTML pages from the templates beside this file; they open from disk and need no server."""
+"""HTML pages from templates/; they open from disk and need no server."""
 
 from typing import Any
 
 
 def render(template: str, **values: Any) -> bytes:
-    """The page that templates/`template` makes of `values`, which are escaped."""
+    """Render templates/`template` with `values`, which are escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -19,5 +19,5 @@ def render(template: str, **values: Any) -> bytes:
 
 
 def short(value: Any) -> str:
-    """A value in few characters: floats with five digits."""
+    """Abbreviate a value: floats get five significant digits."""
     return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -11,24 +11,24 @@ from jaxtyping import Float
 XY = tuple[float | int, float | int]
 
 SIZE = (5.6, 3.2)  # inches
-DPI = 100  # of pictures
-HEIGHT = round(SIZE[1] * DPI)  # of pictures, pixels
+DPI = 100  # of raster images
+HEIGHT = round(SIZE[1] * DPI)  # of raster images, pixels
 
 
 def line_plot(
     series: Mapping[str, Sequence[XY]], across: str, up: str = "", logarithmic: bool = False
 ) -> Any:
-    """A matplotlib figure with one line per named series, and a legend.
+    """Return a matplotlib figure with one line per named series, and a legend.
 
-    On a `logarithmic` scale points whose height is not a finite number above 0 are left out.
+    A `logarithmic` scale omits points whose value is not finite and positive.
     """
-    from matplotlib.figure import Figure  # half a second, and few commands plot
+    from matplotlib.figure import Figure  # imported here: it takes half a second, and few commands plot
 
     figure = Figure(SIZE, DPI, layout="constrained")
     axes = figure.add_subplot(xlabel=across, ylabel=up)
     for name, points in series.items():
-        drawn = [(x, y) for x, y in points if not logarithmic or (y > 0 and math.isfinite(y))]
-        axes.plot(*zip(*drawn, strict=True) if drawn else ((), ()), label=_plain(name), linewidth=1.5)
+        visible = [(x, y) for x, y in points if not logarithmic or (y > 0 and math.isfinite(y))]
+        axes.plot(*zip(*visible, strict=True) if visible else ((), ()), label=_plain(name), linewidth=1.5)
     if logarithmic:
         axes.set_yscale("log")
     else:
@@ -39,7 +39,7 @@ def line_plot(
 
 
 def as_picture(figure: Any) -> Float[np.ndarray, "1 h w 3"]:
-    """The figure in pixels, `HEIGHT` high."""
+    """Return the figure as a raster image, `HEIGHT` pixels high."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
@@ -48,7 +48,7 @@ def as_picture(figure: Any) -> Float[np.ndarray, "1 h w 3"]:
 
 
 def as_svg(figure: Any) -> bytes:
-    """The figure as the content of an SVG file, the same bytes for the same figure."""
+    """Return the figure as the content of an SVG file; equal figures give equal bytes."""
     import matplotlib
 
     content = io.BytesIO()
@@ -58,5 +58,5 @@ def as_svg(figure: Any) -> bytes:
 
 
 def _plain(label: str) -> str:
-    """`label` without what matplotlib would take for mathematics or for a line to leave out."""
+    """Escape `label`: matplotlib reads $ as mathematics and hides labels that begin with an underscore."""
     return " " + label.replace("$", r"\$")

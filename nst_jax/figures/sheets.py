@@ -1,4 +1,4 @@
-"""Several labelled pictures as one: contact sheets, and the sheet of a sweep."""
+"""Labelled pictures combined into one: contact sheets, and the sheet of a sweep."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,12 +12,12 @@ from nst_jax.images.writing import to_bytes
 Labelled = Sequence[tuple[str, np.ndarray]]
 
 LABEL_SIZE, MARGIN = 16, 6  # pixels
-MOST_ACROSS = 6  # pictures of a sweep with one label each
+MOST_ACROSS = 6  # pictures per row if they do not form a grid
 LARGEST_CELL, SHEET_WIDTH = 256, 2400  # pixels
 
 
 def contact_sheet(panels: Sequence[Sequence[tuple[str, np.ndarray]]], height: int = 256) -> np.ndarray:
-    """Rows of (label, picture) as one picture "1 h w 3", each `height` pixels high under its label."""
+    """Arrange rows of (label, picture) as one picture "1 h w 3"; each is scaled to `height` pixels."""
     rows = [[_panel(label, picture, height) for label, picture in row] for row in panels]
     width = max(sum(panel.width + MARGIN for panel in row) for row in rows) + MARGIN
     sheet = Image.new("RGB", (width, sum(row[0].height + MARGIN for row in rows) + MARGIN), "white")
@@ -43,9 +43,9 @@ def _panel(label: str, picture: np.ndarray, height: int) -> Image.Image:
 def sweep_sheet(
     cells: Mapping[tuple[str, ...], np.ndarray], sources: Labelled
 ) -> Float[np.ndarray, "1 h w 3"]:
-    """Lay out pictures by their labels, first down, second across; labelled `sources` stand at the side.
+    """Arrange pictures in a grid by their labels: the first is the row, the others are the column.
 
-    If a picture has more than two labels, those after the first name its column together.
+    Labelled `sources` are placed at the left. Without at least two rows and columns, pictures wrap instead.
     """
     rows, columns = grid_axes(list(cells))
     if len(rows) == 1 or len(columns) == 1:
@@ -56,13 +56,13 @@ def sweep_sheet(
 
 
 def grid_axes(labels: Sequence[tuple[str, ...]]) -> tuple[list[str], list[str]]:
-    """The names of the rows and of the columns; one of either if the labels make no grid."""
+    """Return the names of the rows and of the columns of a grid; either has one if labels form no grid."""
     rows = list(dict.fromkeys(names[0] if names else "" for names in labels))
     return rows, list(dict.fromkeys(", ".join(names[1:]) for names in labels))
 
 
 def _rows(panels: Labelled) -> np.ndarray:
-    across = -(-len(panels) // -(-len(panels) // MOST_ACROSS))  # in rows as even as can be
+    across = -(-len(panels) // -(-len(panels) // MOST_ACROSS))  # rows of nearly equal length
     height = _height([picture for _, picture in panels], across)
     return contact_sheet([panels[i : i + across] for i in range(0, len(panels), across)], height)
 
@@ -95,7 +95,7 @@ def _grid(
 
 
 def _source_strip(sources: Labelled, height: int, room: int) -> Image.Image:
-    """The sources under one another, as tall as the cells, or less where there is no room."""
+    """Stack the sources, each as tall as a cell, or smaller if they do not fit."""
     height = min(height, room // max(1, len(sources)) - LABEL_SIZE - 2 * MARGIN)
     column = contact_sheet([[source] for source in sources], max(height, LABEL_SIZE))[0]
     strip = Image.new("RGB", (column.shape[1], room), "white")
@@ -104,7 +104,7 @@ def _source_strip(sources: Labelled, height: int, room: int) -> Image.Image:
 
 
 def _height(pictures: Sequence[np.ndarray], across: int) -> int:
-    """Cells as tall as their pictures, unless that is too large for a sheet."""
+    """Return the height of a cell: that of the tallest picture, limited by the size of the sheet."""
     widest = max(picture.shape[2] / picture.shape[1] for picture in pictures)
     tallest = max(picture.shape[1] for picture in pictures)
     return max(LABEL_SIZE, min(tallest, LARGEST_CELL, int(SHEET_WIDTH / across / widest)))

@@ -1,7 +1,7 @@
-"""Pictures in and out of files.
+"""Reading, resizing and writing pictures.
 
-The convention, everywhere in this package: a picture is a NumPy array of float32 in [0, 1], sRGB-encoded
-RGB, in a batch of one: shape `1 h w 3` (NHWC). `read` makes one of any file.
+The convention throughout the package: a picture is a float32 NumPy array of shape `1 h w 3` (NHWC, a batch of
+one) with sRGB-encoded values in [0, 1]. `read` returns one for any supported file.
 """
 
 from nst_jax.images.reading import UnreadableError, read

@@ -1,4 +1,4 @@
-"""Pillow pictures of every mode and colour profile, brought to sRGB."""
+"""Conversion of Pillow images of any mode and colour profile to sRGB."""
 
 from io import BytesIO
 
@@ -8,21 +8,21 @@ from PIL import Image, ImageCms
 
 from nst_jax.images.writing import to_bytes
 
-_FULL_SCALES = (1.0, 255.0, 65535.0, 2.0**31 - 1)
-# Pillow's modes beyond 8 bits are all gray; it reduces 16-bit RGB to 8 bits itself.
+_FULL_SCALES = (1.0, 255.0, 65535.0, 2.0**31 - 1)  # white levels of 32-bit files, see `_unit_range`
+# All Pillow modes with more than 8 bits are gray; Pillow itself reduces 16-bit RGB to 8 bits.
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 _GRAY_MODES = ("1", "L", "LA", "La")
 
 
 def to_rgb(picture: Image.Image, source: str) -> Image.Image:
-    """A Pillow picture of any mode as 8-bit sRGB, over white: what `read` gives, rounded."""
+    """Convert to 8-bit sRGB on a white background: the result of `read`, rounded."""
     if picture.mode in _DEEP_MODES or picture.has_transparency_data:
         return Image.fromarray(to_bytes(to_floats(picture, source)))
     return _to_srgb(picture, source)
 
 
 def to_floats(picture: Image.Image, source: str) -> np.ndarray:
-    """A Pillow picture of any mode as floats, `h w 3`; what is transparent shows white."""
+    """Convert to sRGB floats in [0, 1], `h w 3`, on a white background."""
     if picture.mode in _DEEP_MODES:
         gray = _unit_range(picture)
         return np.stack([gray, gray, gray], axis=-1)
@@ -34,11 +34,11 @@ def to_floats(picture: Image.Image, source: str) -> np.ndarray:
 
 
 def _unit_range(picture: Image.Image) -> np.ndarray:
-    """A deep gray picture scaled to [0, 1].
+    """Scale a gray picture of more than 8 bits to [0, 1].
 
-    32-bit files do not say what white is: it is the least usual full scale that holds the
-    brightest pixel, or nearly (float pictures overshoot 1 a little). A colour profile is ignored
-    here: lcms, as Pillow has it, wants 8 bits.
+    32-bit files do not state their white level. It is taken as the smallest common full scale that holds the
+    brightest pixel, with a margin because float pictures may overshoot 1. Colour profiles are ignored here:
+    Pillow's interface to LittleCMS supports 8 bits only.
     """
     values = np.asarray(picture).astype(np.float64)
     if not np.isfinite(values).all():
@@ -50,7 +50,7 @@ def _unit_range(picture: Image.Image) -> np.ndarray:
 
 
 def _to_srgb(picture: Image.Image, source: str) -> Image.Image:
-    """The colours, without alpha, as 8-bit sRGB; a profile that does not work is ignored."""
+    """Convert the colours, without alpha, to 8-bit sRGB; an invalid profile is ignored with a warning."""
     embedded = picture.info.get("icc_profile")
     if embedded:
         try:
@@ -67,7 +67,7 @@ def _apply_profile(picture: Image.Image, profile: ImageCms.ImageCmsProfile) -> I
     elif space == "GRAY" and picture.mode in _GRAY_MODES:
         picture = picture.convert("L")
     elif space != picture.mode:
-        raise ValueError(f"it is for {space}, the picture is {picture.mode}")
+        raise ValueError(f"it is for {space}, but the picture is {picture.mode}")
     transform = ImageCms.buildTransform(
         profile,
         ImageCms.createProfile("sRGB"),

@@ -1,4 +1,4 @@
-"""Pictures read from files."""
+"""Reading pictures from files."""
 
 import contextlib
 import warnings
@@ -16,23 +16,24 @@ from nst_jax.images.samples import locate
 
 MIN_SIDE = 16  # pixels: VGG halves the picture four times before its last style layer
 
-# Named one by one because Pillow also reads EPS, by running Ghostscript: unsafe for a stranger's file.
+# An explicit list, because Pillow also reads EPS by running Ghostscript, which is unsafe on untrusted files.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF", "JPEG2000", "TGA", "ICO")
 
 
 class UnreadableError(UserError):
-    """A file that is no picture we can read."""
+    """A file that cannot be read as a picture."""
 
     def __init__(self, source: str, why: object) -> None:
-        """`why` is kept apart from the whole message."""
+        """Build the message; the cause alone is kept in `why`."""
         self.why = " ".join(str(why).split())
         super().__init__(f"cannot read {source!r}: {self.why}")
 
 
 def read(source: str) -> Float32[np.ndarray, "1 h w 3"]:
-    """The picture at a path, or the bundled picture `sample:NAME`, upright, in sRGB, over white.
+    """Read the picture at a path, or the bundled picture `sample:NAME`.
 
-    The EXIF orientation and the colour profile are applied; an animation gives its first frame.
+    The EXIF orientation and the colour profile are applied, and transparent pixels are blended with white.
+    Only the first frame of an animation is read.
 
     Raises:
         UserError: the file is missing, unreadable, not a picture, damaged, too small or too large;
@@ -44,12 +45,12 @@ def read(source: str) -> Float32[np.ndarray, "1 h w 3"]:
 
 
 def open_file(path: Path, source: str) -> BufferedReader:
-    """A file to read, which errors call `source`."""
+    """Open a file for reading; error messages call it `source`."""
     try:
         if path.is_dir():
             why = "it is a folder"
         elif path.exists() and not path.is_file():
-            why = "it is not a regular file"  # Opening a pipe would wait for ever.
+            why = "it is not a regular file"  # opening a named pipe would block
         elif path.stat().st_size == 0:
             why = "the file is empty"
         else:
@@ -61,39 +62,39 @@ def open_file(path: Path, source: str) -> BufferedReader:
 
 @contextlib.contextmanager
 def opened(file: BufferedReader | BytesIO, source: str) -> Iterator[Image.Image]:
-    """Pillow's picture of a file, its pixels not yet decoded; what fails inside is `UnreadableError`."""
+    """Open a file with Pillow, without decoding it; errors inside the block become `UnreadableError`."""
     try:
         with Image.open(file, formats=_known_formats()) as picture:
             _check_size(picture, source)
             yield picture
     except UserError:
         raise
-    except Exception as error:  # Pillow's decoders meet bad bytes with errors of every kind.
+    except Exception as error:  # Pillow's decoders raise all kinds of errors on bad data.
         raise UnreadableError(source, _diagnosis(error)) from error
 
 
 def quieten_pillow() -> None:
-    """Oddities that Pillow can live with are not the user's to mend; a decompression bomb is."""
-    # For the whole process and for good: `warnings.catch_warnings` is not safe where threads decode.
+    """Ignore Pillow's warnings about oddities in files, but turn decompression bombs into errors."""
+    # Set permanently for the whole process: `warnings.catch_warnings` is not thread-safe.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
 def _check_size(picture: Image.Image, source: str) -> None:
     if min(picture.size) < MIN_SIDE:
-        small = f"it is {picture.width} x {picture.height} pixels, less than {MIN_SIDE} on the shorter side"
-        raise UnreadableError(source, small)
+        size = f"{picture.width} x {picture.height} pixels"
+        raise UnreadableError(source, f"it is {size}, but the shorter side must be at least {MIN_SIDE}")
 
 
 def _diagnosis(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f"not a picture in a known format ({', '.join(_known_formats())})"
+        return f"not a picture in a supported format ({', '.join(_known_formats())})"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         limit = f"{(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.3g} million"
-        return f"it has more than {limit} pixels, make it smaller first"
-    return f"damaged or cut short: {error}"
+        return f"it has more than {limit} pixels; make it smaller first"
+    return f"damaged or truncated: {error}"
 
 
 def _known_formats() -> list[str]:
     Image.init()
-    return [name for name in _FORMATS if name in Image.OPEN]  # AVIF came with Pillow 11.3.
+    return [name for name in _FORMATS if name in Image.OPEN]  # AVIF requires Pillow 11.3.

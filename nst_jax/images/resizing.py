@@ -1,4 +1,4 @@
-"""Pictures brought to another size."""
+"""Resizing of pictures."""
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -8,9 +8,9 @@ from PIL import Image
 def resize(
     image: Float[np.ndarray, "1 h w 3"], height: int, width: int
 ) -> Float32[np.ndarray, "1 {height} {width} 3"]:
-    """Lanczos resampling, antialiased, in float32; the overshoot beside edges is clipped to [0, 1].
+    """Resize by antialiased Lanczos resampling in float32; overshoot at edges is clipped to [0, 1].
 
-    It works on the sRGB values, not on linear light, because the papers' networks and results do.
+    It operates on sRGB values, not on linear light, because the papers' networks and results do.
     """
     planes = [Image.fromarray(np.asarray(image[0, :, :, c], np.float32)) for c in range(3)]
     resized = [plane.resize((width, height), Image.Resampling.LANCZOS) for plane in planes]
@@ -23,6 +23,6 @@ def fit(image: Float[np.ndarray, "1 h w 3"], longer_side: int) -> Float32[np.nda
 
 
 def fitted(size: tuple[int, ...], longer_side: int) -> tuple[int, int]:
-    """Height and width after `fit`."""
+    """Height and width of the result of `fit`."""
     scale = longer_side / max(size)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

@@ -1,4 +1,4 @@
-"""The bundled pictures: photographs to paint, and paintings to paint them like."""
+"""The bundled pictures: photographs for the content, and paintings for the style."""
 
 import functools
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from nst_jax.errors import unknown
 
 SAMPLE_PREFIX = "sample:"
-# The colour photographs inside scikit-image's wheel; others, which it would download, are not offered.
+# The colour photographs in scikit-image's wheel; those that it would have to download are left out.
 PHOTOS = (
     *("astronaut", "chelsea", "coffee", "hubble_deep_field", "ihc"),
     *("motorcycle_left", "motorcycle_right", "retina", "rocket"),
@@ -16,13 +16,13 @@ PHOTOS = (
 
 
 def sample_names() -> tuple[str, ...]:
-    """What `read` takes after `sample:`: photographs to paint, and paintings to paint them like."""
+    """The names that `read` accepts after `sample:`, sorted."""
     return tuple(sorted(_samples()))
 
 
 @functools.cache
 def _samples() -> dict[str, Path]:
-    """Photographs in scikit-image's wheel; paintings, by scripts/paint_samples.py, in ours."""
+    """Paths by name: photographs from scikit-image, and our paintings (scripts/paint_samples.py)."""
     photos = Path(str(resources.files("skimage.data")))
     paintings = Path(str(resources.files("nst_jax.images") / "samples"))
     paths = [path for name in PHOTOS for path in photos.glob(f"{name}.*")]
@@ -30,7 +30,11 @@ def _samples() -> dict[str, Path]:
 
 
 def locate(source: str) -> Path:
-    """The file behind a path or `sample:NAME`."""
+    """The file that a path or `sample:NAME` refers to.
+
+    Raises:
+        UserError: there is no sample of that name.
+    """
     if not source.startswith(SAMPLE_PREFIX):
         return Path(os.path.expanduser(source))
     name = source.removeprefix(SAMPLE_PREFIX)

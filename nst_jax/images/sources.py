@@ -1,6 +1,6 @@
 """Where a stream's pictures come from: a folder, a prepared TFDS split, or the bundled photographs.
 
-A source only lists and opens: every picture, whatever its source, is decoded by `nst_jax.images`.
+A source only lists and opens files; decoding is the same for all sources (`nst_jax.images`).
 """
 
 import dataclasses
@@ -25,9 +25,9 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Numbered files of pictures, always in the same order.
+    """Picture files, numbered in a fixed order.
 
-    `open` raises UnreadableError; whether there is a picture in the file, only decoding tells.
+    `open` raises UnreadableError if a file cannot be opened; only decoding shows if it is a picture.
     """
 
     count: int
@@ -39,7 +39,7 @@ def find(spec: str) -> Source:
     """The source that the config field `data` names.
 
     Raises:
-        UserError: it is none of `CHOICES`, there is nothing there, or it cannot be read.
+        UserError: `spec` has none of the forms in `CHOICES`, or the source is missing, empty or unreadable.
     """
     scheme, colon, rest = spec.partition(":")
     sources = {"folder": _folder, "tfds": _tfds, "sample": _samples}
@@ -49,30 +49,30 @@ def find(spec: str) -> Source:
 
 
 def _folder(path: str) -> Source:
-    """All files below a folder but hidden ones, sorted by their paths."""
+    """All files below a folder except hidden ones, sorted by path."""
     folder = Path(os.path.expanduser(path))
     if not (path and folder.is_dir()):
         why = "it is not a folder" if path and folder.exists() else "no such folder"
         raise UserError(f"data: cannot read 'folder:{path}': {why}")
-    found = sorted(_files_below(folder))
-    if not found:
-        raise UserError(f"data: 'folder:{path}' holds no files")
+    paths = sorted(_files_below(folder))
+    if not paths:
+        raise UserError(f"data: 'folder:{path}' contains no files")
 
     def name(i: int) -> str:
-        # Names that are not UTF-8 would fail to be written, hours later, into a report.
-        return os.fsencode(found[i]).decode(errors="backslashreplace")
+        # Escape what is not UTF-8: writing such names to a report would fail at the end of a long run.
+        return os.fsencode(paths[i]).decode(errors="backslashreplace")
 
-    return Source(len(found), name, lambda i: open_file(folder / found[i], name(i)))
+    return Source(len(paths), name, lambda i: open_file(folder / paths[i], name(i)))
 
 
 def _files_below(folder: Path) -> Iterator[str]:
-    """Paths relative to `folder`; through links, but into no folder twice, as links can go round.
+    """Paths relative to `folder`; links are followed, but each folder is entered once: links can form cycles.
 
-    Folders that may not be entered are listed too, to be named with what else cannot be read.
+    Folders that cannot be opened are included, so that they are reported with the unreadable files.
     """
-    closed: list[str] = []
+    unreadable: list[str] = []
     entered = {os.path.realpath(folder)}
-    walk = os.walk(folder, onerror=lambda error: closed.append(error.filename), followlinks=True)
+    walk = os.walk(folder, onerror=lambda error: unreadable.append(error.filename), followlinks=True)
     for place, folders, names in walk:
         below = {name: os.path.realpath(os.path.join(place, name)) for name in sorted(folders)}
         folders.clear()
@@ -83,33 +83,33 @@ def _files_below(folder: Path) -> Iterator[str]:
         for name in names:
             if not name.startswith("."):
                 yield os.path.relpath(os.path.join(place, name), folder)
-    yield from (os.path.relpath(path, folder) for path in closed)
+    yield from (os.path.relpath(path, folder) for path in unreadable)
 
 
 def _samples(name: str) -> Source:
-    """All the bundled photographs, or the one of that name."""
+    """All bundled photographs, or only the one called `name`."""
     names = (name,) if name else PHOTOS
     paths = [locate(SAMPLE_PREFIX + name) for name in names]
     return Source(len(names), names.__getitem__, lambda i: open_file(paths[i], names[i]))
 
 
 def _tfds(rest: str) -> Source:
-    """A split of a dataset that TFDS has prepared in array_record, read without TensorFlow."""
+    """A split of a dataset that TFDS has prepared as array_record; reading it does not need TensorFlow."""
     match = _TFDS_SPEC.fullmatch(rest)
     if not match:
         raise UserError(f"data: 'tfds:{rest}' names no split; write tfds:NAME[/CONFIG]:SPLIT")
     name, split = match["name"], match["split"]
     try:
-        import tensorflow_datasets as tfds  # A second to import, and few runs need it.
+        import tensorflow_datasets as tfds  # takes a second, and few runs need it
 
         builder = tfds.builder_from_directory(_prepared_folder(name))
         feature = _picture_feature(name, builder.info.features)
-        # The file's own bytes, as `nst_jax.images` knows of EXIF, colour profiles and damage.
+        # Get the encoded bytes: `nst_jax.images` handles EXIF, colour profiles and damaged files.
         decoders = {feature: tfds.decode.SkipDecoding()}
         records = _records(builder, name, split, decoders)
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
-        raise UserError(f"data: 'tfds:{rest}' needs a package: pip install {package}") from error
+        raise UserError(f"data: 'tfds:{rest}' requires a package: pip install {package}") from error
 
     def label(i: int) -> str:
         return f"{split}[{i}]"
@@ -117,14 +117,14 @@ def _tfds(rest: str) -> Source:
     def open_record(i: int) -> BytesIO:
         try:
             return BytesIO(records[i][feature])
-        except Exception as error:  # The reader in C++ and the parser fail in ways of their own.
+        except Exception as error:  # The C++ reader and the parser raise all kinds of errors.
             raise UnreadableError(label(i), error) from error
 
     return Source(len(records), label, open_record)
 
 
 def _prepared_folder(name: str) -> Path:
-    """Where TFDS keeps the dataset, in the version named, else in the latest."""
+    """The folder of a prepared dataset, in the version given in `name`, or else the latest."""
     root = Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
     infos = [*root.glob("*/*/dataset_info.json"), *root.glob("*/*/*/dataset_info.json")]
     folders = [info.parent for info in infos if _VERSION.fullmatch(info.parent.name)]
@@ -143,11 +143,11 @@ def _how_to_prepare(name: str) -> str:
         "import tensorflow_datasets as tfds; "
         f"tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
     )
-    return f'to prepare one, with TensorFlow installed: python -c "{python}"; TFDS_DATA_DIR names the folder'
+    return f'to prepare it (requires TensorFlow): python -c "{python}"; TFDS_DATA_DIR sets the folder'
 
 
 def _picture_feature(name: str, features: Any) -> str:
-    """The one feature of a dataset that is a picture; label maps and depths are none."""
+    """The name of a dataset's only picture feature; label maps and depth maps do not count."""
     import tensorflow_datasets as tfds
 
     pictures = [
@@ -159,9 +159,9 @@ def _picture_feature(name: str, features: Any) -> str:
     ]
     if len(pictures) == 1:
         return pictures[0]
-    held = f"several pictures ({', '.join(pictures)})" if pictures else "no picture"
+    count = f"several pictures ({', '.join(pictures)})" if pictures else "no picture"
     raise UserError(
-        f"data: each example of {name!r} holds {held}, not one; features: {', '.join(sorted(features))}"
+        f"data: each example of {name!r} has {count}, not one; features: {', '.join(sorted(features))}"
     )
 
 
@@ -169,7 +169,7 @@ def _records(builder: Any, name: str, split: str, decoders: dict[str, Any]) -> A
     try:
         return builder.as_data_source(split, decoders=decoders)
     except NotImplementedError as error:
-        why = f"{builder.info.file_format.value} is read by TensorFlow only"
+        why = f"{builder.info.file_format.value} can be read with TensorFlow only"
         raise UserError(f"data: {name!r} in {builder.data_dir}: {why}; {_how_to_prepare(name)}") from error
     except ValueError as error:
         why = " ".join(str(error).split())

@@ -1,7 +1,7 @@
-"""Streams of pictures for a network to see: listed in a fixed order, decoded by threads, in batches.
+"""Streams of network inputs: pictures in a fixed order, decoded by threads and grouped in batches.
 
-The network sees a square: the picture's shorter side is brought to the square's side, and the middle is
-cut out (Zeiler & Fergus 2013, section 3). A `Frame` leads from there back to the picture.
+Inputs are square: the picture is resized so that its shorter side fits, and the centre is cropped (Zeiler &
+Fergus 2013, section 3). A `Frame` maps coordinates of the input back to the picture.
 """
 
 import dataclasses
@@ -23,11 +23,11 @@ from nst_jax.images.reading import UnreadableError, opened, quieten_pillow
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, the last two exclusive
 
-# A JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that leaves this many pixels for one of the
-# input: several times faster, and little is lost.
+# A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if that leaves at least this many pixels per pixel of the
+# input, along each side. It is several times faster and loses little detail.
 DRAFT_GAP = 2
 
-# What makes a picture of an EXIF orientation upright.
+# EXIF orientation -> the operation that makes the picture upright.
 _TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
@@ -37,17 +37,17 @@ _TURNS = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
-_SIDEWAYS = (5, 6, 7, 8)
+_SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
 
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """How one picture became network input.
+    """Where a network input comes from.
 
-    `index` is its position in the stream, unreadable files counted too, so that it names the same
-    picture in every pass, resumed ones included: `source(index)` finds it, `batches(..., start=index + 1)`
-    goes on after it. `width` and `height` are those of the upright picture; `left` and `top`, in its
-    pixels, are the input's upper left corner; a pixel of the input is `scale` of the picture's.
+    `index` is the position in the stream. Unreadable files count too, so an index refers to the same picture
+    in every pass: `Stream.source(index)` returns it, and `Stream.batches(..., start=index + 1)` continues
+    after it. `width` and `height` are the size of the upright picture. In its pixels, (`left`, `top`) is the
+    input's upper left corner, and one pixel of the input spans `scale` pixels.
     """
 
     index: int
@@ -59,9 +59,9 @@ class Frame:
     top: float
 
     def to_source(self, box: Box) -> Box:
-        """The least box of whole source pixels that covers `box`, in the input's; clipped to the picture."""
+        """The smallest box of source pixels that covers `box` (in input pixels), clipped to the picture."""
         x0, y0, x1, y1 = box
-        # Where an edge falls on a whole pixel, but for rounding, the next pixel is not part of the box.
+        # If an edge is on a pixel boundary up to rounding errors, leave out the next pixel.
         edge = 1e-6
         return (
             max(0, math.floor(self.left + x0 * self.scale + edge)),
@@ -76,17 +76,17 @@ Input = tuple[UInt8[np.ndarray, "s s 3"], Frame]
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Inputs, sRGB bytes; rows beyond `frames` are zeros, so that all batches have one shape."""
+    """Inputs as sRGB bytes, padded with rows of zeros beyond `frames` so that all batches have one shape."""
 
     pixels: UInt8[np.ndarray, "b s s 3"]
     frames: tuple[Frame, ...]
 
 
 class Stream:
-    """The pictures that `spec` names (sources.CHOICES), as squares of `size` pixels.
+    """The pictures of the source `spec` (see `sources.CHOICES`), as squares of `size` pixels.
 
-    With `shuffle` in an order that `seed` sets, else in the source's; of these the first `limit`, or all
-    for 0. Files that cannot be read are left out and named in `skipped`.
+    They come in the order of the source, or with `shuffle` in a random order that depends on `seed`. Only the
+    first `limit` are used; 0 means all. Unreadable files are skipped and listed in `skipped`.
     """
 
     def __init__(
@@ -98,10 +98,10 @@ class Stream:
         seed: int = 0,
         workers: int | None = None,
     ) -> None:
-        """List the pictures; none is opened yet. `workers` threads decode, or one a core.
+        """List the pictures without opening them; `workers` threads decode, by default one per core.
 
         Raises:
-            UserError: there is no such source, or it holds nothing.
+            UserError: the source does not exist or is empty.
         """
         self._spec, self._size = spec, size
         self._source = sources.find(spec)
@@ -116,16 +116,16 @@ class Stream:
 
     @property
     def skipped(self) -> list[str]:
-        """What could not be read so far, each with the reason; in stream order, each once."""
+        """The files that could not be read so far, each with the reason, in stream order."""
         return [self._unreadable[index] for index in sorted(self._unreadable)]
 
     def batches(self, batch: int, start: int = 0) -> Iterator[Batch]:
-        """Batches of the pictures from position `start` on; threads decode the next while one is used.
+        """Yield batches of the pictures from position `start` on, while threads decode the next ones.
 
-        A resumed pass starts at its last frame's index + 1.
+        To resume a pass, start at the index of its last frame + 1.
 
         Raises:
-            UserError: with the first batch: not one picture can be read.
+            UserError: no picture at all can be read; raised when the first batch is requested.
         """
         inputs: list[Input] = []
         any_read = start > 0
@@ -138,13 +138,13 @@ class Stream:
             yield _batch(inputs, batch)
         elif not any_read:
             count, first = len(self), self.skipped[0]
-            raise UserError(f"data: no picture in {self._spec!r} can be read, of {count} files; {first}")
+            raise UserError(f"data: none of the {count} files in {self._spec!r} can be read; {first}")
 
     def source(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
-        """The whole picture at a position, upright.
+        """The whole picture at position `index`, upright.
 
         Raises:
-            UserError: it cannot be read.
+            UserError: the picture cannot be read.
         """
         quieten_pillow()
         name = self._name(index)
@@ -152,10 +152,10 @@ class Stream:
             return np.asarray(to_rgb(ImageOps.exif_transpose(picture), name))
 
     def input(self, index: int) -> Input:
-        """The network input of the picture at a position, exactly as in `batches`.
+        """The network input for position `index`, identical to the one in `batches`.
 
         Raises:
-            UserError: it cannot be read.
+            UserError: the picture cannot be read.
         """
         quieten_pillow()
         return self._decode(index)
@@ -166,17 +166,17 @@ class Stream:
     def _decode(self, index: int) -> Input:
         name = self._name(index)
         with self._source.open(self._order[index]) as file, opened(file, name) as picture:
-            square, width, height = _middle(picture, self._size, name)
+            square, width, height = _centre_square(picture, self._size, name)
         side = min(width, height)
         scale, left, top = side / self._size, (width - side) / 2, (height - side) / 2
         return np.asarray(square), Frame(index, name, width, height, scale, left, top)
 
     def _inputs(self, start: int, ahead: int) -> Iterator[Input]:
-        """What can be read from `start` on, in order, while threads decode the next `ahead`."""
+        """Yield the readable inputs from `start` on, in order, while threads decode the next `ahead`."""
         quieten_pillow()
         pool = ThreadPoolExecutor(self._workers, "decode")
         try:
-            futures = _begun(pool, self._decode, range(start, len(self)), ahead)
+            futures = _submitted_ahead(pool, self._decode, range(start, len(self)), ahead)
             for index, future in enumerate(futures, start):
                 try:
                     image = future.result()
@@ -188,16 +188,16 @@ class Stream:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _begun(
+def _submitted_ahead(
     pool: ThreadPoolExecutor, function: Callable[[int], Input], items: Iterable[int], ahead: int
 ) -> Iterator[Future[Input]]:
-    """The futures of `function(item)` in order, each given out when `ahead` more have been begun."""
-    begun: deque[Future[Input]] = deque()
+    """Yield the futures of `function(item)` in order, each after `ahead` more have been submitted."""
+    pending: deque[Future[Input]] = deque()
     for item in items:
-        begun.append(pool.submit(function, item))
-        if len(begun) > ahead:
-            yield begun.popleft()
-    yield from begun
+        pending.append(pool.submit(function, item))
+        if len(pending) > ahead:
+            yield pending.popleft()
+    yield from pending
 
 
 def _batch(inputs: Sequence[Input], rows: int) -> Batch:
@@ -207,19 +207,19 @@ def _batch(inputs: Sequence[Input], rows: int) -> Batch:
     return Batch(pixels, tuple(frame for _, frame in inputs))
 
 
-def _middle(picture: Image.Image, size: int, name: str) -> tuple[Image.Image, int, int]:
-    """The middle square of a picture, upright, `size` pixels a side; the picture's width and height."""
+def _centre_square(picture: Image.Image, size: int, name: str) -> tuple[Image.Image, int, int]:
+    """The upright centre square, resized to `size` pixels, and the picture's width and height."""
     stored = picture.size
     drafted = picture.draft(None, (DRAFT_GAP * size, DRAFT_GAP * size))
-    picture.load()  # A TIFF file turns itself here; a PNG file may have its EXIF behind the pixels.
+    picture.load()  # rotates a TIFF, and reads the EXIF data that a PNG may have after its pixels
     width, height = stored if drafted else picture.size
-    extent = drafted[1][2:] if drafted else picture.size  # may end within the last row and column
+    extent = drafted[1][2:] if drafted else picture.size  # may end inside the last row and column
     side = min(extent)
     left, top = (extent[0] - side) / 2, (extent[1] - side) / 2
     square = to_rgb(picture, name).resize(
         (size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)
     )
-    # Turned last, as the middle stays the middle and there are fewer pixels to turn.
+    # Rotate last: the centre square is the same, and it has fewer pixels.
     orientation = picture.getexif().get(ExifTags.Base.Orientation)
     if orientation in _TURNS:
         square = square.transpose(_TURNS[orientation])

@@ -1,4 +1,4 @@
-"""Pictures written to files."""
+"""Writing pictures to files."""
 
 import os
 from collections.abc import Mapping
@@ -16,18 +16,18 @@ def write(
     image: Float[np.ndarray, "1 h w 3"],
     text: Mapping[str, str] | None = None,
 ) -> None:
-    """Write an 8-bit PNG, atomically, with `text` in its text chunks; values are clipped to [0, 1].
+    """Write an 8-bit PNG atomically, with `text` in its text chunks; values are clipped to [0, 1].
 
     Raises:
         UserError: the file cannot be written.
     """
     info = PngInfo()
     for key, value in (text or {}).items():
-        info.add_text(key, value)  # An iTXt chunk where Latin-1 does not reach.
+        info.add_text(key, value)  # Pillow uses an iTXt chunk for text beyond Latin-1
     with files.atomic(path) as temporary:
         Image.fromarray(to_bytes(image[0])).save(temporary, format="PNG", pnginfo=info)
 
 
 def to_bytes(image: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-    """[0, 1] to 0..255, rounded; values outside are clipped."""
+    """Convert [0, 1] to 0..255, rounded; values outside are clipped."""
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)

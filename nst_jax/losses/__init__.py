@@ -1,1 +1,1 @@
-"""Losses: one file per loss, the objective that adds them up, and its evaluation in tiles."""
+"""Losses: one file per loss, the objective that sums them, and its evaluation in tiles."""

@@ -1,4 +1,4 @@
-"""Content losses: how far a picture's activations are from the content's at the same positions."""
+"""Content losses: the distance between the activations of the image and those of the content."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ def content_loss(F: Float[Array, "1 h w n"], P: Float[Array, "1 h w n"]) -> Floa
 
 
 def mean_content_loss(F: Float[Array, "1 h w n"], P: Float[Array, "1 h w n"]) -> Float[Array, ""]:
-    """The mean of squared differences, as in the authors' released code: 2 / (n m) of `content_loss`."""
+    """The mean of squared differences, as in the authors' code: `content_loss` times 2 / (n m)."""
     return jnp.mean(jnp.square(F - P))
 
 

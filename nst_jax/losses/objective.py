@@ -1,4 +1,4 @@
-"""J(G): the whole objective of one picture, and its terms one by one."""
+"""The objective J(G) of an image, and its individual terms."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from nst_jax.losses.style import STYLE_LOSSES
 from nst_jax.losses.variation import total_variation
 from nst_jax.networks.network import Network
 
-# Where a style applies and what it is called when there is only one.
+# The region and the name of the style if there is only one.
 EVERYWHERE, ONLY_STYLE = "", "style"
 GRAM_ALONE: Mapping[str, float] = MappingProxyType({"gram": 1.0})
 
@@ -23,14 +23,14 @@ LayerNames = tuple[str, ...]
 
 
 class Targets(NamedTuple):
-    """What the losses compare a picture with."""
+    """What the losses compare the image with."""
 
     content: dict[str, Float[Array, "1 _ _ _"]]  # layer -> the content's activations
     style: dict[str, dict[str, dict[str, dict[str, Any]]]]  # layer -> region -> style -> loss -> statistic
 
 
 class LossWeights(NamedTuple):
-    """alpha, beta and the weights of tv, layers and style losses; arrays, so that they can be swept."""
+    """alpha, beta and the weights of tv, layers and losses; arrays, so that they can vary in a sweep."""
 
     alpha: Array
     beta: Array
@@ -43,12 +43,12 @@ class LossWeights(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Objective:
-    """All that J(G) depends on besides the image and the network."""
+    """Everything that J(G) depends on besides the image and the network."""
 
     targets: Targets
     weights: LossWeights
     content_loss: str = dataclasses.field(default="sum", metadata={"static": True})
-    tile: int = dataclasses.field(default=0, metadata={"static": True})  # see losses/tiling.py; 0 for none
+    tile: int = dataclasses.field(default=0, metadata={"static": True})  # pixels; 0: no tiling
 
 
 def make_objective(
@@ -59,7 +59,7 @@ def make_objective(
     content_loss: str = "sum",
     tile: int = 0,
 ) -> Objective:
-    """The objective whose targets come from two pictures, at the layers that `weights` name."""
+    """Build the objective from a content and a style picture, for the layers in `weights`."""
     targets = Targets(
         content_targets(network, content, tuple(weights.content), tile),
         style_targets(network, style, tuple(weights.style), tuple(weights.losses), tile),
@@ -77,9 +77,9 @@ def content_targets(
 def style_targets(
     network: Network, style: Float[Array, "1 _ _ 3"], layers: LayerNames, losses: LayerNames, tile: int
 ) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
-    """The statistics of the style at `layers` for each of `losses`, as `Targets.style` holds them."""
-    found = _jitted_statistics(network, style, (), layers, losses, tile)[1]
-    return {layer: {EVERYWHERE: {ONLY_STYLE: by_loss}} for layer, by_loss in found.items()}
+    """The statistics of the style at `layers` for each of `losses`, in the form of `Targets.style`."""
+    by_layer = _jitted_statistics(network, style, (), layers, losses, tile)[1]
+    return {layer: {EVERYWHERE: {ONLY_STYLE: by_loss}} for layer, by_loss in by_layer.items()}
 
 
 def statistics(
@@ -90,35 +90,35 @@ def statistics(
     losses: LayerNames,
     tile: int = 0,
 ) -> tuple[dict[str, Array], dict[str, dict[str, Any]]]:
-    """Activations of `image` at the layers `content`; by layer of `style`, the statistic of each loss.
+    """Activations of `image` at the layers `content`, and the statistic of each loss at the layers `style`.
 
-    With a `tile` the result is the same, in less memory: see `nst_jax.losses.tiling`.
+    With a `tile` size the result is the same but takes less memory, see `nst_jax.losses.tiling`.
     """
     if tile:
         return tiling.tiled_statistics(network, image, content, style, losses, tile)
     F = network(image, tuple({*content, *style}))
-    found = {
+    by_layer = {
         layer: {name: STYLE_LOSSES[name].statistic(F[layer], _positions(F[layer])) for name in losses}
         for layer in style
     }
-    return {layer: F[layer] for layer in content}, found
+    return {layer: F[layer] for layer in content}, by_layer
 
 
 def terms(
     network: Network, objective: Objective, image: Float[Array, "1 _ _ 3"]
 ) -> dict[str, Float[Array, ""]]:
-    """`total = alpha * content + beta * style + tv_weight * tv`, and what it is made of.
+    """`total = alpha * content + beta * style + tv_weight * tv`, and each of its terms.
 
-    `content/L` and `style/L` are the losses of layer L before their weights: `style` is the sum over
-    layers of w_L times `style/L`. Gatys et al. 2015, equations 1, 4, 5 and 7.
+    `content/L` and `style/L` are the losses of layer L without the weight of the layer: `style` is the sum
+    over layers of w_L times `style/L`. Gatys et al. 2015, equations 1, 4, 5 and 7.
     """
     weights, targets = objective.weights, objective.targets
-    F, found = statistics(
+    F, by_layer = statistics(
         network, image, tuple(targets.content), tuple(targets.style), tuple(weights.losses), objective.tile
     )
     content_loss = CONTENT_LOSSES[objective.content_loss]
     content = {layer: content_loss(F[layer], P) for layer, P in targets.content.items()}
-    style = {layer: _style_term(objective, layer, by_loss) for layer, by_loss in found.items()}
+    style = {layer: _style_term(objective, layer, by_loss) for layer, by_loss in by_layer.items()}
     parts = {
         "content": _weighted_sum(content, weights.content),
         "style": _weighted_sum(style, weights.style),
@@ -146,18 +146,18 @@ def loss_weights(
     style: Mapping[str, float],
     losses: Mapping[str, float] = GRAM_ALONE,
 ) -> LossWeights:
-    """`LossWeights` as float32 scalars."""
+    """Build `LossWeights` with float32 scalars."""
     numbers: Any = (alpha, beta, tv, dict(content), dict(style), dict(losses))
     return LossWeights(*jax.tree.map(jnp.float32, numbers))
 
 
-def _style_term(objective: Objective, layer: str, found: Mapping[str, Any]) -> Array:
-    """The weighted distances of one layer's statistics to their targets."""
+def _style_term(objective: Objective, layer: str, by_loss: Mapping[str, Any]) -> Array:
+    """The weighted sum of the distances of one layer's statistics to their targets."""
     distances = [
-        objective.weights.losses[name] * STYLE_LOSSES[name].distance(found[name], target)
+        objective.weights.losses[name] * STYLE_LOSSES[name].distance(by_loss[name], target)
         for styles in objective.targets.style[layer].values()
-        for by_loss in styles.values()
-        for name, target in by_loss.items()
+        for targets in styles.values()
+        for name, target in targets.items()
     ]
     return sum(distances, start=jnp.zeros(()))
 

@@ -1,4 +1,4 @@
-"""Style losses by name. To add one, write its file and name it in `STYLE_LOSSES`."""
+"""Style losses by name. To add one, write it in a file of its own and list it in `STYLE_LOSSES`."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,12 +9,13 @@ from nst_jax.losses.gram import gram, gram_distance
 
 
 class StyleLoss(NamedTuple):
-    """What a layer's activations say about style, and how two such statements differ.
+    """A statistic of a layer's activations, and a distance between two such statistics.
 
-    `statistic(F, positions)` is a pytree of arrays of activations "1 h w n"; `positions` counts those of the
-    whole layer, of which F may be a part. `distance(statistic, target)` is a scalar, differentiable with
-    respect to the statistic. An `additive` statistic is a sum over positions of terms that are 0 where F is
-    0, divided by `positions`: the parts' statistics add up to the whole's, which is what tiles rely on.
+    `statistic(F, positions)` maps activations F, "1 h w n", to a pytree of arrays; F may be a tile,
+    `positions` is the number of positions of the whole layer. `distance(statistic, target)` is a scalar,
+    differentiable with respect to the statistic. A statistic is `additive` if it is a sum over positions,
+    divided by `positions`, of terms that are 0 where F is 0. Tiling requires this: the statistics of the
+    tiles then sum to that of the whole layer.
     """
 
     statistic: Callable[[Float[Array, "1 h w n"], int], Any]

@@ -1,4 +1,4 @@
-"""How a picture is cut into tiles, block by block of the network; `nst_jax.losses.tiling` computes them."""
+"""The tiles of an image for each block of the network; `nst_jax.losses.tiling` computes them."""
 
 import dataclasses
 import math
@@ -12,22 +12,22 @@ from jaxtyping import Array, Bool
 from nst_jax.networks.architectures import Layer, blocks, up_to
 from nst_jax.networks.network import Network
 
-# Sides of tiles are multiples of this: pooling needs even ones.
+# Tile sides are multiples of this; pooling requires even sides.
 ALIGNMENT = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """How one side of a block's input, `length` positions, is cut into `count` tiles of `tile` positions."""
+    """How one axis of a block's input, `length` positions, is cut into `count` tiles of `tile` positions."""
 
     length: int
     count: int
     tile: int
-    halo: int  # positions of the neighbours that a window sees on either side
+    halo: int  # positions of the neighbouring tiles that a window includes on each side
 
     @classmethod
     def cut(cls, length: int, side: int, halo: int) -> "Axis":
-        """Tiles of about `side` positions at most, as equal as can be; a single one has no halo."""
+        """Cut into equal tiles of at most about `side` positions; a single tile has no halo."""
         if length <= side:
             return cls(length, 1, length, 0)
         tile = math.ceil(length / math.ceil(length / side) / ALIGNMENT) * ALIGNMENT
@@ -35,54 +35,54 @@ class Axis:
 
     @property
     def window(self) -> int:
-        """Positions of a tile and its halo."""
+        """The length of a tile with its halo."""
         return self.tile + 2 * self.halo
 
     def padding(self, length: int) -> tuple[int, int, int]:
-        """What `lax.pad` is to add to `length` positions, or cut off, so that they hold all windows."""
+        """The padding for `lax.pad`, negative to crop, that makes `length` positions hold all windows."""
         return self.halo, self.count * self.tile + self.halo - length, 0
 
     def inside(self, start: Array) -> Bool[Array, "window"]:
-        """Which positions of the window around the tile at `start` are the picture's."""
+        """Which positions of the window around the tile at `start` are inside the image."""
         positions = start - self.halo + jnp.arange(self.window)
         return (positions >= 0) & (positions < self.length)
 
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """Layers up to a pooling or to the last needed, what to keep of them, and how their input is cut."""
+    """Layers up to a pooling or the last needed layer, their outputs, and the tiles of their input."""
 
     layers: tuple[Layer, ...]
-    placed: tuple[str, ...]  # layers kept as activations
-    summed: tuple[str, ...]  # layers kept as statistics, one for each of `losses`
+    placed: tuple[str, ...]  # layers whose activations are returned
+    summed: tuple[str, ...]  # layers whose statistics are returned, one for each of `losses`
     losses: tuple[str, ...]
     rows: Axis
     columns: Axis
 
     @property
     def tiles(self) -> int:
-        """How many tiles the block is computed in."""
+        """The number of tiles of the block."""
         return self.rows.count * self.columns.count
 
     def at(self, index: Array, height: int, width: int) -> tuple[Any, ...]:
-        """Where a tile begins, by its number, in an array with `height` rows and `width` columns of each."""
+        """The start of tile `index` in an array with `height` rows and `width` columns per tile."""
         return 0, index // self.columns.count * height, index % self.columns.count * width, 0
 
     def size(self, name: str) -> tuple[int, int]:
-        """Rows and columns of the block's layer `name` over the whole picture."""
+        """Rows and columns of the block's layer `name` for the whole image."""
         halvings = next(layer.stride > 1 for layer in self.layers if layer.name == name)
         return self.rows.length >> halvings, self.columns.length >> halvings
 
     def without_halo(self, window: Array) -> Array:
-        """`window` without what it sees of its neighbours."""
+        """`window` cropped to its tile."""
         (top, height), (left, width) = ((axis.halo, axis.tile) for axis in (self.rows, self.columns))
         return window[:, top : top + height, left : left + width]
 
 
 def misfit(layers: Sequence[Layer]) -> Layer | None:
-    """The first of `layers` that tiles cannot be cut through, if any.
+    """The first of `layers` that does not support tiling, or None.
 
-    They pass same-padded layers of stride 1 and windows of 2 at stride 2.
+    Tiling supports same-padded layers with stride 1, and unpadded layers with kernel 2 and stride 2.
     """
     for layer in layers:
         same = layer.stride == 1 and layer.kernel == 2 * layer.padding + 1
@@ -100,7 +100,10 @@ def tile_blocks(
     losses: Sequence[str],
     tile: int,
 ) -> Iterator[Block]:
-    """The blocks of `network` that the layers need, cut for a picture of `size`, height and width."""
+    """Yield the blocks of `network` up to the last of the layers, cut for an image of `size` (height, width).
+
+    `tile` is the side of the tiles of the first block; those of the others hold as many activations.
+    """
     if not content and not style:
         return
     last = max({*content, *style}, key=network.layers.index)
@@ -119,7 +122,7 @@ def tile_blocks(
 
 
 def _channels(network: Network, last: str) -> dict[str, int]:
-    """How many filters each layer up to `last` has."""
+    """The number of filters of each layer up to `last`."""
     names = [layer.name for layer in up_to(network.geometry, last)]
     side = 2 ** len(blocks(network.geometry))  # enough for every layer to have an output
     image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
@@ -128,5 +131,5 @@ def _channels(network: Network, last: str) -> dict[str, int]:
 
 
 def _activations(layers: Sequence[Layer], channels: dict[str, int]) -> int:
-    """How many numbers the layers make at each position of their input, which poolings share."""
+    """The number of activations per position of the block's input, without those of the pooling."""
     return sum(channels[layer.name] for layer in layers if layer.stride == 1)

@@ -1,12 +1,12 @@
-"""What the objective needs of a picture, computed tile by tile: equal to the whole, in less memory.
+"""Activations and statistics of an image, computed tile by tile: the same values in less memory.
 
-The network is cut into blocks: a few convolutions, closed by a pooling. A block's input is held whole, which
-takes little: the poolings of VGG-19 keep 30 numbers per pixel, all its activations 290. Everything else that
-a block computes exists for one tile at a time. A tile is computed from a window that is one position wider
-per convolution and holds the neighbours' own activations, so the tile equals that part of the whole picture.
-Additive statistics, such as Gram matrices, are summed over the tiles. The gradient computes each tile a
-second time and pulls the cotangents back through it: a tile as large as the picture is rematerialisation by
-block.
+The network is cut into blocks of a few convolutions, each ending with a pooling. The input of a block is kept
+in full, which takes little memory: the poolings of VGG-19 have 30 numbers per pixel, all its activations 290.
+Everything else in a block exists for one tile at a time. A tile is computed from a window that is wider by
+one position per convolution on each side and contains the actual activations of the neighbours, so the tile
+equals that part of the whole image. Additive statistics, such as Gram matrices, are summed over the tiles.
+The gradient computes each tile a second time and pulls the cotangents back through it; with a tile as large
+as the image, this is rematerialisation by block.
 """
 
 import math
@@ -35,14 +35,14 @@ def tiled_statistics(
     losses: Sequence[str],
     tile: int,
 ) -> tuple[dict[str, Float[Array, "1 _ _ _"]], dict[str, dict[str, Any]]]:
-    """Activations of `image` at the layers `content`; by layer of `style`, the statistic of each loss.
+    """Activations of `image` at the layers `content`, and the statistic of each loss at the layers `style`.
 
-    `tile` is the side of a tile of the first block, in pixels; deeper blocks take tiles that hold as many
-    activations. Differentiable once, with respect to `image`. The layers must
-    pass `tile_plan.misfit`, and the losses must be additive.
+    `tile` is the side of a tile of the first block, in pixels; tiles of deeper blocks hold as many
+    activations. Differentiable once, with respect to `image`. Requires layers that support tiling
+    (`tile_plan.misfit`) and additive losses.
     """
     F: Activations = {}
-    found: dict[str, dict[str, Any]] = {}
+    by_layer: dict[str, dict[str, Any]] = {}
     x = network.preprocess(image)
     for block in tile_blocks(network, (image.shape[1], image.shape[2]), content, style, losses, tile):
         rows, columns = block.rows.padding(x.shape[1]), block.columns.padding(x.shape[2])
@@ -51,16 +51,17 @@ def tiled_statistics(
         for name in placed.keys() & set(content):
             height, width = block.size(name)
             F[name] = placed[name][:, :height, :width]
-        found |= summed
+        by_layer |= summed
         x = placed.get(block.layers[-1].name, x)
-    return F, found
+    return F, by_layer
 
 
 def _tile(block: Block, network: Network, window: Array, inside: Array) -> tuple[Activations, dict[str, Any]]:
-    """One tile's share of what `block` keeps, from the window around it; `inside` says where the picture is.
+    """Compute the outputs of `block` for one tile from its window; `inside` marks positions inside the image.
 
-    Beyond the picture activations are 0 at every layer, as with its own zero padding. If a window ends within
-    the picture, zero padding spoils one position per convolution: the halo, which is cut off.
+    Outside the image, activations are set to 0 at every layer, which reproduces the zero padding of the whole
+    image. Where a window ends inside the image, its zero padding corrupts one position per convolution; these
+    positions are the halo, which is cropped.
     """
     placed, summed = {}, {}
     inner_inside = block.without_halo(inside)
@@ -82,7 +83,7 @@ def _tile(block: Block, network: Network, window: Array, inside: Array) -> tuple
 
 
 def _window(block: Block, padded: Array, index: Array) -> tuple[Array, Array]:
-    """A tile with its halo, and which of its positions are the picture's."""
+    """A tile with its halo, and which of its positions are inside the image."""
     rows, columns = block.rows, block.columns
     corner = block.at(index, rows.tile, columns.tile)
     inside = rows.inside(corner[1])[:, None] & columns.inside(corner[2])
@@ -92,7 +93,7 @@ def _window(block: Block, padded: Array, index: Array) -> tuple[Array, Array]:
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _assemble(block: Block, network: Network, padded: Array) -> tuple[Activations, dict[str, Any]]:
-    """All tiles of `block`: activations side by side, 0 beyond the picture, and statistics added up."""
+    """Compute all tiles of `block`: assemble activations, with 0 outside the image, and sum statistics."""
 
     def add(index: Array, whole: tuple[Activations, Any]) -> tuple[Activations, Any]:
         parts, shares = _tile(block, network, *_window(block, padded, index))
@@ -113,8 +114,8 @@ def _forward(block: Block, network: Network, padded: Array) -> tuple[Any, Any]:
 
 
 def _backward(block: Block, residuals: Any, cotangents: Any) -> tuple[None, Array]:
-    """Every tile computed again, and the cotangents of what it gave pulled back to its window."""
-    # Else the compiler sees that the forward pass made these activations, and keeps them from there.
+    """Compute every tile again, and pull the cotangents of its outputs back to its window."""
+    # Without the barrier, XLA would reuse the activations of the forward pass and keep them in memory.
     (network, padded), (placed, shares) = lax.optimization_barrier((residuals, cotangents))
 
     def add(index: Array, gradient: Array) -> Array:

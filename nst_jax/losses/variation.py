@@ -1,4 +1,4 @@
-"""Total variation: how much neighbouring pixels differ."""
+"""Total variation: the differences between neighbouring pixels."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

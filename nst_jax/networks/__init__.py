@@ -1,1 +1,1 @@
-"""Networks: their layers by name, and the Flax NNX modules that compute named activations."""
+"""Networks: architectures as named layers, and the Flax NNX modules that compute their activations."""

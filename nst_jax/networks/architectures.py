@@ -1,6 +1,6 @@
-"""The networks by name: their layers in order, and how each is built from its weights.
+"""Architectures by name: the layers in order, and the function that builds the network from its weights.
 
-To add a network, describe its layers here and name the function that builds it.
+To add a network, describe its layers and its build function here and list it in `ARCHITECTURES`.
 """
 
 import dataclasses
@@ -14,10 +14,10 @@ INPUT_CHANNELS = 3
 
 
 class Layer(NamedTuple):
-    """One named layer; along each axis, an output sees `kernel` inputs, one output every `stride` inputs.
+    """One named layer; along each axis, outputs depend on `kernel` inputs and are `stride` inputs apart.
 
-    `padding` zeros stand before the first input and after the last. `weighted` layers hold a kernel and a
-    bias; `channels` is their number of filters, or None if the weight file decides.
+    `padding` zeros are added before the first input and after the last. `weighted` layers have a kernel and a
+    bias; `channels` is their number of filters, or None if the weight file determines it.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Layer(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """A network's layers from the input on; `build(weights, pool, conv, precision)` makes the module."""
+    """A network's layers, input first; `build(weights, pool, conv, precision)` returns the module."""
 
     name: str
     layers: tuple[Layer, ...]
@@ -38,16 +38,16 @@ class Architecture:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """All layers that can be asked for, in order."""
+        """The names of all layers, in order."""
         return tuple(layer.name for layer in self.layers)
 
     @cached_property
     def weighted(self) -> tuple[str, ...]:
-        """The layers that hold weights, in order."""
+        """The names of the layers that have weights, in order."""
         return tuple(layer.name for layer in self.layers if layer.weighted)
 
     def up_to(self, name: str) -> tuple[Layer, ...]:
-        """The layers from the input to `name`.
+        """The layers from the input up to and including `name`.
 
         Raises:
             UserError: there is no such layer.
@@ -55,13 +55,13 @@ class Architecture:
         return up_to(self.layers, name)
 
     def weighted_up_to(self, name: str) -> tuple[str, ...]:
-        """The layers whose weights are needed to compute `name`."""
+        """The names of the layers whose weights are needed to compute `name`."""
         return tuple(layer.name for layer in self.up_to(name) if layer.weighted)
 
     def kernel_shapes(self, widths: Sequence[int] = ()) -> dict[str, tuple[int, int, int, int]]:
-        """Layer -> (rows, columns, inputs, outputs) of its kernel.
+        """Layer name -> shape of its kernel: (rows, columns, inputs, outputs).
 
-        `widths`, one per block, stand in where the architecture leaves the number of filters open.
+        `widths`, one per block, are used if the architecture does not fix the number of filters.
         """
         shapes = {}
         channels = INPUT_CHANNELS
@@ -78,7 +78,7 @@ def architecture(name: str) -> Architecture:
     """The architecture called `name`.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such architecture.
     """
     if name not in ARCHITECTURES:
         raise unknown("network.arch", name, ARCHITECTURES)
@@ -86,10 +86,10 @@ def architecture(name: str) -> Architecture:
 
 
 def up_to(layers: Sequence[Layer], name: str) -> tuple[Layer, ...]:
-    """The first of `layers`, up to and with the one called `name`.
+    """The first of `layers`, up to and including the one called `name`.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such layer.
     """
     names = [layer.name for layer in layers]
     if name not in names:
@@ -98,7 +98,7 @@ def up_to(layers: Sequence[Layer], name: str) -> tuple[Layer, ...]:
 
 
 def blocks(layers: Sequence[Layer]) -> list[tuple[Layer, ...]]:
-    """`layers` cut after every one that has a stride, such as a pooling."""
+    """Split `layers` after each one with a stride, such as pooling."""
     groups: list[tuple[Layer, ...]] = [()]
     for layer in layers:
         groups[-1] += (layer,)
@@ -108,7 +108,7 @@ def blocks(layers: Sequence[Layer]) -> list[tuple[Layer, ...]]:
 
 
 def _vgg(name: str, convs_per_block: Sequence[int], widths: Sequence[int | None]) -> Architecture:
-    """VGG (Simonyan & Zisserman 2014): 3x3 convolutions, each with its ReLU; 2x2 pooling closes a block."""
+    """VGG (Simonyan & Zisserman 2014): blocks of 3x3 convolutions with ReLU, each ending in 2x2 pooling."""
     layers: list[Layer] = []
     for block, (count, width) in enumerate(zip(convs_per_block, widths, strict=True), 1):
         for index in range(1, count + 1):
@@ -118,7 +118,7 @@ def _vgg(name: str, convs_per_block: Sequence[int], widths: Sequence[int | None]
 
 
 def _build_vgg(weights: Any, pool: str, conv: str, precision: str) -> Any:
-    from nst_jax.networks.vgg import VGG  # brings JAX and Flax, which configs do not need
+    from nst_jax.networks.vgg import VGG  # imports JAX and Flax, which configs do not need
 
     return VGG(weights, pool, conv, precision)
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from nst_jax.errors import UserError
 
 HEAD_LAYERS = ("fc6", "fc7", "fc8")
-INPUT_SIDE = 224  # pixels of the pictures that the classifier was trained on
+INPUT_SIDE = 224  # pixels: the size of the pictures that the classifier was trained on
 GRID = 7  # rows and columns of pool5 for such a picture: 224 halved five times
 
 
@@ -22,7 +22,7 @@ class ClassifierWeights:
 
     name: str
     arrays: Mapping[str, np.ndarray]
-    sha256: str  # of the arrays, so the same classifier has the same digest in every format
+    sha256: str  # of the arrays, so that it does not depend on the file format
 
     @property
     def classes(self) -> int:
@@ -34,24 +34,25 @@ class Dense(nnx.Module):
     """A fully connected layer."""
 
     def __init__(self, kernel: Float[Array, "i o"], bias: Float[Array, "o"]):
-        """Hold the trained `kernel` and `bias`."""
+        """Store the trained `kernel` and `bias`."""
         self.kernel = nnx.Param(kernel)
         self.bias = nnx.Param(bias)
 
     def __call__(self, x: Float[Array, "b i"]) -> Float[Array, "b o"]:
-        """The affine map, without a non-linearity, in full float32."""
+        """The affine map in full float32, without a non-linearity."""
         return jnp.matmul(x, self.kernel[...], precision=jax.lax.Precision.HIGHEST) + self.bias[...]
 
 
 class Classifier(nnx.Module):
-    """fc6, fc7 and fc8, with a ReLU behind the first two; the dropout of training does nothing here.
+    """fc6, fc7 and fc8, with a ReLU after the first two; the dropout used in training is left out.
 
-    It continues `VGG(weights, pool="max")`: the published classifiers were trained behind max pooling, and
-    mean less behind average pooling. P(class) = softmax of the scores. Simonyan & Zisserman 2015, 2.1.
+    Use it after `VGG(weights, pool="max")`: the published classifiers were trained with max pooling, and
+    their scores are less meaningful with average pooling. The softmax of the scores gives the probabilities
+    of the classes. Simonyan & Zisserman 2015, section 2.1.
     """
 
     def __init__(self, weights: ClassifierWeights):
-        """Take the kernels of `weights`."""
+        """Build the layers from `weights`."""
         self.layers = nnx.Dict(
             {
                 name: Dense(*(jnp.asarray(weights.arrays[f"{name}.{part}"]) for part in ("kernel", "bias")))
@@ -63,14 +64,14 @@ class Classifier(nnx.Module):
         """The score (logit) of each class.
 
         Raises:
-            UserError: `pool5` is not of pictures of 224 x 224, or of another network.
+            UserError: `pool5` comes from pictures of another size than 224 x 224, or from another network.
         """
         channels = self.layers["fc6"].kernel.shape[0] // GRID**2
         if pool5.shape[1:] != (GRID, GRID, channels):
-            height, width, found = pool5.shape[1:]
+            height, width, depth = pool5.shape[1:]
             raise UserError(
-                f"the classifier takes pictures of {INPUT_SIDE} x {INPUT_SIDE} pixels, of which pool5 is "
-                f"{GRID} x {GRID} x {channels}, not {height} x {width} x {found}"
+                f"the classifier requires pictures of {INPUT_SIDE} x {INPUT_SIDE} pixels, whose pool5 is "
+                f"{GRID} x {GRID} x {channels}, not {height} x {width} x {depth}"
             )
         x = pool5.reshape(len(pool5), -1)
         for name in HEAD_LAYERS[:-1]:

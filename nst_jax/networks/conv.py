@@ -7,13 +7,13 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
-# What the factors of a product keep, and what the chips are told so. A CPU takes tf32 for float32.
+# The precision of the operands of a product, as config values and for XLA. CPUs treat tf32 as float32.
 PRECISIONS = {
-    "float32": lax.Precision.HIGHEST,  # 24 bits; accelerators would otherwise round to fewer
-    "tf32": lax.Precision.HIGH,  # 11 bits, on the tensor cores of NVIDIA's chips
+    "float32": lax.Precision.HIGHEST,  # 24-bit significand; accelerators use fewer bits by default
+    "tf32": lax.Precision.HIGH,  # 11 bits, on NVIDIA tensor cores
     "bfloat16": lax.Precision.DEFAULT,  # 8 bits; slow on most CPUs
 }
-# With so few outputs, as the gradient of a picture has, a CPU's vectors stay empty.
+# With so few output channels, as in the gradient of the image, a CPU's vector units are mostly idle.
 FEW_OUTPUTS = 4
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
@@ -22,17 +22,18 @@ DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 def conv3x3(
     x: Float[Array, "b h w i"], kernel: Float[Array, "3 3 i o"], precision: str = "float32"
 ) -> Float[Array, "b h w o"]:
-    """Cross-correlation with zero padding and stride 1, in full float32 or the `PRECISIONS` asked for.
+    """Cross-correlation with zero padding and stride 1; `precision` is one of `PRECISIONS`.
 
-    The gradient with respect to `x` is again such a convolution, with the kernel turned by 180 degrees
-    and its channels swapped, and is written so. JAX's own rule swaps the dimension numbers instead, which
-    XLA's CPU backend only rewrites to its fast path outside of loops: inside it ran four times slower.
+    The gradient with respect to `x` is again such a convolution, with the kernel rotated by 180 degrees and
+    its channels swapped, and it is implemented as one. JAX's own rule swaps the dimension numbers instead.
+    XLA's CPU backend rewrites that form to its fast path outside loops only; inside loops it was four times
+    slower.
     """
     return _direct(x, kernel, precision)
 
 
 def turned(kernel: Float[Array, "3 3 i o"]) -> Float[Array, "3 3 o i"]:
-    """The kernel that takes the outputs' gradient to the inputs'."""
+    """The kernel for the gradient: rotated by 180 degrees, with input and output channels swapped."""
     return kernel[::-1, ::-1].swapaxes(2, 3)
 
 
@@ -43,7 +44,7 @@ def _direct(x: Array, kernel: Array, precision: str) -> Array:
 
 
 def _few_outputs(x: Array, kernel: Array, precision: str) -> Array:
-    """By rows: the kernel's three, as three times the outputs, whose responses are then added up."""
+    """Convolve with the three rows of the kernel as separate 1x3 filters, then add the shifted responses."""
     by_row = kernel.transpose(1, 2, 0, 3).reshape(1, 3, kernel.shape[2], -1)
     responses = lax.optimization_barrier(_convolve(x, by_row, precision))
     above, level, below = jnp.split(jnp.pad(responses, ((0, 0), (1, 1), (0, 0), (0, 0))), 3, axis=-1)
@@ -51,15 +52,16 @@ def _few_outputs(x: Array, kernel: Array, precision: str) -> Array:
 
 
 def _convolve(x: Array, kernel: Array, precision: str) -> Array:
-    factors = _rounded(x, precision), _rounded(kernel, precision)
-    how = PRECISIONS[precision]
-    y = lax.conv_general_dilated(*factors, (1, 1), "SAME", dimension_numbers=DIMENSIONS, precision=how)
+    operands = _rounded(x, precision), _rounded(kernel, precision)
+    y = lax.conv_general_dilated(
+        *operands, (1, 1), "SAME", dimension_numbers=DIMENSIONS, precision=PRECISIONS[precision]
+    )
     return y.astype(x.dtype)
 
 
-def _rounded(factor: Array, precision: str) -> Array:
-    """A factor of a product in the type that `precision` names: float32 but for bfloat16."""
-    return factor.astype(jnp.bfloat16) if precision == "bfloat16" else factor
+def _rounded(operand: Array, precision: str) -> Array:
+    """An operand in the type for `precision`: bfloat16 for 'bfloat16', else unchanged."""
+    return operand.astype(jnp.bfloat16) if precision == "bfloat16" else operand
 
 
 def _forward(x: Array, kernel: Array, precision: str) -> tuple[Array, tuple[Array, Array]]:
@@ -68,7 +70,7 @@ def _forward(x: Array, kernel: Array, precision: str) -> tuple[Array, tuple[Arra
 
 def _backward(precision: str, residuals: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
     x, kernel = residuals
-    # Unused, and so never computed, when only the image is optimised.
+    # XLA removes this when only the gradient of the image is used.
     kernel_gradient = jax.vjp(lambda k: _direct(x, k, "float32"), kernel)[1](cotangent)[0]
     return conv3x3(cotangent, turned(kernel), precision), kernel_gradient
 

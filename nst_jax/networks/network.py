@@ -1,4 +1,4 @@
-"""What the rest of the package expects of a network, whatever its architecture."""
+"""The interface of a network that the rest of the package relies on, whatever the architecture."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, runtime_checkable
@@ -13,22 +13,22 @@ Relu = Callable[[Array], Array]
 
 @runtime_checkable
 class Network(Protocol):
-    """A pytree of weights that turns images in [0,1] RGB into named activations.
+    """A pytree of weights that maps images in [0,1] RGB to named activations.
 
-    `geometry` holds the layers that its weights reach, in order; `layers` are their names.
+    `geometry` lists the layers that can be computed with the weights, in order; `layers` lists their names.
     """
 
     geometry: tuple[Layer, ...]
     layers: tuple[str, ...]
 
     def preprocess(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
-        """[0,1] RGB to what the first layer expects."""
+        """Convert [0,1] RGB to the input of the first layer."""
 
     def first_kernel(self) -> Float[Array, "h w 3 o"]:
-        """The filters of the first layer, their inputs in the order red, green, blue."""
+        """The filters of the first layer, with input channels in RGB order."""
 
     def apply(self, name: str, x: Float[Array, "b h w i"], relu: Relu = nnx.relu) -> Float[Array, "b _ _ o"]:
-        """One layer; `relu` may have another gradient than the usual one (`nst_jax.vision.deconvnet`)."""
+        """Apply one layer; `relu` may define its own gradient, see `nst_jax.vision.deconvnet`."""
 
     def __call__(
         self, image: Float[Array, "b h w 3"], layers: Sequence[str], relu: Relu = nnx.relu
@@ -39,7 +39,7 @@ class Network(Protocol):
 def walk(
     layers: Sequence[Layer], wanted: Collection[str], x: Array, apply: Callable[[Layer, Array], Array]
 ) -> dict[str, Array]:
-    """Apply `layers` in order, no further than the last of `wanted`; returns the outputs at those.
+    """Apply `layers` in order, up to the last of `wanted`, and return the outputs of the wanted layers.
 
     Raises:
         ValueError: a wanted layer is not among `layers`.
@@ -47,11 +47,11 @@ def walk(
     names = [layer.name for layer in layers]
     if missing := [name for name in wanted if name not in names]:
         raise ValueError(f"no layer {', '.join(missing)}; the network has {', '.join(names)}")
-    found: dict[str, Array] = {}
+    outputs: dict[str, Array] = {}
     for layer in layers:
-        if len(found) == len(set(wanted)):
+        if len(outputs) == len(set(wanted)):
             break
         x = apply(layer, x)
         if layer.name in wanted:
-            found[layer.name] = x
-    return found
+            outputs[layer.name] = x
+    return outputs

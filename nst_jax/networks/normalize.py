@@ -1,4 +1,4 @@
-"""Filters rescaled to a mean activation of 1 (Gatys et al. 2016, section 2)."""
+"""Rescaling of filters to a mean activation of 1 (Gatys et al. 2016, section 2)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,11 +25,11 @@ def _sums(network: Network, image: Array) -> dict[str, tuple[Array, int]]:
 
 
 def normalize_filters(weights: Weights, means: Mapping[str, np.ndarray]) -> Weights:
-    """The same network with each filter divided by its mean activation, layer by layer.
+    """Divide each filter by its mean activation, layer by layer.
 
-    A filter's kernel and bias are divided by its mean, and the next layer's kernel is multiplied by it.
-    ReLU and pooling are homogeneous, so activations change by these factors and nothing else. A filter
-    that never fires keeps its scale.
+    The kernel and bias of a filter are divided by its mean, and the next layer's kernel is multiplied by it.
+    ReLU and pooling are positively homogeneous, so each activation is divided by its filter's mean, and
+    nothing else changes. A filter that never fires keeps its scale.
     """
     arrays = {}
     undo = np.ones(3, np.float32)

@@ -1,4 +1,4 @@
-"""Receptive fields: the pixels that one activation depends on, from the layers' windows and strides.
+"""Receptive fields: the pixels that one activation depends on, from the layers' kernels and strides.
 
 Boxes are half-open, x0 <= x < x1 and y0 <= y < y1, in pixels of the network's input.
 """
@@ -10,10 +10,10 @@ from nst_jax.networks.architectures import Layer, up_to
 
 
 class Window(NamedTuple):
-    """Along one axis, a stretch of pixels that holds the receptive field of any activation of a layer."""
+    """A crop along one axis that contains the receptive field of an activation of a layer."""
 
     stride: int  # pixels from one activation to the next
-    lead: int  # activations from the start of the stretch to the one it is for, away from the border
+    lead: int  # activations from the start of the crop to the target, away from the border
     length: int  # pixels
 
 
@@ -22,8 +22,8 @@ def box(
 ) -> tuple[int, int, int, int]:
     """The receptive field of layer `name` at (`row`, `col`) in a `height` x `width` image: x0, y0, x1, y1.
 
-    It is exact: clipped where the image ends, and without the last row or column where a pooling of an
-    odd number drops it and nothing else sees it.
+    The box is exact: it is clipped to the image, and it excludes a last row or column that pooling of an odd
+    size drops, unless the activation depends on it through a convolution.
 
     Raises:
         UserError: there is no such layer.
@@ -55,7 +55,7 @@ def shape(layers: Sequence[Layer], name: str, height: int, width: int) -> tuple[
 
 
 def smallest_side(layers: Sequence[Layer], name: str) -> int:
-    """The fewest pixels along one axis that leave layer `name` an activation."""
+    """The smallest image side, in pixels, for which layer `name` has an activation."""
     length = 1
     for layer in reversed(up_to(layers, name)):
         length = max(1, (length - 1) * layer.stride + layer.kernel - 2 * layer.padding)
@@ -63,13 +63,13 @@ def smallest_side(layers: Sequence[Layer], name: str) -> int:
 
 
 def window(layers: Sequence[Layer], name: str, side: int) -> Window:
-    """How to cut pixels out of `side` so that an activation of layer `name` is the same in the cut.
+    """The crop of an axis of `side` pixels that leaves an activation of layer `name` unchanged.
 
-    The cut begins `lead` activations before the one asked for, at a multiple of `stride`, or as near to that
-    as keeps it in the image. Everything the activation depends on then has the same value as in the whole
-    image: with every convolution the cut's zero padding reaches one activation further, and the region that
-    is needed shrinks by as much. A cut ends where the image does or has its length modulo `stride`, so that
-    poolings drop the same rows.
+    The crop starts `lead` activations before the target, at a multiple of `stride`, or as close to that as
+    the image allows. Everything that the activation depends on then has the same value as in the whole image:
+    the effect of the crop's zero padding reaches one activation further with each convolution, and the region
+    that is needed shrinks by as much. A crop ends at the border of the image or has the image's length modulo
+    `stride`, so that pooling drops the same rows.
     """
     steps = up_to(layers, name)
     step = stride(layers, name)
@@ -79,7 +79,7 @@ def window(layers: Sequence[Layer], name: str, side: int) -> Window:
 
 
 def _reach(steps: Sequence[Layer]) -> tuple[int, int]:
-    """The pixels, from and to, behind activation 0 of an image without borders."""
+    """Start and end of the pixels that activation 0 depends on, ignoring borders."""
     low, high = 0, 1
     for layer in reversed(steps):
         low, high = _inputs(layer, low, high)
@@ -87,7 +87,7 @@ def _reach(steps: Sequence[Layer]) -> tuple[int, int]:
 
 
 def _inputs(layer: Layer, low: int, high: int) -> tuple[int, int]:
-    """The inputs, from and to, behind the outputs `low` to `high`; the border is not considered."""
+    """Start and end of the inputs that the outputs `low` to `high` depend on, ignoring borders."""
     start = low * layer.stride - layer.padding
     return start, (high - 1) * layer.stride - layer.padding + layer.kernel
 
@@ -101,7 +101,7 @@ def _lengths(steps: Sequence[Layer], side: int) -> list[int]:
 
 
 def _span(steps: Sequence[Layer], position: int, side: int) -> tuple[int, int]:
-    """`_reach` of `position`, clipped at every layer on the way down to `side` pixels."""
+    """Start and end of the pixels that `position` depends on, clipped to the bounds of every layer."""
     *before, last = _lengths(steps, side)
     if not 0 <= position < last:
         raise ValueError(f"{steps[-1].name} has positions 0 to {last - 1} for {side} pixels, not {position}")

@@ -1,4 +1,4 @@
-"""A trained network as data: named float32 arrays, and how pixels become its input."""
+"""A trained network as data: named float32 arrays, and the preprocessing of its input."""
 
 import dataclasses
 import hashlib
@@ -32,14 +32,14 @@ PREPROCESSINGS = {"oxford": OXFORD, "torchvision": TORCHVISION}
 class Weights:
     """A network's convolutions: "conv1_1.kernel" is HWIO float32, "conv1_1.bias" has length O."""
 
-    name: str  # what run.json and the closing line call it
+    name: str  # as shown in run.json and in the last line of output
     arch: str
     arrays: Mapping[str, np.ndarray]
     preprocessing: Preprocessing
-    sha256: str  # of the arrays, so the same network has the same digest in every format
+    sha256: str  # of the arrays, so that it does not depend on the file format
 
     def layers(self) -> tuple[str, ...]:
-        """The weighted layers held, in network order."""
+        """The layers that these weights include, in network order."""
         names = architecture(self.arch).weighted
         return tuple(name for name in names if f"{name}.kernel" in self.arrays)
 
@@ -47,7 +47,7 @@ class Weights:
 def make_weights(
     name: str, arch: str, arrays: Mapping[str, np.ndarray], preprocessing: Preprocessing
 ) -> Weights:
-    """Freeze checked canonical `arrays` into `Weights`, with their digest."""
+    """Make read-only `Weights` from checked arrays with canonical names, and compute their digest."""
     frozen = {}
     for key in sorted(arrays):
         frozen[key] = np.ascontiguousarray(arrays[key], dtype="<f4").view()
@@ -56,7 +56,7 @@ def make_weights(
 
 
 def array_digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """Sha256 over each name, shape and little-endian float32 bytes, names sorted."""
+    """SHA-256 of the name, shape and little-endian float32 bytes of each array, sorted by name."""
     total = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name], dtype="<f4")

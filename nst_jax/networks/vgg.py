@@ -15,7 +15,7 @@ from nst_jax.networks.trained import Preprocessing, Weights
 
 
 class Conv(nnx.Module):
-    """3x3 convolution, zero padding, bias, ReLU."""
+    """3x3 convolution with zero padding, bias and ReLU."""
 
     def __init__(
         self,
@@ -24,10 +24,10 @@ class Conv(nnx.Module):
         algorithm: str = "auto",
         precision: str = "float32",
     ):
-        """Hold the trained `kernel` and `bias`.
+        """Store the trained `kernel` and `bias`.
 
         `algorithm` is 'direct', 'winograd', or 'auto' for the faster of the two; `precision` applies to
-        'direct'.
+        'direct' only.
         """
         self.kernel = nnx.Param(kernel)
         self.bias = nnx.Param(bias)
@@ -47,15 +47,15 @@ class Conv(nnx.Module):
 
 
 class VGG(nnx.Module):
-    """VGG-16, VGG-19 or a narrower network of their topology, from the weights of its convolutions.
+    """The convolutional part of VGG-16, VGG-19 or a narrower network with the same topology.
 
-    `convB_I` names the activation *after* its ReLU, `poolB` the output of a pooling. The preprocessing that
-    the weights expect is part of the network: images are [0,1] RGB. A weight file that ends early makes a
-    network that ends there. Simonyan & Zisserman 2015; average pooling: Gatys et al. 2015, 'Methods'.
+    `convB_I` is the activation *after* the ReLU, and `poolB` the output of a pooling. Inputs are [0,1] RGB:
+    the preprocessing that the weights expect is part of the network. If the weights cover only the first
+    layers, the network ends there. Simonyan & Zisserman 2015; average pooling: Gatys et al. 2015, 'Methods'.
     """
 
     def __init__(self, weights: Weights, pool: str = "avg", conv: str = "auto", precision: str = "float32"):
-        """Take the kernels of `weights`; `pool` is 'avg' or 'max'; `conv` and `precision` as in `Conv`."""
+        """Build the layers from `weights`; `pool` is 'avg' or 'max'; `conv` and `precision` as in `Conv`."""
         self.pool = pool
         self.preprocessing = weights.preprocessing
         self.geometry = _reachable(weights)
@@ -69,39 +69,39 @@ class VGG(nnx.Module):
         )
 
     def preprocess(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
-        """[0,1] RGB to what the first kernel expects."""
+        """Convert [0,1] RGB to the input of the first layer."""
         return preprocess(image, self.preprocessing)
 
     def first_kernel(self) -> Float[Array, "3 3 3 o"]:
-        """The filters of the first convolution, their inputs in the order red, green, blue."""
+        """The filters of the first convolution, with input channels in RGB order."""
         kernel = self.convs[self.layers[0]].kernel[...]
         return kernel[:, :, ::-1] if self.preprocessing.channels == "bgr" else kernel
 
     def apply(self, name: str, x: Float[Array, "b h w i"], relu: Relu = nnx.relu) -> Float[Array, "b _ _ o"]:
-        """One convolution with its ReLU, or one pooling."""
+        """Apply one convolution with its ReLU, or one pooling."""
         return self.convs[name](x, relu) if name in self.convs else POOLS[self.pool](x)
 
     def __call__(
         self, image: Float[Array, "b h w 3"], layers: Sequence[str], relu: Relu = nnx.relu
     ) -> dict[str, Float[Array, "b _ _ _"]]:
-        """Activations of `image` at `layers`, computed no further than the deepest of them.
+        """Activations of `image` at `layers`; layers beyond the deepest of them are not computed.
 
         Raises:
-            ValueError: a layer that this network does not have.
+            ValueError: the network does not have one of the layers.
         """
         x = self.preprocess(image)
         return walk(self.geometry, layers, x, lambda layer, x: self.apply(layer.name, x, relu))
 
 
 def preprocess(image: Float[Array, "b h w 3"], how: Preprocessing) -> Float[Array, "b h w 3"]:
-    """[0,1] RGB to what the first kernel expects: channel order, scale, mean and spread."""
+    """Convert [0,1] RGB to the input of the first layer: channel order, scale, mean, standard deviation."""
     if how.channels == "bgr":
         image = image[..., ::-1]
     return (image * how.scale - jnp.array(how.mean)) / jnp.array(how.std)
 
 
 def _reachable(weights: Weights) -> tuple[Layer, ...]:
-    """Layers up to the first convolution that the weights lack."""
+    """The layers before the first convolution that is missing in `weights`."""
     held = set(weights.layers())
     reachable = []
     for layer in architecture(weights.arch).layers:

@@ -1,8 +1,8 @@
 """3x3 convolution with a quarter of the multiplications: Winograd's F(4x4, 3x3).
 
-Lavin & Gray 2016 (arXiv 1509.09308), section 4: four by four outputs come from a tile of six by six inputs,
-by 36 products where the plain sum takes 144. Tiles and filters are transformed ("B" and "G" there),
-multiplied position by position, which makes 36 matrix products, and transformed back ("A").
+Lavin & Gray 2016 (arXiv 1509.09308), section 4: 4x4 outputs are computed from a tile of 6x6 inputs with 36
+multiplications instead of 144. Tiles and filters are transformed (by the paper's matrices B and G),
+multiplied position by position, as 36 matrix products over the channels, and transformed back (by A).
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from jax import Array, lax
 from jaxtyping import Float
 
 STEP, TILE = 4, 6  # outputs and inputs of a tile, per side
-# With fewer channels the transforms cost more than the products save.
+# With fewer channels, the transforms cost more than the multiplications save.
 CHANNELS = 128
-# Tiles transformed together: as many rows of them as keep a strip near the caches, and its products large.
+# Tiles transformed together: few enough for a strip to stay in the cache, enough for large matrix products.
 TILES_PER_STRIP = 256
 G = np.array(
     [
@@ -32,13 +32,13 @@ G = np.array(
 
 
 def pays(kernel_shape: tuple[int, ...]) -> bool:
-    """Whether this is faster than the direct convolution: a rule, not a race, so that results repeat."""
+    """Whether this beats the direct convolution: a fixed rule, not a timing, so that results repeat."""
     return jax.default_backend() == "cpu" and min(kernel_shape[2:]) >= CHANNELS
 
 
 @jax.jit
 def transform_filters(kernel: Float[Array, "3 3 i o"]) -> Float[Array, "36 i o"]:
-    """The filters at the 36 positions of a tile, columns first; they depend on nothing but the weights."""
+    """Transform the filters to the 36 positions of a tile, in column-major order."""
     positions = jnp.einsum("qx,py,yxio->qpio", G, G, kernel, precision=lax.Precision.HIGHEST)
     return positions.reshape(TILE * TILE, *kernel.shape[2:])
 
@@ -49,9 +49,10 @@ def conv3x3_by_tiles(
 ) -> Float[Array, "b h w o"]:
     """Cross-correlation with zero padding and stride 1, and its gradient with respect to `x`.
 
-    `filters` are of the kernel, `turned` of the one for the gradient, by `transform_filters`. Both are four
-    times the kernel's size, so a compiled loop would make them anew each time rather than keep them: they
-    are made beforehand. Relative rounding error some 3e-6, where the direct convolution has 3e-7.
+    `filters` is the result of `transform_filters` for the kernel, `turned` that for the kernel of the
+    gradient. They are computed in advance: they are four times as large as the kernel, and XLA would
+    otherwise compute them again in every iteration of a loop. The relative rounding error is about 3e-6; that
+    of the direct convolution is 3e-7.
     """
     return _each(x, filters)
 
@@ -61,7 +62,7 @@ def _forward(x: Array, filters: Array, turned: Array) -> tuple[Array, tuple[Arra
 
 
 def _backward(residuals: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array, Array]:
-    # Filters are constants here; whoever asks for their gradients shall see that there are none.
+    # Filters are constants; their gradient is NaN by design, so that using it by mistake is noticed.
     of_filters, of_turned = (jnp.full_like(array, jnp.nan) for array in residuals)
     return _each(cotangent, residuals[1]), of_filters, of_turned
 
@@ -75,12 +76,12 @@ def _each(x: Array, filters: Array) -> Array:
     return jax.vmap(convolve, (0, None))(x, filters)
 
 
-# Compiled with its caller, but traced once for each shape. Lanes of a sweep, and pictures of a batch, go one
-# after the other: each is work enough for all cores.
+# The inner jit is compiled with its caller, but traced only once per shape. Under vmap (lanes of a sweep,
+# pictures of a batch) inputs are processed one after another, because each one keeps all cores busy.
 @jax.jit
 @jax.custom_batching.sequential_vmap
 def convolve(x: Float[Array, "h w i"], filters: Float[Array, "36 i o"]) -> Float[Array, "h w o"]:
-    """Cross-correlation of `x`, padded with zeros, with a kernel that `transform_filters` transformed."""
+    """Cross-correlation of the zero-padded `x` with a kernel transformed by `transform_filters`."""
     height, width, _ = x.shape
     down, across = -(-height // STEP), -(-width // STEP)  # tiles
     strips = -(-down * across // TILES_PER_STRIP)
@@ -101,10 +102,10 @@ def convolve(x: Float[Array, "h w i"], filters: Float[Array, "36 i o"]) -> Float
 
 
 def _strip(x: Array, filters: Array) -> Array:
-    """Some rows of tiles, "4r+2 4c+2 i", convolved: "4r 4c o".
+    """Convolve some rows of tiles, "4r+2 4c+2 i" to "4r 4c o".
 
-    XLA compiles a stack of sums to one loop for each, which runs along the channels. The barriers keep it
-    from merging the stages, and so from computing the first anew for each sum of the second.
+    XLA compiles each sum of a stack to its own loop over the channels. The barriers prevent it from fusing
+    the stages, which would compute the first stage again for each sum of the second.
     """
     rows, columns = (x.shape[0] - 2) // STEP, (x.shape[1] - 2) // STEP
     first = [x[i : i + STEP * (rows - 1) + 1 : STEP] for i in range(TILE)]
@@ -112,7 +113,7 @@ def _strip(x: Array, filters: Array) -> Array:
     second = [halfway[:, :, j : j + STEP * (columns - 1) + 1 : STEP] for j in range(TILE)]
     tiles = jnp.stack(_transform(second)).reshape(TILE * TILE, rows * columns, -1)
     tiles = lax.optimization_barrier(tiles)
-    # HIGHEST: accelerators would otherwise round the factors to fewer bits.
+    # HIGHEST: accelerators round the operands to fewer bits by default.
     products = jnp.einsum("pti,pio->pto", tiles, filters, precision=lax.Precision.HIGHEST)
     products = lax.optimization_barrier(products).reshape(TILE, TILE, rows, columns, -1)
     by_column = [_transform_back(list(column)) for column in _transform_back(list(products))]
@@ -121,7 +122,7 @@ def _strip(x: Array, filters: Array) -> Array:
 
 
 def _transform(d: Sequence[Array]) -> list[Array]:
-    """B^T d: six inputs, taken at the points 0, 1, -1, 2, -2 and infinity."""
+    """B^T d: six inputs, evaluated at the points 0, 1, -1, 2, -2 and infinity."""
     even, odd = d[4] - 4 * d[2], d[3] - 4 * d[1]
     even2, odd2 = d[4] - d[2], 2 * (d[3] - d[1])
     ends = 4 * d[0] - 5 * d[2] + d[4], 4 * d[1] - 5 * d[3] + d[5]

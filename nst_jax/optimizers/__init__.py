@@ -1,1 +1,1 @@
-"""The compiled loop and its methods: L-BFGS, with or without bands, Adam, gradient descent."""
+"""The compiled loop and its methods: L-BFGS, with or without bands, Adam and gradient descent."""

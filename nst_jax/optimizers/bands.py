@@ -1,11 +1,11 @@
-"""L-BFGS whose initial guess has one scale per band of spatial frequencies and colour axis.
+"""L-BFGS with one initial scale per band of spatial frequencies and colour axis.
 
-The usual method starts from one scale times the identity as the inverse Hessian, taken from the last step,
-and corrects it by the remembered steps (Nocedal & Wright 2006, algorithm 7.4). The curvature of losses on
-VGG's activations differs a hundredfold between coarse and fine, gray and coloured. So here the initial guess
-is diagonal in the cosine transform of the picture, whose third axis, over red, green and blue, is gray and
-two colour differences. A band's scale is |s| / |y| within it, over the remembered steps s and their changes
-of gradient y.
+Standard L-BFGS starts from a multiple of the identity as the inverse Hessian, with a scale taken from the
+last step, and corrects it by the history of steps (Nocedal & Wright 2006, algorithm 7.4). But the curvature
+of losses on VGG activations differs a hundredfold between coarse and fine structure, and between gray and
+colour. Here the initial inverse Hessian is diagonal in the cosine transform of the image. Along the colour
+axis the transform gives gray and two colour differences. The scale of a band is |s| / |y| within the band,
+over the steps s of the history and their gradient changes y.
 """
 
 from typing import NamedTuple
@@ -20,34 +20,34 @@ from jaxtyping import Array, Float, Int
 
 from nst_jax.optimizers.state import ImageArray
 
-OCTAVES_PER_BAND = 0.65
-AXES = (1, 2, 3)
+OCTAVES_PER_BAND = 0.65  # half as much, twice as many bands, gained nothing: docs/performance.md
+AXES = (1, 2, 3)  # of the cosine transform: rows, columns and colours
 
 
 class BandedState(NamedTuple):
-    """The last point and the remembered steps, all in the cosine transform."""
+    """The last point and the history of steps, as coefficients of the cosine transform."""
 
     calls: Int[Array, ""]
     params: ImageArray
     updates: ImageArray
     steps: Float[Array, "memory 1 h w 3"]  # s, differences of points
     changes: Float[Array, "memory 1 h w 3"]  # y, differences of gradients
-    weights: Float[Array, "memory"]  # 1 / (s . y), 0 where nothing is remembered
-    energies: Float[Array, "memory 2 bands"]  # of s and y within each band
+    weights: Float[Array, "memory"]  # 1 / (s . y), 0 for empty slots
+    energies: Float[Array, "memory 2 bands"]  # squared norms of s and y within each band
 
 
 def scale_by_banded_lbfgs(memory: int) -> optax.GradientTransformation:
-    """In place of `optax.scale_by_lbfgs(memory)`, for pictures."""
+    """A variant of `optax.scale_by_lbfgs(memory)` for images, with one initial scale per band."""
 
     def init(params: ImageArray) -> BandedState:
-        remembered = jnp.zeros((memory, *params.shape), params.dtype)
+        history = jnp.zeros((memory, *params.shape), params.dtype)
         bands = int(_bands(params.shape).max()) + 1
         return BandedState(
             calls=jnp.zeros((), jnp.int32),
             params=jnp.zeros_like(params),
             updates=jnp.zeros_like(params),
-            steps=remembered,
-            changes=remembered,
+            steps=history,
+            changes=history,
             weights=jnp.zeros(memory, params.dtype),
             energies=jnp.zeros((memory, 2, bands), params.dtype),
         )
@@ -60,10 +60,13 @@ def scale_by_banded_lbfgs(memory: int) -> optax.GradientTransformation:
 
 
 def _remember(state: BandedState, params: ImageArray, updates: ImageArray) -> BandedState:
-    """`state` with the step to `params`, in place of the oldest; the first call has none."""
+    """Replace the oldest step of the history by the step to `params`.
+
+    The slot stays empty on the first call, and if s . y <= 0, which would make the Hessian indefinite.
+    """
     s, y = params - state.params, updates - state.updates
     product = jnp.vdot(s, y)
-    known = (state.calls > 0) & (product > 0)
+    valid = (state.calls > 0) & (product > 0)
     slot = (state.calls - 1) % len(state.weights)
     bands = jnp.asarray(_bands(params.shape)).ravel()
     energies = jnp.stack(
@@ -71,7 +74,7 @@ def _remember(state: BandedState, params: ImageArray, updates: ImageArray) -> Ba
     )
 
     def put(old: Array, new: Array) -> Array:
-        return old.at[slot].set(jnp.where(known, new, jnp.zeros_like(new)))
+        return old.at[slot].set(jnp.where(valid, new, jnp.zeros_like(new)))
 
     return BandedState(
         calls=state.calls + 1,
@@ -79,13 +82,13 @@ def _remember(state: BandedState, params: ImageArray, updates: ImageArray) -> Ba
         updates=updates,
         steps=put(state.steps, s),
         changes=put(state.changes, y),
-        weights=put(state.weights, 1 / jnp.where(known, product, 1)),
+        weights=put(state.weights, 1 / jnp.where(valid, product, 1)),
         energies=put(state.energies, energies),
     )
 
 
 def _times_inverse_hessian(state: BandedState, gradient: ImageArray) -> ImageArray:
-    """The two loops of Nocedal & Wright 2006, algorithm 7.4."""
+    """The two-loop recursion of Nocedal & Wright 2006, algorithm 7.4."""
     memory = len(state.weights)
     order = (state.calls - 1 + jnp.arange(memory)) % memory  # oldest first
 
@@ -103,13 +106,14 @@ def _times_inverse_hessian(state: BandedState, gradient: ImageArray) -> ImageArr
 
 
 def _guess(state: BandedState, gradient: ImageArray) -> Array:
-    """The diagonal that the loops begin with."""
+    """The diagonal of the initial inverse Hessian H."""
     s, y = state.energies.sum(0)
     scales = jnp.sqrt(s / jnp.maximum(y, jnp.finfo(y.dtype).tiny))[jnp.asarray(_bands(gradient.shape))]
     newest = (state.calls - 2) % len(state.weights)
     change = state.changes[newest]
-    # Scaled as usual, so that the newest step's length comes out right.
+    # As in standard L-BFGS, rescale H so that y . H y = s . y for the newest step.
     against = state.weights[newest] * jnp.vdot(change, scales * change)
+    # Without a history, the step is the gradient, shortened to unit length if it is longer.
     cautious = jnp.minimum(1.0, 1 / jnp.linalg.norm(gradient))
     return jnp.where(against > 0, scales / jnp.where(against > 0, against, 1), cautious)
 
@@ -119,7 +123,7 @@ def _sums(values: ImageArray, bands: Int[Array, "n"], count: int) -> Float[Array
 
 
 def _bands(shape: tuple[int, ...]) -> Int[np.ndarray, "1 h w 3"]:
-    """The band of each coefficient: which octaves of frequency, and which colour axis."""
+    """The band of each coefficient, from its frequency in octaves and its colour axis."""
     _, height, width, colours = shape
     frequencies = np.hypot(np.arange(height)[:, None] / height, np.arange(width) / width)
     lowest = 1 / max(height, width)

@@ -1,4 +1,4 @@
-"""`jax.jit` with the compiler options that were measured to be fastest."""
+"""`jax.jit` with the compiler options that were fastest in benchmarks."""
 
 import functools
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from typing import Any
 
 import jax
 
-# XLA's CPU backend hands products to YNNPACK or to Eigen. Eigen keeps two cores busy where YNNPACK, the
-# default of jaxlib 0.10, leaves one idle: docs/performance.md has the figures. No names, no YNNPACK.
+# XLA's CPU backend computes products with YNNPACK, the default of jaxlib 0.10, or with Eigen. Eigen uses both
+# of two cores where YNNPACK leaves one idle (docs/performance.md). An empty list disables YNNPACK fusion.
 CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 
@@ -18,7 +18,7 @@ def jit(function: Callable[..., Any], **arguments: Any) -> Any:
 
 @functools.cache
 def options() -> dict[str, str]:
-    """The options for the default device: none for accelerators, or where jaxlib does not know them."""
+    """The options for the default device: none for accelerators, or if jaxlib does not know them."""
     if jax.default_backend() != "cpu":
         return {}
     try:

@@ -1,4 +1,4 @@
-"""Adam and plain gradient descent: one evaluation per step, in the direction that optax gives."""
+"""Adam and plain gradient descent: one evaluation per step, in the direction computed by optax."""
 
 from typing import Any, NamedTuple
 
@@ -9,12 +9,12 @@ from jaxtyping import Array, Bool
 from nst_jax.optimizers.method import Evaluate, Method, Point, Retry
 from nst_jax.optimizers.state import ImageArray, Scalar, State, strongly_typed
 
-# Each divergence multiplies the learning rate by SHRINK; so many tries span every float32 scale.
+# Each divergence multiplies the learning rate by SHRINK, at most MOST_SHRINKS times: 1e-30 spans float32.
 SHRINK, MOST_SHRINKS = 0.1, 30
 
 
 class Trial(NamedTuple):
-    """A search of one evaluation: the proposed image, then its value and gradient."""
+    """A search that takes one evaluation: the proposed image, and once evaluated its value and gradient."""
 
     image: ImageArray
     value: Scalar
@@ -54,7 +54,7 @@ def _evaluate(trial: Trial, evaluate: Evaluate) -> Trial:
 
 
 def _smaller_steps(state: State, learning_rate: float) -> Retry | None:
-    """Back to the best image with a smaller step, unless that was tried too often."""
+    """Restart from the best image with a smaller learning rate; None after too many attempts."""
     rate = state.rate * SHRINK
     if float(rate) < learning_rate * SHRINK**MOST_SHRINKS:
         return None

@@ -1,8 +1,8 @@
-"""Many optimisations as one program: each lane is a run of its own, all lanes go on together.
+"""Many optimisations in one program: each lane is an independent run, and all lanes advance together.
 
 A plain vmap of the step is correct but slow: every step waits for the slowest line search. Here a lane takes
-one evaluation at a time and moves on to its next step when *its* search has ended, so it takes the steps of a
-single run, up to rounding. A lane that is alone needs none of this and runs as `Optimizer` does.
+one evaluation at a time and starts its next step as soon as *its own* search has ended, so it takes the same
+steps as a single run, up to rounding. A single lane does not need this, and runs like `Optimizer`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,19 +25,19 @@ from nst_jax.optimizers.state import FROZEN, RUNNING, ImageArray, State
 class Lane(NamedTuple):
     """One run between two evaluations."""
 
-    state: State  # after its last whole step, but for the memory of a search under way
-    search: Any = None  # the search that leaves from there; None in a lane that is alone
-    searching: Any = None  # Bool[Array, ""]: whether that search is under way
+    state: State  # after the last complete step; the memory is already that of the search in progress
+    search: Any = None  # the search that starts there; None for a single lane
+    searching: Any = None  # Bool[Array, ""]: whether that search is in progress
 
 
 class Lanes:
-    """The compiled programs of `optimizer` over a leading axis of lanes, split over devices.
+    """The programs of `optimizer` over a leading axis of lanes, which is sharded over the devices.
 
-    `shared` is held once, the `data` of the lanes are stacked.
+    `shared` is common to all lanes and replicated; the `data` of the lanes are stacked.
     """
 
     def __init__(self, optimizer: Optimizer, lanes: int, devices: Sequence[jax.Device] | None = None):
-        """Programs for at least `lanes` lanes: `width` is the next multiple of the number of devices."""
+        """Set up programs for `lanes` lanes; `width` rounds them up to a multiple of the devices."""
         self.optimizer = optimizer
         self.mesh = Mesh(np.asarray(devices or jax.devices()), ("lanes",))
         self.width = -(-lanes // self.mesh.size) * self.mesh.size
@@ -46,24 +46,24 @@ class Lanes:
         self.advance = self._program(self._advance, (None, 0, 0, None, None, None), donate_argnums=2)
 
     def place(self, stacked: Any) -> Any:
-        """Arrays with a leading axis of lanes, each device holding its share of them."""
+        """Shard arrays over the devices along the leading axis of lanes."""
         return self._put(stacked, P("lanes"))
 
     def replicate(self, shared: Any) -> Any:
-        """Arrays that every device holds whole."""
+        """Copy arrays to every device."""
         return self._put(shared, P())
 
     def restart(self, shared: Any, data: Any, lanes: Lane, index: int, learning_rate: float) -> Lane | None:
-        """`lanes` with the failed one at `index` restarted by `Optimizer.restart`; None if it gives up."""
-        mine, state = jax.tree.map(lambda leaf: leaf[index], (data, lanes.state))
-        # Back to one device: a slice of sharded lanes would run its program on all of them.
+        """Restart the failed lane `index` with `Optimizer.restart`; None if the method gives up."""
+        lane_data, state = jax.tree.map(lambda leaf: leaf[index], (data, lanes.state))
+        # Move to one device: with a slice of sharded arrays, the program would run on all devices.
         if self.mesh.size > 1:
-            shared, mine, state = jax.device_put((shared, mine, state), self.mesh.devices.flat[0])
-        restarted = self.optimizer.restart(shared, mine, state, learning_rate)
+            shared, lane_data, state = jax.device_put((shared, lane_data, state), self.mesh.devices.flat[0])
+        restarted = self.optimizer.restart(shared, lane_data, state, learning_rate)
         return None if restarted is None else self.put(lanes, {index: restarted})
 
     def put(self, lanes: Lane, states: Mapping[int, State]) -> Lane:
-        """`lanes` of which those whose index is in `states` go on from there."""
+        """Replace the states of the lanes in `states`, by index; their searches start anew."""
         if self.alone:
             return Lane(jax.tree.map(lambda leaf: jnp.asarray(leaf)[jnp.newaxis], states[0]))
 
@@ -78,15 +78,15 @@ class Lanes:
         return self.place(lanes._replace(state=state, searching=searching))
 
     def _put(self, tree: Any, spec: P) -> Any:
-        # On one device arrays stay uncommitted, as programs return them: else they would compile twice.
+        # On one device, keep arrays uncommitted like the outputs of programs; else those would compile twice.
         return jax.device_put(tree, NamedSharding(self.mesh, spec) if self.mesh.size > 1 else None)
 
     def over_lanes(self, function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
-        """`function` with a leading axis of lanes on the arguments whose entry in `axes` is 0."""
+        """Map `function` over the lanes, the leading axis of the arguments whose entry in `axes` is 0."""
         return _over_one(function, axes) if self.alone else jax.vmap(function, axes)
 
     def _program(self, function: Callable[..., Any], axes: tuple[int | None, ...], **options: Any) -> Any:
-        """`function` over lanes; each device loops over its own without waiting for the others."""
+        """Compile `function` over lanes; each device loops over its own, independently of the others."""
         batched = self.over_lanes(function, axes)
         if self.mesh.size > 1:
             specs = tuple(P() if axis is None else P("lanes") for axis in axes)
@@ -110,17 +110,17 @@ class Lanes:
         evaluations: Int[Array, ""],
         settle: Bool[Array, ""],
     ) -> Lane:
-        """Go on to the step `stop`, or for so many evaluations, or until a step fails.
+        """Advance to the step `stop`, or for `evaluations` evaluations, or until a step fails.
 
-        With `settle`, a search that is under way then goes on to its end.
+        With `settle`, a search in progress is finished even if that takes more evaluations.
         """
         if self.alone:
             return Lane(self.optimizer.take_steps(shared, data, lane.state, stop, evaluations))
 
         def unfinished(carry: tuple[Lane, Array]) -> Array:
             lane, count = carry
-            going_on = (count < evaluations) | (settle & lane.searching)
-            return (lane.state.step < stop) & (lane.state.status == RUNNING) & going_on
+            allowed = (count < evaluations) | (settle & lane.searching)
+            return (lane.state.step < stop) & (lane.state.status == RUNNING) & allowed
 
         def body(carry: tuple[Lane, Array]) -> tuple[Lane, Array]:
             return self._evaluate(shared, data, carry[0]), carry[1] + 1
@@ -128,26 +128,26 @@ class Lanes:
         return lax.while_loop(unfinished, body, (lane, jnp.zeros((), jnp.int32)))[0]
 
     def _evaluate(self, shared: Any, data: Any, lane: Lane) -> Lane:
-        """One evaluation of the lane's search, and the step that it ends if it ends."""
+        """Advance the lane's search by one evaluation, and take the step if that ends the search."""
         method, state = self.optimizer.method, lane.state
         search, memory = _where(lane.searching, (lane.search, state.memory), method.begin(state))
         search = method.evaluate(search, partial(self.optimizer.evaluate, shared, data))
         ended = ~method.unfinished(search)
         state = state._replace(memory=memory, evaluations=state.evaluations + 1)
         judged = self.optimizer.judge(search, state, state.evaluations)
-        # The memory is the same in both: not chosen, as its copy would be large.
-        chosen = _where(ended, judged._replace(memory=None), state._replace(memory=None))
-        return Lane(chosen._replace(memory=memory), search, ~ended)
+        # The memory is the same in both: it is left out of the select, which would copy it.
+        selected = _where(ended, judged._replace(memory=None), state._replace(memory=None))
+        return Lane(selected._replace(memory=memory), search, ~ended)
 
 
 def freeze(lanes: Lane, frozen: np.ndarray) -> Lane:
-    """Mark the lanes where `frozen`: they take no more steps."""
+    """Mark the lanes where `frozen` is True; they take no more steps."""
     status = jnp.where(jnp.asarray(frozen), FROZEN, lanes.state.status)
     return lanes._replace(state=lanes.state._replace(status=status))
 
 
 def _over_one(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
-    """`jax.vmap` over a single lane, without its cost: the leading axis goes and comes back."""
+    """Like `jax.vmap` over a single lane, without its cost: the leading axis is removed and restored."""
 
     def call(*arguments: Any) -> Any:
         single = [

@@ -1,4 +1,4 @@
-"""L-BFGS: a direction from the remembered steps, then a line search along it."""
+"""L-BFGS: a search direction from the history of steps, then a line search along it."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from nst_jax.optimizers.state import State, strongly_typed
 
 
 def lbfgs(memory: int, bands: bool) -> Method:
-    """L-BFGS that remembers `memory` steps, with `bands` as in `nst_jax.optimizers.bands`."""
+    """L-BFGS with a history of `memory` steps; for `bands`, see `nst_jax.optimizers.bands`."""
     transformation = scale_by_banded_lbfgs(memory) if bands else optax.scale_by_lbfgs(memory)
 
     def begin(state: State) -> tuple[line_search.Search, Any]:
-        uphill, remembered = transformation.update(state.grad, state.memory, state.image)
-        return line_search.begin(-uphill, state.image, state.value, state.grad), remembered
+        uphill, history = transformation.update(state.grad, state.memory, state.image)
+        return line_search.begin(-uphill, state.image, state.value, state.grad), history
 
     return Method(
         init=lambda image: strongly_typed(transformation.init(image)),
@@ -25,17 +25,17 @@ def lbfgs(memory: int, bands: bool) -> Method:
         evaluate=line_search.evaluate,
         unfinished=line_search.unfinished,
         end=line_search.end,
-        stalled=_no_lower,
-        retry=_forget,
+        stalled=_no_decrease,
+        retry=_clear_history,
     )
 
 
-def _no_lower(point: Point, state: State) -> Any:
+def _no_decrease(point: Point, state: State) -> Any:
     return point.value >= state.value
 
 
-def _forget(state: State, learning_rate: float) -> Retry | None:
-    """Again from here with an empty memory, unless that was tried at this very step."""
+def _clear_history(state: State, learning_rate: float) -> Retry | None:
+    """Restart from the current image with an empty history; None if the last restart was at this step."""
     del learning_rate
     if int(state.restarted) == int(state.step):
         return None

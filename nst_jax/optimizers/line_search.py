@@ -1,10 +1,11 @@
-"""The line search of L-BFGS: a step that lowers the loss enough and leaves little slope (strong Wolfe).
+"""The line search of L-BFGS: it finds a step that satisfies the strong Wolfe conditions.
 
-Nocedal & Wright 2006, algorithms 3.5 (expand until an interval must hold such a step) and 3.6 (zoom into it
-by interpolation), with the approximate decrease of Hager & Zhang 2006, equation 23, near a minimum, where
-rounding hides the usual one. The decisions are those of `optax.scale_by_zoom_linesearch`; its loop has the
-objective in the program twice, once per phase, and cannot stop between evaluations. Here a search takes one
-evaluation at a time, so the objective compiles once and many searches can advance side by side.
+The algorithms are 3.5 (expand until an interval must contain such a step) and 3.6 (zoom into the interval by
+interpolation) of Nocedal & Wright 2006. Near a minimum, where rounding hides the decrease of the loss, the
+approximate condition of Hager & Zhang 2006, equation 23, is accepted instead. The decisions are the same as
+in `optax.scale_by_zoom_linesearch`, whose program contains the objective twice, once per phase, and cannot
+stop between evaluations. Here a search advances by one evaluation at a time, so the objective is compiled
+once and many searches can advance side by side.
 """
 
 from typing import Any, NamedTuple
@@ -18,13 +19,13 @@ from nst_jax.optimizers.state import ImageArray, Scalar
 
 MOST_EVALUATIONS = 20
 FIRST_STEP, GROWTH = 1.0, 2.0
-# The decrease asked for, per step and initial slope; the slope that may be left, as a share of the initial.
+# The constants c1 (sufficient decrease) and c2 (curvature) of the Wolfe conditions.
 DECREASE, CURVATURE = 1e-4, 0.9
-# The approximate decrease is accepted if the loss rose by no more than this share of itself.
+# The approximate condition tolerates a rise of the loss by this fraction.
 ROUNDING = 1e-6
-# A narrower interval is not worth another evaluation once any step in it lowers the loss.
+# The search stops at a narrower interval if it already has a step that lowers the loss enough.
 NARROWEST = 1e-5
-# An interpolated step must keep this share of the interval away from its ends, else the interval is halved.
+# An interpolated step closer to an end than this fraction of the interval is rejected, see `_interpolated`.
 CUBIC_MARGIN, QUADRATIC_MARGIN = 0.2, 0.1
 
 
@@ -37,7 +38,7 @@ class OnLine(NamedTuple):
 
 
 class Search(NamedTuple):
-    """A search under way."""
+    """A search in progress."""
 
     image: ImageArray
     direction: ImageArray
@@ -46,16 +47,16 @@ class Search(NamedTuple):
     grad: ImageArray  # at the newest point
     low: OnLine  # the better end of the interval
     high: OnLine
-    third: OnLine  # another point near it, for cubic interpolation
+    third: OnLine  # a third point, for cubic interpolation
     safe: OnLine  # the best point so far that lowers the loss enough; the start if there is none
     safe_grad: ImageArray
-    bracketed: Bool[Array, ""]  # whether the interval between low and high holds a solution
+    bracketed: Bool[Array, ""]  # whether the interval between low and high contains a solution
     finished: Bool[Array, ""]
     evaluations: Int[Array, ""]
 
 
 def begin(direction: ImageArray, image: ImageArray, value: Float[Array, ""], grad: ImageArray) -> Search:
-    """A search from `image`, where the objective has this value and gradient."""
+    """Start a search at `image`, where the objective has the given value and gradient."""
     start = OnLine(jnp.zeros_like(value), value, jnp.vdot(direction, grad))
     no = jnp.zeros((), bool)
     return Search(
@@ -76,12 +77,12 @@ def begin(direction: ImageArray, image: ImageArray, value: Float[Array, ""], gra
 
 
 def unfinished(search: Search) -> Bool[Array, ""]:
-    """Whether the search goes on."""
+    """Whether the search needs another evaluation."""
     return ~search.finished
 
 
 def evaluate(search: Search, evaluate: Evaluate) -> Search:
-    """The search after one more evaluation."""
+    """Advance the search by one evaluation."""
     step = _next_step(search)
     value, grad = evaluate(search.image + step * search.direction)
     new = OnLine(step, value, jnp.vdot(grad, search.direction))
@@ -96,7 +97,7 @@ def evaluate(search: Search, evaluate: Evaluate) -> Search:
     evaluations = search.evaluations + 1
     narrow = search.bracketed & (jnp.abs(search.high.step - search.low.step) <= NARROWEST)
     failed = ~good & ((evaluations >= MOST_EVALUATIONS) | (narrow & (safe.step > 0)))
-    # A failed search ends at the safe point, or where it is if that at least is finite.
+    # A failed search ends at the safe point if there is one, else at the newest point if that is finite.
     back = failed & ((safe.step > 0) | jnp.isinf(error))
     newest, grad = _where(back, (safe, safe_grad), (new, grad))
     return search._replace(
@@ -125,7 +126,7 @@ def _next_step(search: Search) -> Scalar:
 
 
 def _decrease_error(new: OnLine, start: OnLine) -> Scalar:
-    """How far `new` is from lowering the loss enough: 0 if it does, infinite if it is not a number."""
+    """How far `new` is from a sufficient decrease: 0 if it has one, infinite if it is not a number."""
     usual = new.value - start.value - DECREASE * new.step * start.slope
     approximate = jnp.maximum(
         new.slope - (2 * DECREASE - 1) * start.slope,
@@ -136,7 +137,7 @@ def _decrease_error(new: OnLine, start: OnLine) -> Scalar:
 
 
 def _expand(search: Search, new: OnLine, enough: Array, good: Array) -> tuple[OnLine, OnLine, OnLine, Array]:
-    """Algorithm 3.5: low, high, third, and whether they enclose a solution."""
+    """Algorithm 3.5: return low, high, third, and whether low and high bracket a solution."""
     over = ~enough | ((new.value >= search.newest.value) & (search.evaluations > 0))
     rising = ~over & (new.slope >= 0)
     low, high = _where(rising, (new, search.newest), (search.newest, new))
@@ -144,7 +145,7 @@ def _expand(search: Search, new: OnLine, enough: Array, good: Array) -> tuple[On
 
 
 def _zoom(search: Search, new: OnLine, enough: Array) -> tuple[OnLine, OnLine, OnLine, Array]:
-    """Algorithm 3.6: the smaller interval, and what was left out of it as the third point."""
+    """Algorithm 3.6: shrink the interval, and keep the end that was replaced as the third point."""
     low, high = search.low, search.high
     over = ~enough | (new.value >= low.value)
     crossed = ~over & (new.slope * (high.step - low.step) >= 0)
@@ -153,11 +154,11 @@ def _zoom(search: Search, new: OnLine, enough: Array) -> tuple[OnLine, OnLine, O
 
 
 def _interpolated(low: OnLine, high: OnLine, third: OnLine) -> Scalar:
-    """The minimum of the cubic through three points, else of the parabola through two, else the middle."""
+    """The minimum of the cubic through three points, else of the parabola through two, else the midpoint."""
     width = jnp.abs(high.step - low.step)
     left, right = jnp.minimum(low.step, high.step), jnp.maximum(low.step, high.step)
 
-    def inside(step: Array, margin: float) -> Array:  # never true of NaN
+    def inside(step: Array, margin: float) -> Array:  # False for NaN
         return (step > left + margin * width) & (step < right - margin * width)
 
     cubic, parabola = _cubic_minimum(low, high, third), _parabola_minimum(low, high)
@@ -167,7 +168,7 @@ def _interpolated(low: OnLine, high: OnLine, third: OnLine) -> Scalar:
 
 
 def _cubic_minimum(a: OnLine, b: OnLine, c: OnLine) -> Scalar:
-    """Of p(x) = A x^3 + B x^2 + C x + D with the values at a, b and c and the slope at a; x from a."""
+    """The minimum of A x^3 + B x^2 + C x + D, x from a, with the values at a, b and c and the slope at a."""
     to_b, to_c = b.step - a.step, c.step - a.step
     rest_b = b.value - a.value - a.slope * to_b
     rest_c = c.value - a.value - a.slope * to_c

@@ -1,4 +1,4 @@
-"""The one run loop: chunks of compiled steps, with a look from the host in between."""
+"""The run loop: chunks of compiled steps, with a look at the progress after each chunk."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +11,13 @@ import numpy as np
 from nst_jax.optimizers.lanes import Lanes, freeze
 from nst_jax.optimizers.state import RUNNING, State
 
-# Chunks double until one takes about this long: short enough for a display, long enough to cost nothing.
+# Chunks double until one takes about this long: short enough for a progress bar, with negligible overhead.
 CHUNK_SECONDS = 0.5
 MOST_EVALUATIONS = 4096  # in one chunk
 
 
 class Look(NamedTuple):
-    """What the host sees between two chunks, an entry per lane."""
+    """The progress that the host sees between two chunks, one entry per lane."""
 
     step: np.ndarray
     evaluations: np.ndarray
@@ -25,26 +25,26 @@ class Look(NamedTuple):
     status: np.ndarray
 
 
-Watch = Callable[[Look], bool]
+Watch = Callable[[Look], bool]  # called after each chunk; returning False ends the run
 
 
 class Loop:
-    """Runs under way together, at one size, from their first evaluation on."""
+    """Runs that advance together, at one image size."""
 
     def __init__(
         self, lanes: Lanes, shared: Any, data: Any, images: np.ndarray, learning_rates: Sequence[float]
     ):
-        """Evaluate the objective once for each lane: `data`, `images` and `learning_rates` are stacked.
+        """Evaluate the objective once per lane; `data`, `images` and `learning_rates` have an entry per lane.
 
-        `shared` is as `lanes.replicate` gave it; `learning_rates` are those of adam and gd.
+        `shared` is a result of `lanes.replicate`; `learning_rates` are for adam and gd.
         """
         self._lanes, self._shared, self._data = lanes, shared, lanes.place(data)
         self._learning_rates = learning_rates
         rates = lanes.place(np.asarray(learning_rates, np.float32))
         self._running = lanes.start(shared, self._data, lanes.place(images), rates)
-        # Lanes that take no more steps: frozen, or failed for good, as their status then says.
+        # Lanes that take no more steps: frozen, or failed without recovery (`State.status` tells which).
         self.resting = np.zeros(lanes.width, bool)
-        self._evaluations, self._stop = 1, 0  # of a chunk; where it ends
+        self._evaluations, self._stop = 1, 0  # of a chunk: its length, and the step at which it ends
 
     @property
     def state(self) -> State:
@@ -53,32 +53,32 @@ class Loop:
 
     @property
     def data(self) -> Any:
-        """The lanes' data as it lies on the device."""
+        """The data of all lanes, stacked, on the device."""
         return self._data
 
     def count_from(self, step: int, evaluations: Any) -> None:
-        """Number the next steps from `step` on and add `evaluations`, those of a coarser scale."""
+        """Continue the counts of a coarser scale: set the step to `step`, and add its `evaluations`."""
         state = self.state._replace(
             step=jnp.full_like(self.state.step, step), evaluations=self.state.evaluations + evaluations
         )
         self._running = self._running._replace(state=self._lanes.place(state))
 
     def carry_on(self, states: Mapping[int, State]) -> None:
-        """Let the lanes whose index is in `states` go on from there."""
+        """Continue the lanes in `states`, by index, from these states."""
         self._running = self._lanes.put(self._running, states)
 
     def freeze(self, lanes: np.ndarray) -> None:
-        """Let the lanes where `lanes` take no step."""
+        """Stop the lanes where `lanes` is True: they take no more steps."""
         if not lanes.any():
             return
         self.resting |= lanes
         self._running = self._lanes.place(freeze(self._running, self.resting))
 
     def run_to(self, stop: int, watch: Watch) -> bool:
-        """Bring every lane that can to the step `stop`.
+        """Advance every lane to the step `stop`, unless it fails or is frozen.
 
-        `watch` looks after every chunk and ends the work by returning False: then the searches under way are
-        finished, so that each lane stands after a whole step, and False is returned.
+        `watch` is called after each chunk. If it returns False, the searches in progress are finished, so
+        that each lane ends after a complete step, and `run_to` returns False.
         """
         self._stop = stop
         look = self.look()
@@ -96,12 +96,12 @@ class Loop:
         return True
 
     def settle(self) -> None:
-        """Finish the searches under way: only then does `state` hold whole steps."""
+        """Finish the searches in progress, so that `state` is at a complete step for every lane."""
         if not self._lanes.alone:
             self._advance(0, settle=True)
 
     def look(self) -> Look:
-        """Where each lane stands; waits for the device."""
+        """The progress of each lane; waits for the device."""
         state = self.state
         return Look(*jax.device_get((state.step, state.evaluations, state.value, state.status)))
 
@@ -109,11 +109,11 @@ class Loop:
         return bool(np.all((look.step >= stop) & (look.status == RUNNING) | self.resting))
 
     def _advance(self, evaluations: int, settle: bool = False) -> None:
-        how_far = jnp.int32(self._stop), jnp.int32(evaluations), jnp.asarray(settle)
-        self._running = self._lanes.advance(self._shared, self._data, self._running, *how_far)
+        limits = jnp.int32(self._stop), jnp.int32(evaluations), jnp.asarray(settle)
+        self._running = self._lanes.advance(self._shared, self._data, self._running, *limits)
 
     def _restart(self, lane: int) -> None:
-        """Go on with a lane whose step failed, or let it rest."""
+        """Restart a lane whose step failed, or mark it as resting if the method gives up."""
         restarted = self._lanes.restart(
             self._shared, self._data, self._running, lane, self._learning_rates[lane]
         )

@@ -1,4 +1,4 @@
-"""What a method of optimisation is: a few pure functions, chosen once."""
+"""The interface of an optimisation method: a record of pure functions."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ class Point(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """Where to start again after a step that failed, and at which learning rate."""
+    """Where to restart after a failed step, and with which learning rate."""
 
     image: ImageArray
     rate: Scalar
@@ -28,8 +28,8 @@ class Retry(NamedTuple):
 class Method(NamedTuple):
     """How an optimiser takes a step: a search that ends after one or more evaluations of the objective.
 
-    A search is a pytree whose structure and shapes do not change. `begin` also returns the memory that the
-    state has once the search has ended; the search needs the memory from before no more.
+    A search is a pytree with a fixed structure and fixed shapes. `begin` also returns the memory of the state
+    after the search; the search itself does not need the old memory.
     """
 
     init: Callable[[ImageArray], Any]  # the memory before the first step
@@ -37,5 +37,5 @@ class Method(NamedTuple):
     evaluate: Callable[[Any, Evaluate], Any]  # the search after one more evaluation
     unfinished: Callable[[Any], Bool[Array, ""]]
     end: Callable[[Any], Point]  # where a finished search arrived
-    stalled: Callable[[Point, State], Bool[Array, ""]]  # whether that is no progress
+    stalled: Callable[[Point, State], Bool[Array, ""]]  # whether that point is no progress
     retry: Callable[[State, float], Retry | None]  # after a failed step, on the host; None gives up

@@ -1,4 +1,4 @@
-"""The optimisation methods by name. To add one, write its file and name it in `METHODS`."""
+"""The optimisation methods by name. To add one, write it in a file of its own and list it in `METHODS`."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ def find_method(config: OptimizerConfig) -> Method:
     """The method that `config` describes.
 
     Raises:
-        UserError: there is none of that name.
+        UserError: there is no such method.
     """
     if config.name not in METHODS:
         raise unknown("optimizer.name", config.name, METHODS)

@@ -1,7 +1,7 @@
-"""The compiled loop: steps of one optimisation, wholly on the device.
+"""The compiled loop: steps of one optimisation, entirely on the device.
 
-How many steps a call takes is an argument, so calls of every length share one program, and cutting a run into
-other calls changes no bit of its result.
+The number of steps of a call is an argument, so calls of any length share one program. The result is bitwise
+the same however a run is split into calls.
 """
 
 from functools import partial
@@ -18,14 +18,14 @@ from nst_jax.optimizers.state import NOT_FINITE, RUNNING, STALLED, ImageArray, L
 
 
 class Optimizer:
-    """Minimises `objective(shared, data, image)` over the image by the steps of `method`.
+    """Minimises `objective(shared, data, image)` over the image with `method`.
 
-    The variable is the picture itself, never clipped: a projection would invalidate what the line search and
-    the memory know of the objective.
+    The image is never clipped: a projection would invalidate the values and gradients that the line search
+    and the memory of the method hold.
     """
 
     def __init__(self, objective: LossFunction, method: Method):
-        """Hold the programs; each compiles once per image shape."""
+        """Set up the programs; each compiles once per image shape."""
         self.objective, self.method = objective, method
         self.start = compiler.jit(self.first_state)
         # The state is donated: its buffers are reused for the result.
@@ -52,7 +52,7 @@ class Optimizer:
     def take_steps(
         self, shared: Any, data: Any, state: State, stop: Int[Array, ""], evaluations: Int[Array, ""]
     ) -> State:
-        """Go on to the step `stop`, or until so many evaluations were made, or until a step fails."""
+        """Advance to the step `stop`, or until `evaluations` more evaluations, or until a step fails."""
         last = state.evaluations + evaluations
 
         def unfinished(state: State) -> Array:
@@ -65,7 +65,7 @@ class Optimizer:
         return jax.value_and_grad(self.objective, argnums=2)(shared, data, image)
 
     def judge(self, search: Any, state: State, evaluations: Array) -> State:
-        """The state after a finished search; if it led nowhere, `state` as it was, marked by its status."""
+        """The state after a finished search; if the step failed, `state` unchanged except for its status."""
         point = self.method.end(search)
         finite = is_finite(point.value, point.grad)
         stalled = self.method.stalled(point, state)
@@ -75,7 +75,7 @@ class Optimizer:
         )
 
     def restart(self, shared: Any, data: Any, state: State, learning_rate: float) -> State | None:
-        """Go on after a failed step as the method says; None if it gives up."""
+        """Restart after a failed step as the method prescribes; None if it gives up."""
         retry = self.method.retry(state, learning_rate)
         if retry is None:
             return None
@@ -85,7 +85,7 @@ class Optimizer:
             best_value=state.best_value,
             step=state.step,
             evaluations=state.evaluations + fresh.evaluations,
-            restarted=jnp.copy(state.step),  # a buffer of its own, as `advance` donates each
+            restarted=jnp.copy(state.step),  # a separate buffer, since `advance` donates each one
         )
 
     def _step(self, shared: Any, data: Any, state: State) -> State:
@@ -101,7 +101,7 @@ class Optimizer:
         return self.judge(search, state._replace(memory=memory), evaluations)
 
     def _accepted(self, point: Point, state: State, accept: Array) -> State:
-        """`state` moved to `point` if `accept`; its memory is not chosen, as its copy would be large."""
+        """Move `state` to `point` if `accept`; its memory is left out of the select, which would copy it."""
         better = accept & (point.value < state.best_value)
         image, value, grad = jax.tree.map(
             lambda new, old: jnp.where(accept, new, old), point, Point(state.image, state.value, state.grad)

@@ -1,4 +1,4 @@
-"""Where an optimisation stands between two steps."""
+"""The state of an optimisation between two steps."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,26 +11,28 @@ from jaxtyping import Array, Float, Int
 
 from nst_jax.errors import UserError
 
-# State.status: takes steps; the last step led to a loss or gradient that is not finite; the last step led
-# nowhere; takes no more steps.
-RUNNING, NOT_FINITE, STALLED, FROZEN = 0, 1, 2, 3
+# Values of State.status.
+RUNNING = 0  # takes steps
+NOT_FINITE = 1  # the last step led to a loss or gradient that is not finite
+STALLED = 2  # the last step made no progress
+FROZEN = 3  # takes no more steps
 
 ImageArray = Float[Array, "1 h w 3"]
 Scalar = Float[Array, ""]
-# (shared, data, image) -> loss. Runs under way together have `shared` in common, and each its own `data`.
+# (shared, data, image) -> loss. Runs that advance together have the same `shared`, and each its own `data`.
 LossFunction = Callable[[Any, Any, Array], Array]
 
 
 class State(NamedTuple):
-    """All that the next step depends on; `value` and `grad` are the objective's at `image`."""
+    """Everything that the next step depends on; `value` and `grad` are those of the objective at `image`."""
 
     image: ImageArray
     value: Scalar
     grad: ImageArray
-    memory: Any  # the method's own
+    memory: Any  # private to the method
     best_image: ImageArray
     best_value: Scalar
-    rate: Scalar  # the learning rate of adam and gd, smaller after each divergence
+    rate: Scalar  # the learning rate of adam and gd, reduced after each divergence
     step: Int[Array, ""]
     evaluations: Int[Array, ""]
     restarted: Int[Array, ""]  # the step of the last recovery, -1 before any
@@ -43,10 +45,10 @@ def is_finite(value: Array, grad: Array) -> Array:
 
 
 def restore(leaves: list[np.ndarray], like: State) -> State:
-    """A `State` from the saved leaves of one whose structure, shapes and dtypes are those of `like`.
+    """Rebuild a `State` from its saved leaves, with the structure of `like`.
 
     Raises:
-        UserError: they do not fit, as another version of this package wrote them.
+        UserError: shapes or dtypes differ from `like`, because another version of this package saved them.
     """
     expected, structure = jax.tree.flatten(like)
     if [(a.shape, a.dtype) for a in leaves] != [(a.shape, a.dtype) for a in expected]:
@@ -55,5 +57,5 @@ def restore(leaves: list[np.ndarray], like: State) -> State:
 
 
 def strongly_typed(tree: Any) -> Any:
-    """Fix weak types, which would make the second call compile again."""
+    """Make weak types strong; otherwise the second call of a program would compile again."""
     return jax.tree.map(lambda leaf: lax.convert_element_type(leaf, jnp.asarray(leaf).dtype), tree)

@@ -1,1 +1,1 @@
-"""A run on disk and on its machine: folder, metrics, checkpoints, progress."""
+"""Records of a run: folder, metrics, checkpoints, progress, and the machine it runs on."""

@@ -1,4 +1,4 @@
-"""What a run needs to go on where it stopped, bit for bit."""
+"""Checkpoints, from which a run resumes bit for bit."""
 
 import contextlib
 import hashlib
@@ -15,7 +15,7 @@ from nst_jax.errors import UserError
 
 
 class Checkpoint(NamedTuple):
-    """Where a run stands: the optimiser's state at a scale, and the time spent so far."""
+    """The progress of a run: the optimiser's state, the scale it is at, and the time spent so far."""
 
     leaves: list[np.ndarray]  # of the optimiser's state, in pytree order
     scale: int  # index into config.scales
@@ -23,48 +23,48 @@ class Checkpoint(NamedTuple):
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, identity: str) -> None:
-    """Replace the file; `identity` tells which inputs it belongs to.
+    """Write `checkpoint` to `path` atomically; `identity` is a digest of the run's inputs.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: the file cannot be written.
     """
     arrays = {f"{i:04d}": leaf for i, leaf in enumerate(checkpoint.leaves)}
-    about = {"scale": str(checkpoint.scale), "seconds": repr(checkpoint.seconds), "identity": identity}
+    metadata = {"scale": str(checkpoint.scale), "seconds": repr(checkpoint.seconds), "identity": identity}
     with files.atomic(path) as temporary:
-        # Straight from the arrays to the file: there is no room for a copy of a large picture's state.
+        # Written without an intermediate copy: the state of a large picture may not fit into memory twice.
         try:
-            save_file(arrays, temporary, metadata=about)
+            save_file(arrays, temporary, metadata=metadata)
         except safetensors.SafetensorError as error:
             raise OSError(str(error)) from error
 
 
 def load_checkpoint(path: Path, identity: str) -> Checkpoint | None:
-    """The saved checkpoint, or None if there is none.
+    """Return the saved checkpoint, or None if there is none.
 
     Raises:
-        UserError: it is damaged, or belongs to other inputs.
+        UserError: the checkpoint is damaged or was saved with other inputs.
     """
-    about = checkpoint_facts(path, identity)
-    if about is None:
+    metadata = checkpoint_metadata(path, identity)
+    if metadata is None:
         return None
     with _opened(path) as file:
         leaves = [file.get_tensor(key) for key in sorted(file.keys())]
-    return Checkpoint(leaves, int(about["scale"]), float(about["seconds"]))
+    return Checkpoint(leaves, int(metadata["scale"]), float(metadata["seconds"]))
 
 
-def checkpoint_facts(path: Path, identity: str) -> dict[str, str] | None:
-    """What is known of a saved checkpoint besides its arrays, or None if there is none.
+def checkpoint_metadata(path: Path, identity: str) -> dict[str, str] | None:
+    """Return everything in a saved checkpoint except its arrays, or None if there is none.
 
     Raises:
-        UserError: it is damaged, or belongs to other inputs.
+        UserError: the checkpoint is damaged or was saved with other inputs.
     """
     if not path.exists():
         return None
     with _opened(path) as file:
-        about = file.metadata()
-    if about["identity"] != identity:
-        raise UserError(f"{path}: the pictures or weights are not those that the run began with")
-    return about
+        metadata = file.metadata()
+    if metadata["identity"] != identity:
+        raise UserError(f"{path}: the pictures or weights have changed since the run began")
+    return metadata
 
 
 @contextlib.contextmanager
@@ -77,9 +77,9 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def picture_digest(*pictures: np.ndarray) -> str:
-    """Sha256 of the shapes and bytes of `pictures`."""
-    total = hashlib.sha256()
+    """Return the sha256 of the shapes and bytes of `pictures`."""
+    digest = hashlib.sha256()
     for picture in pictures:
-        total.update(str(picture.shape).encode())
-        total.update(np.ascontiguousarray(picture).data)
-    return total.hexdigest()
+        digest.update(str(picture.shape).encode())
+        digest.update(np.ascontiguousarray(picture).data)
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""A run's folder: its settings, results and what resuming needs; every file is whole or absent."""
+"""The folder of a run: settings, results and checkpoint. Every file is written atomically."""
 
 import json
 from collections.abc import Mapping
@@ -11,29 +11,31 @@ from nst_jax import config as configs
 from nst_jax import files, images
 from nst_jax.config import Config
 from nst_jax.errors import UserError
-from nst_jax.runs.checkpoint import Checkpoint, checkpoint_facts, load_checkpoint, save_checkpoint
+from nst_jax.runs.checkpoint import Checkpoint, checkpoint_metadata, load_checkpoint, save_checkpoint
 from nst_jax.runs.metrics import Metrics
 
 
 class RunFolder:
-    """A run's files: result.png, config.json, run.json, metrics.jsonl, progress/, checkpoint.safetensors."""
+    """Files of a run: result.png, config.json, run.json, metrics.jsonl, progress/, checkpoint.safetensors."""
 
     def __init__(self, path: str | Path, config: Config):
-        """Name the folder; nothing is written yet."""
+        """Refer to the folder `path`; nothing is written yet."""
         self.path = Path(path)
         self.config = config
         self.metrics = Metrics(self.path / "metrics.jsonl")
 
     def require_free(self) -> None:
-        """Raise `UserError` if the folder holds a run already."""
+        """Raise `UserError` if the folder already holds a run."""
         if self.begun() or (self.path / "result.png").exists():
-            raise UserError(f"--workdir: {self.path} holds a run already; add --resume, or choose another")
+            raise UserError(
+                f"--workdir: {self.path} already holds a run; add --resume or choose another folder"
+            )
 
     def begin(self) -> None:
         """Create the folder and write config.json.
 
         Raises:
-            UserError: the folder holds a run already, or cannot be written.
+            UserError: the folder already holds a run, or cannot be written.
         """
         self.require_free()
         files.write_json(self.path / "config.json", configs.to_dict(self.config))
@@ -43,36 +45,36 @@ class RunFolder:
         return (self.path / "config.json").exists()
 
     def finished(self) -> bool:
-        """Whether the run came to its end."""
+        """Whether the run has reached its last step."""
         return read_run(self.path).get("status") == "done"
 
     def save_checkpoint(self, checkpoint: Checkpoint, identity: str) -> None:
-        """Replace the checkpoint; `identity` tells which inputs it belongs to."""
+        """Replace the checkpoint; `identity` is a digest of the run's inputs."""
         save_checkpoint(self._checkpoint, checkpoint, identity)
 
     def load_checkpoint(self, identity: str) -> Checkpoint | None:
-        """The saved checkpoint, or None if there is none.
+        """Return the saved checkpoint, or None if there is none.
 
         Raises:
-            UserError: it is damaged, or belongs to other pictures or weights.
+            UserError: the checkpoint is damaged or was saved with other pictures or weights.
         """
         return load_checkpoint(self._checkpoint, identity)
 
     def saved_scale(self, identity: str) -> int:
-        """The scale, an index into `config.scales`, that the checkpoint is at; 0 if there is none.
+        """Return the scale of the checkpoint as an index into `config.scales`; 0 if there is none.
 
         Raises:
             UserError: as `load_checkpoint`.
         """
-        about = checkpoint_facts(self._checkpoint, identity)
-        return int(about["scale"]) if about else 0
+        metadata = checkpoint_metadata(self._checkpoint, identity)
+        return int(metadata["scale"]) if metadata else 0
 
     def save_snapshot(self, step: int, picture: np.ndarray) -> None:
-        """Write the picture of a step into progress/."""
+        """Write the picture after `step` steps into progress/."""
         images.write(self.path / "progress" / f"{step:06d}.png", picture)
 
     def save_result(self, picture: np.ndarray, run: Mapping[str, Any]) -> Path:
-        """Write result.png with the settings in its text, and run.json."""
+        """Write result.png, with the settings in its text chunks, and run.json."""
         result = self.path / "result.png"
         settings = json.dumps(configs.to_dict(self.config))
         images.write(result, picture, {"Software": "nst_jax", "config": settings, "run": json.dumps(run)})
@@ -87,10 +89,10 @@ class RunFolder:
 
 
 def read_settings(folder: str | Path) -> dict[str, Any]:
-    """config.json of the run in `folder`.
+    """Return the contents of config.json in `folder`.
 
     Raises:
-        UserError: there is none, or it is damaged.
+        UserError: the file is missing or damaged.
     """
     file = Path(folder) / "config.json"
     try:
@@ -102,10 +104,10 @@ def read_settings(folder: str | Path) -> dict[str, Any]:
 
 
 def require_same(now: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
-    """Refuse to resume a run with other settings than those it began with.
+    """Check that the settings of a resumed run are those it began with.
 
     Raises:
-        UserError: they differ; the message names the first field that does.
+        UserError: the settings differ; the message names the first such field.
     """
     now, saved = (json.loads(json.dumps(fields)) for fields in (now, saved))  # tuples become lists
     for name, value in now.items():
@@ -114,6 +116,6 @@ def require_same(now: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
 
 
 def read_run(folder: str | Path) -> dict[str, Any]:
-    """run.json of `folder`; empty if there is none."""
+    """Return the contents of run.json in `folder`; empty if there is none."""
     file = Path(folder) / "run.json"
     return json.loads(file.read_text()) if file.exists() else {}

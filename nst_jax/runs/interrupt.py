@@ -1,4 +1,4 @@
-"""Ctrl-C as a request to stop, so that the picture can be saved first."""
+"""Ctrl-C as a request to stop, so that results can be saved first."""
 
 import signal
 from types import FrameType
@@ -8,10 +8,10 @@ from tqdm import tqdm
 
 
 class CtrlC:
-    """A context in which the first Ctrl-C only sets `pressed`; the second interrupts at once."""
+    """Context manager in which the first Ctrl-C only sets `pressed`; the second one interrupts at once."""
 
     def __init__(self) -> None:
-        """Not pressed yet."""
+        """Start with `pressed` False."""
         self.pressed = False
         self._handler: Any = None
 
@@ -26,4 +26,4 @@ class CtrlC:
         if self.pressed:
             raise KeyboardInterrupt
         self.pressed = True
-        tqdm.write("stopping after the current step; press Ctrl-C again to stop at once and lose it")
+        tqdm.write("stopping after the current step; press Ctrl-C again to quit at once without saving")

@@ -1,4 +1,4 @@
-"""The machine that a run is on: package versions, device, memory held and memory left."""
+"""The machine of a run: package versions, device, and memory used and free."""
 
 import platform
 import sys
@@ -13,7 +13,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
 
 
 def environment() -> dict[str, Any]:
-    """Package versions, device and command line, for run.json."""
+    """Return package versions, device and command line, for run.json."""
     device = jax.devices()[0]
     return {
         "versions": {
@@ -26,14 +26,14 @@ def environment() -> dict[str, Any]:
 
 
 def peak_memory_bytes() -> int:
-    """The most memory held so far: the accelerator's, or this process's on a CPU.
+    """Return the peak memory use so far: of the accelerator, or of this process on a CPU.
 
-    Systems other than Linux and Windows keep no peak of a process; there it is what the process holds now.
+    Only Linux and Windows record the peak of a process; elsewhere this is its current memory use.
     """
     statistics = jax.devices()[0].memory_stats() or {}
     if "peak_bytes_in_use" in statistics:
         return int(statistics["peak_bytes_in_use"])
-    if _STATUS.exists():  # not getrusage, which on Linux includes the process that started this one
+    if _STATUS.exists():  # not getrusage: on Linux, its peak includes that of the parent process
         lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
         return int(lines["VmHWM"].split()[0]) * 1024
     import psutil
@@ -43,7 +43,7 @@ def peak_memory_bytes() -> int:
 
 
 def free_memory_bytes() -> int:
-    """Memory that the default device has left."""
+    """Return the free memory of the default device."""
     statistics = jax.devices()[0].memory_stats() or {}
     if "bytes_limit" in statistics:
         return int(statistics["bytes_limit"] - statistics["bytes_in_use"])

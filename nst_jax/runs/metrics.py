@@ -1,4 +1,4 @@
-"""metrics.jsonl: what the losses of a run were, step by step."""
+"""metrics.jsonl: the losses of a run, step by step."""
 
 import json
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from nst_jax import files
 
 
 class Metrics:
-    """A file with one line of JSON per logged step; each line is appended whole."""
+    """A file with one line of JSON per logged step; lines are appended whole."""
 
     def __init__(self, path: Path):
-        """Name the file; the first `write` makes it."""
+        """Refer to the file `path`; the first `write` creates it."""
         self.path = path
 
     def write(self, line: Mapping[str, Any]) -> None:
@@ -28,13 +28,13 @@ class Metrics:
             raise files.cannot_write(self.path, error) from error
 
     def rewind(self, step: int) -> int:
-        """Drop the lines after `step`, and a last line cut short; returns the last step kept, or -1."""
-        kept = [line for line in self.read() if line["step"] <= step]
-        files.write_bytes(self.path, "".join(json.dumps(line) + "\n" for line in kept).encode())
-        return kept[-1]["step"] if kept else -1
+        """Drop lines after `step` and an incomplete last line; return the last step that is left, or -1."""
+        lines = [line for line in self.read() if line["step"] <= step]
+        files.write_bytes(self.path, "".join(json.dumps(line) + "\n" for line in lines).encode())
+        return lines[-1]["step"] if lines else -1
 
     def read(self) -> list[dict[str, Any]]:
-        """All whole lines; none if the file is missing."""
+        """Return all complete lines; empty if the file is missing."""
         if not self.path.exists():
             return []
         return [
@@ -47,7 +47,7 @@ class Metrics:
 def metrics_line(
     step: int, evaluations: int, seconds: float, scale: float, terms: Mapping[str, float]
 ) -> dict[str, Any]:
-    """One line: where a run stands, then the sums, then each layer's term."""
-    order = sorted(terms, key=lambda name: ("/" in name, name != "total"))  # jitted dicts come sorted by name
-    about = {"step": step, "evaluations": evaluations, "seconds": round(seconds, 3), "scale": scale}
-    return about | {name: terms[name] for name in order}
+    """Return one line: the position of the run, then the totals, then each layer's term."""
+    order = sorted(terms, key=lambda name: ("/" in name, name != "total"))  # jit returns dicts sorted by key
+    position = {"step": step, "evaluations": evaluations, "seconds": round(seconds, 3), "scale": scale}
+    return position | {name: terms[name] for name in order}

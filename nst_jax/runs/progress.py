@@ -1,4 +1,4 @@
-"""What a run tells while it goes on, and quantities in words."""
+"""The progress bar of a run, and durations and sizes as text."""
 
 import time
 
@@ -13,18 +13,18 @@ EVALUATIONS_PER_STEP = 1.1
 class Progress:
     """A bar over the steps of a run, with the loss, the time left and evaluations per second.
 
-    Once the rate is known, it also says how long the run will take.
+    Once the rate is known, it also prints an estimate of the whole run's duration.
     """
 
     def __init__(self, config: Config):
-        """Show a bar of all steps of a run with these settings."""
+        """Show a bar over all steps of a run with these settings."""
         self.config = config
         self.bar = tqdm(total=config.optimizer.steps * len(config.scales), unit="step", dynamic_ncols=True)
         self._first: tuple[float, int] | None = None
         self._estimated = False
 
     def update(self, step: int, loss: float, evaluations: int) -> None:
-        """Move to `step`; rates count from the first call, so that they leave out compilation."""
+        """Move the bar to `step`; rates are measured from the first call, which excludes compilation."""
         now = time.monotonic()
         if self._first is None:
             self._first = now, evaluations
@@ -46,7 +46,7 @@ class Progress:
 
 
 def estimate(config: Config, rate: float) -> str:
-    """How long a whole run takes that makes `rate` evaluations per second at its first scale."""
+    """Return the expected duration of a run, as text, from its evaluations per second at the first scale."""
     pixels = sum((scale / config.scales[0]) ** 2 for scale in config.scales)
     seconds = config.optimizer.steps * EVALUATIONS_PER_STEP * pixels / rate
     sizes = " + ".join(str(round(config.size * scale)) for scale in config.scales)
@@ -57,8 +57,8 @@ def estimate(config: Config, rate: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`95` -> '1 min 35 s'; under ten seconds with one decimal."""
-    if seconds < 9.95:
+    """Format seconds as text: 95 -> '1 min 35 s'; one decimal below ten seconds."""
+    if seconds < 9.95:  # from here on, one decimal would give '10.0 s'
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -68,7 +68,7 @@ def duration(seconds: float) -> str:
 
 
 def byte_count(count: int | float) -> str:
-    """Bytes in words: `3_221_225_472` -> '3.0 GiB'."""
+    """Format a number of bytes as text: 3_221_225_472 -> '3.0 GiB'."""
     for unit in ("B", "KiB", "MiB"):
         if count < 1024:
             return f"{count:.0f} {unit}"

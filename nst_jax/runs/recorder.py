@@ -1,4 +1,4 @@
-"""Writes down what runs under way together do: metrics, snapshots, checkpoints, results."""
+"""Records runs that are painted together: metrics, snapshots, checkpoints, results."""
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,12 +10,12 @@ from nst_jax.runs.checkpoint import Checkpoint
 from nst_jax.runs.folder import RunFolder
 from nst_jax.runs.metrics import metrics_line
 
-# A checkpoint is due when the time since the last one is this many times what it cost: 5 % at most.
+# The next checkpoint is due after this many times the duration of the last one, so they cost at most 5 %.
 CHECKPOINT_SPACING = 20
 
 
 class Recorder:
-    """One or more runs, each with a folder of its own, that share a clock."""
+    """Records one or more runs that share a clock, each into its own folder."""
 
     def __init__(
         self,
@@ -24,17 +24,18 @@ class Recorder:
         reported: Sequence[Collection[str]],
         saved: Mapping[int, Checkpoint],
     ):
-        """Begin the folders that hold no run yet; of the others only those in `saved` keep their metrics.
+        """Create the folders that hold no run yet; the others keep their metrics only if they are in `saved`.
 
-        `identities` tell which inputs each run's checkpoint belongs to, `reported` which layers' terms each
-        logs; the sums are always logged.
+        `identities` are digests of each run's inputs, for its checkpoint. `reported` holds the layer terms
+        that each run logs; totals are always logged.
 
         Raises:
             UserError: a folder cannot be written.
         """
         self._folders, self._identities, self._reported = folders, identities, reported
         self._logged = [-1] * len(folders)
-        self._began = time.monotonic() - max((held.seconds for held in saved.values()), default=0.0)
+        earlier = max((checkpoint.seconds for checkpoint in saved.values()), default=0.0)
+        self._began = time.monotonic() - earlier
         self._next_checkpoint = time.monotonic()
         for run, folder in enumerate(folders):
             if not folder.begun():
@@ -43,15 +44,15 @@ class Recorder:
                 folder.metrics.rewind(-1)
 
     def seconds(self) -> float:
-        """Wall seconds of the runs, those before an interruption included."""
+        """Return the wall seconds of the runs, including those before an interruption."""
         return time.monotonic() - self._began
 
     def rewind(self, run: int, step: int) -> None:
-        """Forget what was logged after `step`: it will be logged again."""
+        """Drop the metrics after `step`, which will be logged again."""
         self._logged[run] = self._folders[run].metrics.rewind(step)
 
     def unlogged(self, steps: Mapping[int, int]) -> list[int]:
-        """Of these runs and the steps that they stand at, those without a line of metrics."""
+        """Return the runs in `steps`, a run's current step by run, that have not logged that step yet."""
         return [run for run, step in steps.items() if self._logged[run] != step]
 
     def log(
@@ -60,32 +61,32 @@ class Recorder:
         """Append a line of metrics for each of `runs`; arrays and `terms` have an entry per run."""
         for run in runs:
             self._logged[run] = int(steps[run])
-            mine = {
+            reported = {
                 name: float(values[run])
                 for name, values in terms.items()
                 if "/" not in name or name in self._reported[run]
             }
-            line = metrics_line(self._logged[run], int(evaluations[run]), self.seconds(), scale, mine)
+            line = metrics_line(self._logged[run], int(evaluations[run]), self.seconds(), scale, reported)
             self._folders[run].metrics.write(line)
 
     def draw(self, run: int, step: int, picture: np.ndarray) -> None:
-        """Write a snapshot."""
+        """Write a snapshot of the run."""
         self._folders[run].save_snapshot(step, picture)
 
     @property
     def checkpoint_due(self) -> bool:
-        """Whether enough time has passed since the last checkpoint for its cost to be small."""
+        """Whether enough time has passed since the last checkpoint to make its cost negligible."""
         return time.monotonic() >= self._next_checkpoint
 
     def checkpoint(self, leaves: Mapping[int, list[np.ndarray]], scale: int) -> None:
-        """Save each run's optimiser state, by run, at the scale of that index."""
+        """Save the optimiser state of each run; `scale` is an index into `config.scales`."""
         began = time.monotonic()
-        for run, of_run in leaves.items():
-            checkpoint = Checkpoint(of_run, scale, began - self._began)
+        for run, run_leaves in leaves.items():
+            checkpoint = Checkpoint(run_leaves, scale, began - self._began)
             self._folders[run].save_checkpoint(checkpoint, self._identities[run])
         now = time.monotonic()
         self._next_checkpoint = now + CHECKPOINT_SPACING * (now - began)
 
-    def finish(self, run: int, picture: np.ndarray, about: Mapping[str, Any]) -> None:
-        """Write a run's result and run.json."""
-        self._folders[run].save_result(picture, about)
+    def finish(self, run: int, picture: np.ndarray, record: Mapping[str, Any]) -> None:
+        """Write the result of a run, and `record` as its run.json."""
+        self._folders[run].save_result(picture, record)

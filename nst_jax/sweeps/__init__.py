@@ -1,1 +1,1 @@
-"""Sweeps: what to run, in which groups, where; and what they leave to look at."""
+"""Sweeps: planning of runs, grouping, execution, and the gallery of results."""

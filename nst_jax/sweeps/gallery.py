@@ -1,4 +1,4 @@
-"""What a sweep leaves to look at: sheet.png, table.csv, and index.html, which opens from disk."""
+"""The gallery of a sweep: sheet.png, table.csv, and index.html, which opens from disk."""
 
 import csv
 import io
@@ -19,15 +19,15 @@ from nst_jax.sweeps import judging
 from nst_jax.sweeps.plan import Run, flat, swept
 from nst_jax.sweeps.sweep_folder import Sweep
 
-NOT_TERMS = ("step", "evaluations", "seconds", "scale")  # of a line of metrics.jsonl
+NOT_TERMS = ("step", "evaluations", "seconds", "scale")  # keys of metrics.jsonl that are not losses
 
 Row = dict[str, Any]
-Lines = Sequence[Mapping[str, Any]]  # of a run's metrics.jsonl
+Lines = Sequence[Mapping[str, Any]]  # lines of a run's metrics.jsonl
 Sources = Sequence[tuple[str, str, np.ndarray]]  # kind, name, picture
 
 
 def write_gallery(sweep: Sweep) -> Path:
-    """Write sheet.png, table.csv and index.html of a sweep whose runs have ended; returns the page's path.
+    """Write sheet.png, table.csv and index.html of a sweep whose runs have ended; return the page's path.
 
     Raises:
         UserError: the folder cannot be written, or a picture in it cannot be read.
@@ -48,44 +48,44 @@ def write_gallery(sweep: Sweep) -> Path:
 
 
 def _labels(sweep: Sweep, run: Run) -> tuple[str, ...]:
-    """A run's labels; a single one also names the network that stood in if `auto` had to fall back."""
+    """The labels of a run; a single label also names the network if `auto` fell back to another one."""
     used = read_run(sweep.path / run.folder)["network"]["arch"]
     if len(run.labels) != 1 or used == run.config.network.arch:
         return run.labels
-    return (f"{run.labels[0]} (by {used})",)
+    return (f"{run.labels[0]} (fallback: {used})",)
 
 
 def _sources(sweep: Sweep) -> Sources:
-    """Every content and style that counts, at the size at which it was used."""
+    """Every content and style picture with a nonzero weight, at the size at which it was used."""
     seen: dict[tuple[str, str], np.ndarray] = {}
     for kind in ("content", "style"):
         for run in sweep.runs:
-            counts = run.config.active_content() if kind == "content" else run.config.active_style()
+            active = run.config.active_content() if kind == "content" else run.config.active_style()
             name = getattr(run.config, kind)
-            if counts and (kind, name) not in seen:
+            if active and (kind, name) not in seen:
                 seen[kind, name] = images.fit(images.read(name), run.config.size)
     return [(kind, name, picture) for (kind, name), picture in seen.items()]
 
 
 def _row(sweep: Sweep, run: Run) -> Row:
-    """A line of the table: the swept fields, the final losses, what it took."""
-    fields, about = flat(run.config), read_run(sweep.path / run.folder)
+    """One row of the table: the swept fields, the final losses, and the cost of the run."""
+    fields, record = flat(run.config), read_run(sweep.path / run.folder)
     last = sweep.folder(run).metrics.read()[-1]
     return {
         "run": run.folder,
-        "status": about["status"],
-        "network": about["network"]["name"],
+        "status": record["status"],
+        "network": record["network"]["name"],
         **{name: fields.get(name, 0.0) for name in swept(sweep.runs)},
         **{name: value for name, value in last.items() if name not in NOT_TERMS},
-        "steps": about["steps"],
-        "evaluations": about["evaluations"],
-        "seconds": about["wall_seconds"],
-        "painted_together": about["painted_together"],
+        "steps": record["steps"],
+        "evaluations": record["evaluations"],
+        "seconds": record["wall_seconds"],
+        "painted_together": record["painted_together"],
     }
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:
-    """All that any row has; measures and terms that only some have stand beside their like."""
+    """All keys of the rows; keys that share a prefix, such as `style/`, stand side by side."""
     names = dict.fromkeys(name for row in rows for name in row)
     prefixes = list(dict.fromkeys(name.partition("/")[0] for name in names))
     return sorted(names, key=lambda name: prefixes.index(name.partition("/")[0]))
@@ -100,7 +100,7 @@ def _csv(rows: Sequence[Row]) -> str:
 
 
 def _page(sweep: Sweep, rows: Sequence[Row], sources: Sources, judge: str) -> bytes:
-    """index.html, whose pictures of sources and plots are written beside it."""
+    """Return index.html, and write the source pictures and plots that it shows."""
     names = swept(sweep.runs)
     lines = {run.folder: sweep.folder(run).metrics.read() for run in sweep.runs}
     titles = {run.folder: ", ".join(run.labels) or run.folder for run in sweep.runs}
@@ -110,17 +110,17 @@ def _page(sweep: Sweep, rows: Sequence[Row], sources: Sources, judge: str) -> by
         title=sweep.name,
         summary=sweep.summary(),
         sources=[_write_source(sweep, index, *source) for index, source in enumerate(sources)],
-        # A full grid stands as on the sheet; anything else fills the width.
+        # A full grid has the columns of the sheet; anything else wraps at the page's width.
         across=len(across) if len(down) * len(across) == len(sweep.runs) > len(down) else "auto-fill",
         runs=[
             _dialog(sweep, run, titles[run.folder], lines[run.folder], row, names)
             for run, row in zip(sweep.runs, rows, strict=True)
         ],
         plots=[
-            _write_comparison(sweep, {titles[folder]: of_run for folder, of_run in lines.items()}, unit)
+            _write_comparison(sweep, {titles[folder]: lines[folder] for folder in lines}, unit)
             for unit in ("evaluations", "seconds")
         ],
-        judge=f"Similarity and distances are measured by {judge} for every run, whatever network painted it.",
+        judge=f"Distances are measured with {judge} for all runs, whichever network painted them.",
         rows=rows,
         columns=_columns(rows),
         swept=names,
@@ -134,21 +134,21 @@ def _write_source(sweep: Sweep, index: int, kind: str, name: str, picture: np.nd
 
 
 def _write_comparison(sweep: Sweep, runs: Mapping[str, Lines], across: str) -> dict[str, str]:
-    """All runs' totals, relative to their first."""
+    """Plot the total loss of every run, relative to its initial value, against `across`."""
     series: dict[str, list[XY]] = {}
     for name, lines in runs.items():
         first = lines[0]["total"]
         series[name] = [(line[across], line["total"] / first) for line in lines] if first > 0 else []
-    figure = plots.line_plot(series, across, "total / total of the first image", logarithmic=True)
+    figure = plots.line_plot(series, across, "total / initial total", logarithmic=True)
     file = f"plots/{across}.svg"
     files.write_bytes(sweep.path / file, plots.as_svg(figure))
-    return {"file": file, "caption": f"Relative loss over {across}"}
+    return {"file": file, "caption": f"Relative loss against {across}"}
 
 
 def _dialog(
     sweep: Sweep, run: Run, title: str, lines: Lines, row: Row, names: Sequence[str]
 ) -> dict[str, Any]:
-    """The picture at full size, its curves, its measures, its settings."""
+    """The values of one run's dialog: its loss curves, measurements and settings."""
     terms = [name for name in lines[-1] if name not in NOT_TERMS]
     series = {name: [(line["evaluations"], line[name]) for line in lines] for name in terms}
     figure = plots.line_plot(series, "evaluations", logarithmic=True)
@@ -159,6 +159,6 @@ def _dialog(
         "folder": run.folder,
         "title": title,
         "plot": quote(file),
-        "measures": {name: value for name, value in row.items() if name not in (*settings, *names)},
+        "measurements": {name: value for name, value in row.items() if name not in (*settings, *names)},
         "settings": settings,
     }

@@ -1,4 +1,4 @@
-"""Groups of runs that one program paints: each is plain data and a folder, so that any process can do it."""
+"""Groups of runs that share one program, described by plain data so that any process can paint them."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,31 +16,33 @@ from nst_jax.transfer.painting import paint
 from nst_jax.transfer.session import Session
 from nst_jax.weights import load_network
 
-# (folders of the runs under way, where each stands) -> whether to go on
+# (folders of the runs that are being painted, their progress) -> whether to continue
 GroupWatch = Callable[[Sequence[str], Look], bool]
 
 
-class Painted(NamedTuple):
-    """What became of runs that were painted together, in plain data."""
+class BatchOutcome(NamedTuple):
+    """The outcome of a batch of runs that were painted together, as plain data."""
 
     folders: list[str]
     statuses: list[str]  # as in run.json
     steps: list[int]
     seconds: float
-    width: int  # runs painted together at most
-    compilations: int  # of the group so far
+    width: int  # maximum number of runs painted together
+    compilations: int  # step programs compiled for the group so far
 
 
 def group_task(configs: Mapping[str, Config], width: int | None) -> dict[str, Any]:
-    """A group as JSON can hold it, from the configs of its runs by folder name."""
+    """Describe a group as JSON-compatible data, from the configs of its runs by folder name."""
     return {"runs": {folder: to_dict(config) for folder, config in configs.items()}, "batch": width}
 
 
 def prepare_jobs(configs: Mapping[str, Config]) -> dict[str, Job]:
-    """The jobs of all runs by folder name: every picture and network read and checked, each network once.
+    """Read and check the pictures and networks of all runs; return jobs by folder name.
+
+    Each network is loaded once.
 
     Raises:
-        UserError: any of them cannot be used; the message names the run.
+        UserError: an input cannot be used; the message names the run.
     """
     layers: dict[NetworkConfig, set[str]] = {}
     for config in configs.values():
@@ -61,12 +63,12 @@ def paint_group(
     watch: GroupWatch = lambda folders, look: True,
     session: Session | None = None,
     jobs: Mapping[str, Job] | None = None,
-) -> Iterator[Painted]:
-    """Paint the runs of a `group_task` that are not finished, into their folders below `path`.
+) -> Iterator[BatchOutcome]:
+    """Paint the unfinished runs of a `group_task` into their folders below `path`.
 
-    Yields after every batch of runs, and ends early if `watch` returns False. `session` and `jobs` are made
-    from the task unless the caller has them. The finished runs count as well: with them the programs, and
-    so their rounding, are those that the group began with.
+    Yields after every batch of runs, and stops early if `watch` returns False. `session` and `jobs` are
+    built from the task unless they are given. A task includes its finished runs, so that a resumed group
+    compiles the same programs as before and rounds in the same way.
 
     Raises:
         UserError: a run cannot be prepared, or a folder cannot be written.
@@ -79,7 +81,7 @@ def paint_group(
         together = [jobs[folder] for folder in folders]
         saved = [run.load_checkpoint(job.identity()) for run, job in zip(runs, together, strict=True)]
         outcomes = paint(session, together, runs, partial(watch, folders), saved)
-        yield Painted(
+        yield BatchOutcome(
             folders,
             [outcome.status for outcome in outcomes],
             [outcome.steps for outcome in outcomes],
@@ -92,16 +94,16 @@ def paint_group(
 
 
 def check_folders(configs: Mapping[str, Config], jobs: Mapping[str, Job], path: Path) -> None:
-    """Refuse run folders below `path` that hold something else than these runs.
+    """Check that the run folders below `path` hold nothing but these runs.
 
     Raises:
-        UserError: one does, or holds a checkpoint of other inputs.
+        UserError: a folder holds another run, or a checkpoint of other inputs.
     """
     _unfinished(configs, jobs, path)
 
 
 def _unfinished(configs: Mapping[str, Config], jobs: Mapping[str, Job], path: Path) -> dict[str, int]:
-    """The runs to paint, and the scale that each has come to."""
+    """Map each run that is not finished to the scale that it has reached."""
     scales = {}
     for folder, config in configs.items():
         run = RunFolder(path / folder, config)
@@ -114,8 +116,8 @@ def _unfinished(configs: Mapping[str, Config], jobs: Mapping[str, Job], path: Pa
 
 
 def _batches(scales: Mapping[str, int], width: int) -> Iterator[list[str]]:
-    """Up to `width` runs at a time, all of which are at the same scale."""
-    for _, alike in itertools.groupby(scales, scales.__getitem__):
-        several = list(alike)
-        for begin in range(0, len(several), width):
-            yield several[begin : begin + width]
+    """Yield batches of up to `width` runs that are at the same scale."""
+    for _, folders in itertools.groupby(scales, scales.__getitem__):
+        same_scale = list(folders)
+        for begin in range(0, len(same_scale), width):
+            yield same_scale[begin : begin + width]

@@ -1,4 +1,4 @@
-"""What a finished picture is like, measured the same way for every run so that runs can be compared."""
+"""Measurements of finished pictures, made in the same way for all runs so that they can be compared."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ from nst_jax.weights import load_network
 
 STYLE_LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))
 CONTENT_LAYER = "conv4_2"
-JUDGES = ("vgg19", "vgg16", "slim")  # the best one first
+JUDGES = ("vgg19", "vgg16", "slim")  # architectures, best first
 SSIM_WINDOW = 7  # pixels
 
 
 def judge(configs: Sequence[Config]) -> tuple[Network, Weights]:
-    """The network by which all pictures are judged: the largest trained one that `configs` name.
+    """Load the network that measures all pictures: the largest trained one among `configs`.
 
     Raises:
-        UserError: it cannot be loaded.
+        UserError: the network cannot be loaded.
     """
     trained = [config for config in configs if config.network.weights != "random"] or list(configs)
     largest = min(trained, key=lambda config: JUDGES.index(config.network.arch))
@@ -37,11 +37,11 @@ def judge(configs: Sequence[Config]) -> tuple[Network, Weights]:
 
 
 def measure(network: Network, config: Config, picture: Float[np.ndarray, "1 h w 3"]) -> dict[str, float]:
-    """How near `picture` is to the content and style of `config`, whatever it was optimised for.
+    """Return how close `picture` is to the content and style of `config`, whatever its own objective was.
 
-    `ssim`: structural similarity to the content (Wang et al. 2004), 1 for the same. `style_distance/L`:
-    ||G - A|| / ||A|| of the Grams; `content_distance/L`: ||F - P|| / ||P||; Frobenius norms, 0 for the same.
-    Layers that `network` lacks, or that shrink the pictures to nothing, are left out.
+    `ssim`: structural similarity to the content (Wang et al. 2004), 1 if equal. `style_distance/L`:
+    ||G - A|| / ||A|| of the Gram matrices; `content_distance/L`: ||F - P|| / ||P||; Frobenius norms, 0 if
+    equal. Layers that `network` lacks, or for which a picture is too small, are omitted.
     """
     content = images.resize(images.read(config.content), *picture.shape[1:3])
     style = images.fit(images.read(config.style), round(config.size * config.style_scale))
@@ -62,7 +62,7 @@ def measure(network: Network, config: Config, picture: Float[np.ndarray, "1 h w 
 
 
 def relative_distance(a: Any, b: Any) -> float:
-    """||a - b|| / ||b||, Frobenius norms."""
+    """Return ||a - b|| / ||b||, in Frobenius norms."""
     return float(jnp.linalg.norm(jnp.ravel(a - b)) / jnp.linalg.norm(jnp.ravel(b)))
 
 

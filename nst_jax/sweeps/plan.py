@@ -1,4 +1,4 @@
-"""What a sweep runs: a base config, and for each run the labels and the fields in which it differs."""
+"""The plan of a sweep: a base config, and for each run its labels and the fields in which it differs."""
 
 import ast
 import dataclasses
@@ -18,7 +18,7 @@ Overrides = dict[str, Any]  # dotted field name -> value
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One cell of a sweep; `folder` is the name of its run folder under the sweep's."""
+    """One cell of a sweep; `folder` is the name of its run folder inside the sweep's folder."""
 
     labels: tuple[str, ...]
     fields: Overrides
@@ -27,32 +27,32 @@ class Run:
 
 
 def plan_runs(base: Any, cells: Sequence[tuple[Sequence[Any], Overrides]]) -> list[Run]:
-    """The runs that `cells`, (labels, fields) each, make of the `base` config, checked.
+    """Apply each of `cells`, a pair (labels, fields), to the `base` config; return the checked runs.
 
-    A field is named with dots, `network.pool`; a dict as its value replaces the whole of it.
+    A field has a dotted name such as `network.pool`; a dict as its value replaces the whole field.
 
     Raises:
-        UserError: unknown fields and values that cannot be run; no runs; a run that is there twice.
+        UserError: unknown fields, invalid values, no runs, or two equal runs.
     """
     if not cells:
-        raise UserError("sweep: has no runs; call add(...) in it, or give --vary=field=value,value")
+        raise UserError("sweep: has no runs; call add(...) in sweep(add), or use --vary=field=value,value")
     runs: list[Run] = []
     digits = len(str(len(cells) - 1))
     for index, (labels, fields) in enumerate(cells):
-        words = tuple(label(item) for item in labels) or tuple(f"{k}={label(v)}" for k, v in fields.items())
+        names = tuple(label(item) for item in labels) or tuple(f"{k}={label(v)}" for k, v in fields.items())
         config = from_dict(_with(base, fields))
-        name = re.sub(r"[^\w.+=-]+", "-", "_".join((f"{index:0{digits}d}", *words)))[:80]
+        folder = re.sub(r"[^\w.+=-]+", "-", "_".join((f"{index:0{digits}d}", *names)))[:80]
         if same := [run for run in runs if run.config == config]:
-            raise UserError(f"sweep: {name} and {same[0].folder} are the same run")
-        runs.append(Run(words, dict(fields), config, name))
+            raise UserError(f"sweep: {folder} and {same[0].folder} are the same run")
+        runs.append(Run(names, dict(fields), config, folder))
     return runs
 
 
 def cells_of(path: str) -> list[tuple[Sequence[Any], Overrides]]:
-    """What the `sweep(add)` of a config file adds; one plain cell if it has no `sweep`.
+    """Return the cells that `sweep(add)` of a config file adds; a single empty one if it has no `sweep`.
 
     Raises:
-        UserError: it fails.
+        UserError: `sweep` raises an exception.
     """
     cells: list[tuple[Sequence[Any], Overrides]] = []
     try:
@@ -62,7 +62,7 @@ def cells_of(path: str) -> list[tuple[Sequence[Any], Overrides]]:
         sweep(lambda *labels, **fields: cells.append((labels, fields)))
     except UserError:
         raise
-    except Exception as error:  # config files are programs: whatever they raise is about them
+    except Exception as error:  # config files are programs: any exception is an error in the file
         raise UserError(f"--config: {path}: sweep(add) raised {type(error).__name__}: {error}") from error
     return cells
 
@@ -70,15 +70,15 @@ def cells_of(path: str) -> list[tuple[Sequence[Any], Overrides]]:
 def vary(
     cells: Sequence[tuple[Sequence[Any], Overrides]], flags: Sequence[str]
 ) -> list[tuple[Sequence[Any], Overrides]]:
-    """The product of `cells` with the values of each flag, `field=value,value`.
+    """Return the product of `cells` with the values of each flag, `field=value,value`.
 
     Raises:
-        UserError: a flag of another form.
+        UserError: a flag has another form, or a field is given twice.
     """
     axes = [_axis(flag) for flag in flags]
     names = [name for name, _ in axes]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(f"--vary: {twice[0]} is given twice; list its values in one")
+        raise UserError(f"--vary: {twice[0]} is given twice; list all its values in one flag")
     return [
         ((*labels, *(f"{name}={label(value)}" for name, value in combination)), fields | dict(combination))
         for labels, fields in cells
@@ -87,7 +87,7 @@ def vary(
 
 
 def label(value: Any) -> str:
-    """A value in few characters: `1e-05` for 0.00001, the stem of a picture's path."""
+    """Abbreviate a value: 0.00001 as `1e-05`, the path of a picture as its stem."""
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, Mapping):
@@ -97,19 +97,19 @@ def label(value: Any) -> str:
 
 
 def flat(config: Config) -> dict[str, Any]:
-    """Every field of `config` by its dotted name; layers one by one."""
+    """Return every field of `config` by its dotted name, including each layer's weight."""
     return dict(_leaves(to_dict(config), ""))
 
 
 def swept(runs: Iterable[Run]) -> list[str]:
-    """The dotted names of the fields in which `runs` differ; a missing one is a layer of weight 0."""
+    """Return the dotted names of the fields in which `runs` differ; a missing layer counts as weight 0."""
     configs = [flat(run.config) for run in runs]
     names = list(dict.fromkeys(name for config in configs for name in config))
     return [name for name in names if len({json.dumps(config.get(name, 0.0)) for config in configs}) > 1]
 
 
 def to_json(runs: Iterable[Run]) -> list[dict[str, Any]]:
-    """The runs as sweep.json holds them."""
+    """Return `runs` as stored in sweep.json."""
     return [
         {"labels": run.labels, "fields": run.fields, "folder": run.folder, "config": to_dict(run.config)}
         for run in runs
@@ -117,7 +117,7 @@ def to_json(runs: Iterable[Run]) -> list[dict[str, Any]]:
 
 
 def from_json(values: Iterable[Mapping[str, Any]]) -> list[Run]:
-    """The runs that `to_json` wrote."""
+    """Return the runs from the output of `to_json`."""
     return [
         Run(tuple(value["labels"]), value["fields"], from_dict(value["config"]), value["folder"])
         for value in values
@@ -134,7 +134,7 @@ def _axis(flag: str) -> tuple[str, list[Any]]:
 
 
 def _literal(text: str) -> Any:
-    """`text` as a Python value if it is one, `true` and `false` included, else the text itself."""
+    """Parse `text` as a Python literal, or as `true` or `false`; any other text is returned unchanged."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
@@ -151,13 +151,13 @@ def _with(base: Any, fields: Overrides) -> dict[str, Any]:
         for parent in parents:
             inner = inner.setdefault(parent, {})
             if not isinstance(inner, dict):
-                raise UserError(f"sweep: field {name}: {parent} has no fields of its own")
+                raise UserError(f"sweep: field {name}: {parent} has no subfields")
         inner[last] = _plain(value)
     return values
 
 
 def _plain(value: Any) -> Any:
-    """A copy with dicts for ConfigDicts, which would otherwise be shared between runs."""
+    """Copy `value` with dicts in place of ConfigDicts, which would otherwise be shared between runs."""
     return {k: _plain(v) for k, v in value.items()} if hasattr(value, "items") else value
 
 

@@ -1,4 +1,4 @@
-"""The painting of a sweep on this machine, group by group, with a progress bar and Ctrl-C."""
+"""Running of a sweep on this machine, group by group, with a progress bar and Ctrl-C."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,18 +9,18 @@ from tqdm import tqdm
 from nst_jax.optimizers.loop import Look
 from nst_jax.runs.interrupt import CtrlC
 from nst_jax.runs.progress import duration
-from nst_jax.sweeps.groups import Painted, check_folders, group_task, paint_group, prepare_jobs
+from nst_jax.sweeps.groups import BatchOutcome, check_folders, group_task, paint_group, prepare_jobs
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.transfer.estimate import require_lanes
 from nst_jax.transfer.session import Session, group
 
 
 def run_sweep(sweep: Sweep, width: int | None = None) -> bool:
-    """Paint the runs that are not finished, `width` together; False if Ctrl-C ended it.
+    """Paint the unfinished runs, up to `width` together; return False if interrupted by Ctrl-C.
 
     Raises:
-        UserError: a run cannot be prepared or does not fit the memory (nothing has been written then), or a
-            folder cannot be written.
+        UserError: a run cannot be prepared or does not fit into memory, in which case nothing has been
+            written, or a folder cannot be written.
     """
     unfinished = {run.folder for run in sweep.unfinished()}
     if not unfinished:
@@ -43,11 +43,11 @@ def run_sweep(sweep: Sweep, width: int | None = None) -> bool:
             entry["compilations"] = 0
             sweep.groups.append(entry)
             task = group_task({folder: configs[folder] for folder in members}, width)
-            mine = {folder: jobs[folder] for folder in members}
-            for painted in paint_group(task, sweep.path, display.watch, session, mine):
-                entry["compilations"] = painted.compilations
+            group_jobs = {folder: jobs[folder] for folder in members}
+            for outcome in paint_group(task, sweep.path, display.watch, session, group_jobs):
+                entry["compilations"] = outcome.compilations
                 sweep.save()
-                display.tell(painted)
+                display.report(outcome)
             if ctrl_c.pressed:
                 return False
     return True
@@ -57,33 +57,32 @@ class Display:
     """A progress bar over all runs of a sweep."""
 
     def __init__(self, bar: tqdm, ctrl_c: CtrlC, steps: dict[str, int]):
-        """`steps` are those of each run, by folder."""
+        """`steps` maps the folder of each run to its number of steps."""
         self.bar, self.ctrl_c, self.steps = bar, ctrl_c, steps
-        self.before = 0  # steps of the runs that have ended
+        self.finished_steps = 0  # of the runs that have ended
 
     def watch(self, folders: Sequence[str], look: Look) -> bool:
-        """Show where the runs stand; False after Ctrl-C."""
+        """Show the progress of the runs; return False after Ctrl-C."""
         self.bar.set_postfix_str(f"painting {', '.join(folders)}"[:60], refresh=False)
-        self.bar.update(self.before + int(look.step.sum()) - self.bar.n)
+        self.bar.update(self.finished_steps + int(look.step.sum()) - self.bar.n)
         return not self.ctrl_c.pressed
 
-    def tell(self, painted: Painted) -> None:
-        """Say what became of a batch of runs."""
-        for folder, status, steps in zip(painted.folders, painted.statuses, painted.steps, strict=True):
+    def report(self, outcome: BatchOutcome) -> None:
+        """Print the outcome of a batch of runs."""
+        for folder, status, steps in zip(outcome.folders, outcome.statuses, outcome.steps, strict=True):
             if status == "diverged":
                 logging.warning(
-                    "%s: the loss is not finite after step %d, even with smaller steps; its best image is "
-                    "kept",
+                    "%s: the loss is not finite after step %d, even with smaller steps; saved its best image",
                     folder,
                     steps,
                 )
         if self.ctrl_c.pressed:
             return
         # Runs that ended early, by stalling or diverging, count as complete.
-        self.before += sum(self.steps[folder] for folder in painted.folders)
-        self.bar.update(self.before - self.bar.n)
-        names = ", ".join(painted.folders)
-        tqdm.write(f"{len(painted.folders)} painted in {duration(painted.seconds)}: {names}")
+        self.finished_steps += sum(self.steps[folder] for folder in outcome.folders)
+        self.bar.update(self.finished_steps - self.bar.n)
+        names = ", ".join(outcome.folders)
+        tqdm.write(f"{len(outcome.folders)} painted in {duration(outcome.seconds)}: {names}")
 
 
 def _steps(config: Any) -> int:

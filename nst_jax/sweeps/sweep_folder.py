@@ -1,4 +1,4 @@
-"""A sweep on disk: which runs it has, and where each stands."""
+"""The folder of a sweep: its runs and their status."""
 
 import dataclasses
 import json
@@ -13,12 +13,12 @@ from nst_jax.runs.machine import environment
 from nst_jax.sweeps import plan
 from nst_jax.sweeps.plan import Run, flat
 
-FINAL = ("done", "diverged")  # what a resumed sweep does not paint again
+FINAL = ("done", "diverged")  # statuses of runs that a resumed sweep does not repeat
 
 
 @dataclasses.dataclass
 class Sweep:
-    """The folder of a sweep, its runs, and how they were grouped."""
+    """The folder of a sweep, its runs, and the groups in which they were painted."""
 
     path: Path
     name: str
@@ -27,25 +27,25 @@ class Sweep:
 
     @classmethod
     def open(cls, path: Path, name: str, runs: list[Run], resume: bool) -> "Sweep":
-        """A new sweep, or with `resume` the one in `path`, which must have the same runs.
+        """Return a new sweep, or with `resume` the one in `path`, which must have the same runs.
 
         Raises:
-            UserError: the folder holds a sweep already, or another one.
+            UserError: `path` already holds a sweep, or with `resume` a sweep of other runs.
         """
         if not (path / "sweep.json").exists():
             return cls(path, name, runs)
         if not resume:
-            raise UserError(f"--workdir: {path} holds a sweep already; add --resume, or choose another")
+            raise UserError(f"--workdir: {path} already holds a sweep; add --resume or choose another folder")
         saved = cls.load(path)
         _check_same(runs, saved.runs)
         return saved
 
     @classmethod
     def load(cls, path: Path) -> "Sweep":
-        """The sweep in the folder `path`.
+        """Return the sweep in the folder `path`.
 
         Raises:
-            UserError: there is none, or sweep.json is damaged.
+            UserError: sweep.json is missing or damaged.
         """
         file = path / "sweep.json"
         try:
@@ -57,19 +57,19 @@ class Sweep:
             raise UserError(f"{file}: cannot be read: {error}") from error
 
     def folder(self, run: Run) -> RunFolder:
-        """The run folder of `run`."""
+        """Return the run folder of `run`."""
         return RunFolder(self.path / run.folder, run.config)
 
     def status(self, run: Run) -> str:
-        """'done', 'diverged', 'interrupted', or 'waiting'."""
+        """Return 'done', 'diverged', 'interrupted' or 'waiting'."""
         return read_run(self.path / run.folder).get("status", "waiting")
 
     def unfinished(self) -> list[Run]:
-        """The runs that are still to be painted."""
+        """Return the runs that have not reached a final status."""
         return [run for run in self.runs if self.status(run) not in FINAL]
 
     def save(self) -> None:
-        """Write sweep.json: how many programs, in which groups, and where each run stands."""
+        """Write sweep.json: number of programs, groups, and the status of each run."""
         runs = plan.to_json(self.runs)
         for entry, run in zip(runs, self.runs, strict=True):
             entry["status"] = self.status(run)
@@ -84,17 +84,17 @@ class Sweep:
         files.write_json(self.path / "sweep.json", values)
 
     def summary(self) -> str:
-        """`20 runs (19 done, 1 diverged), 1 program compiled`."""
+        """Return a summary such as `20 runs (19 done, 1 diverged), 1 program compiled`."""
         counts = Counter(self.status(run) for run in self.runs)
         programs = sum(group["compilations"] for group in self.groups)
-        words = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-        return f"{len(self.runs)} runs ({words}), {programs} program{'s' * (programs != 1)} compiled"
+        statuses = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        return f"{len(self.runs)} runs ({statuses}), {programs} program{'s' * (programs != 1)} compiled"
 
 
 def _check_same(runs: list[Run], saved: list[Run]) -> None:
     if [run.folder for run in runs] != [run.folder for run in saved]:
         raise UserError(
-            f"--resume: the sweep has {len(runs)} runs now, not the {len(saved)} that it began with"
+            f"--resume: the runs of the sweep have changed: {len(runs)} now, {len(saved)} when it began"
         )
     for run, before in zip(runs, saved, strict=True):
         now, then = flat(run.config), flat(before.config)

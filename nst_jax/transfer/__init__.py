@@ -1,1 +1,1 @@
-"""Style transfer: one job or many together, from pictures to a picture."""
+"""Style transfer: preparation, memory estimates, and painting of one or more jobs together."""

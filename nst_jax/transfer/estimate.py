@@ -1,4 +1,4 @@
-"""The memory a run takes, told before it begins; a run that the machine has no room for is refused."""
+"""Memory estimates before a run starts; a run that does not fit into memory is refused."""
 
 import dataclasses
 from typing import Any
@@ -16,17 +16,17 @@ from nst_jax.transfer.job import Job
 from nst_jax.transfer.memory import tree_bytes
 from nst_jax.transfer.session import Session
 
-# The values of `tile` that are tried if a picture does not fit without: smaller ones are slower.
+# Values of `tile` to suggest if a picture does not fit, fastest first.
 TILES = (512, 128)
-# What compiling a run's programs adds to the process on a CPU: 300 to 430 MB where it was measured.
+# Memory that compilation adds to the process on a CPU; 300 to 430 MB were measured.
 COMPILER_BYTES = 300 * 2**20
 
 
 def require_memory(session: Session, job: Job) -> int:
-    """The most memory that painting `job` alone will hold, in bytes; nothing large is allocated yet.
+    """Return the estimated peak memory of painting `job` alone, in bytes; nothing large is allocated yet.
 
     Raises:
-        UserError: the machine has less left; the message names the size that fits, and the tile that helps.
+        UserError: less memory is free; the message suggests a `tile` and a `size` that fit.
     """
     needed, free = needed_bytes(session, job), free_memory_bytes()
     if needed <= free:
@@ -34,16 +34,16 @@ def require_memory(session: Session, job: Job) -> int:
     fitting = {"tile": _fitting_tile(job, free), "size": _fitting_size(job, needed, free)}
     flags = [f"--config.{field}={value}" for field, value in fitting.items() if value]
     raise UserError(
-        f"size: {job.config.size} px needs {byte_count(needed)} of memory where {byte_count(free)} are free; "
-        f"what fits: {' or '.join(flags) or 'nothing, not even a small picture'}"
+        f"size: {job.config.size} px needs {byte_count(needed)} of memory, but only {byte_count(free)} are "
+        f"free; options that fit: {' or '.join(flags) or 'none, not even a small picture'}"
     )
 
 
 def require_lanes(session: Session, job: Job) -> None:
-    """Check that the memory left holds all lanes of `session`, of which `job` is one.
+    """Check that all lanes of `session`, one of which is `job`, fit into the free memory.
 
     Raises:
-        UserError: it does not; the message names the number of runs that fit, or the size.
+        UserError: they do not fit; the message suggests a `--batch` or a smaller size.
     """
     if session.width == 1:
         require_memory(session, job)
@@ -54,13 +54,13 @@ def require_lanes(session: Session, job: Job) -> None:
         fit = free // lane * session.lanes.mesh.size
         raise UserError(
             f"--batch: {session.width} runs of {job.config.size} px need {byte_count(lanes * lane)} of "
-            f"memory where {byte_count(free)} are free; what fits: "
+            f"memory, but only {byte_count(free)} are free; options that fit: "
             + (f"--batch={fit}" if fit else "a smaller --config.size")
         )
 
 
 def needed_bytes(session: Session, job: Job) -> int:
-    """What painting `job` alone takes beyond what is held now, by the compiler's count at full size."""
+    """Return the memory in bytes that painting `job` alone adds at full size, as reported by the compiler."""
     objective, image = session.abstract_objective(job)
     data, images = jax.tree.map(_one_lane, (objective, image))
     rate, count = _one_lane(jax.ShapeDtypeStruct((), jnp.float32)), jax.ShapeDtypeStruct((), jnp.int32)
@@ -75,7 +75,7 @@ def needed_bytes(session: Session, job: Job) -> int:
 
 
 def _target_bytes(session: Session, job: Job) -> int:
-    """What the style's targets take while they are computed, if its picture is larger than the result."""
+    """Return the bytes needed to compute the style targets; 0 if the style is no larger than the result."""
     result, style = job.sizes_at(1.0)
     if style[0] * style[1] <= result[0] * result[1]:
         return 0
@@ -91,14 +91,17 @@ def _one_lane(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
 
 
 def _fitting_tile(job: Job, free: int) -> int:
-    """The largest of `TILES` with which `job` fits into `free` bytes; 0 if none helps."""
-    most = min(job.config.tile or job.config.size, job.config.size)
-    smaller = (tile for tile in TILES if tile < most)
+    """Return the largest of `TILES` with which `job` fits into `free` bytes, or 0 if none does."""
+    limit = min(job.config.tile or job.config.size, job.config.size)
+    smaller = (tile for tile in TILES if tile < limit)
     return next((tile for tile in smaller if _needed_with(job, tile=tile) <= free), 0)
 
 
 def _fitting_size(job: Job, needed: int, free: int) -> int:
-    """The size that fits into `free` bytes, as memory grows with the pixels from a fixed part; 0 for none."""
+    """Return the largest size that fits into `free` bytes, or 0 if none does.
+
+    Memory is modelled as a fixed part plus a part proportional to the pixels, from two compilations.
+    """
     size = job.config.size
     guess = max(SMALLEST_SIDE, int(size * (free / needed) ** 0.5))
     if guess == size:

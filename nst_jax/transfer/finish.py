@@ -1,4 +1,4 @@
-"""The one way by which a picture leaves an optimisation, for snapshots as for results."""
+"""Conversion of an optimised image into the picture that is written, for snapshots and results alike."""
 
 import numpy as np
 from jaxtyping import Float
@@ -7,6 +7,6 @@ from nst_jax.transfer.job import Job
 
 
 def finish(job: Job, image: Float[np.ndarray, "1 h w 3"]) -> Float[np.ndarray, "1 h w 3"]:
-    """The picture to show of an optimised `image`: its values clipped to [0, 1]."""
+    """Return the optimised `image` of `job` as a picture: its values clipped to [0, 1]."""
     del job
     return np.clip(image, 0, 1)

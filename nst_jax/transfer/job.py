@@ -1,4 +1,4 @@
-"""A job: a config with its pictures and its network, read and checked, so that only computing remains."""
+"""A job: a config with its pictures and its network, all read and checked."""
 
 import dataclasses
 
@@ -32,22 +32,22 @@ class Job:
     weights: Weights
 
     def identity(self) -> str:
-        """A digest of the inputs, by which a resumed run knows that they are still the same."""
+        """Return a digest of the inputs, which a resumed run compares with that of its checkpoint."""
         pictures = [self.content, self.style] + ([] if self.start is None else [self.start])
         return f"{picture_digest(*pictures)} {self.weights.sha256}"
 
     def sizes_at(self, scale: float) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Height and width of the result and of the style picture at `scale` times the full size."""
+        """Return (height, width) of the result and of the style picture at `scale` times the full size."""
         size = self.config.size * scale
         result = images.fitted(self.content.shape[1:3], round(size))
         return result, images.fitted(self.style.shape[1:3], round(size * self.config.style_scale))
 
     def shape_at(self, scale: float) -> tuple[int, ...]:
-        """The shape of the result at `scale` times the full size."""
+        """Return the shape of the result at `scale` times the full size."""
         return (1, *self.sizes_at(scale)[0], 3)
 
     def initial_image(self, scale: float) -> np.ndarray:
-        """Where the optimisation begins: white noise, uniform in [0,1], or the picture that `init` names."""
+        """Return the initial image: white noise, uniform in [0,1], or the picture that `init` names."""
         height, width = self.sizes_at(scale)[0]
         if self.start is None:
             return np.asarray(jax.random.uniform(jax.random.key(self.config.seed), (1, height, width, 3)))
@@ -56,7 +56,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came out: the picture, and how it went."""
+    """The result of a job: the picture, and statistics of the run."""
 
     image: np.ndarray
     status: str  # 'done' or 'interrupted' or 'diverged'
@@ -66,10 +66,10 @@ class Outcome:
 
 
 def prepare(config: Config, network: tuple[Network, Weights] | None = None) -> Job:
-    """Read pictures and weights and build the network, or take one that `load_network` gave before.
+    """Read the pictures, and the weights unless `network`, as `load_network` returns it, is given.
 
     Raises:
-        UserError: any of them cannot be used; nothing has been written.
+        UserError: a picture, the weights or a setting cannot be used; nothing has been written.
     """
     _check_names(config)
     content, style = _read("content", config.content), _read("style", config.style)
@@ -79,15 +79,15 @@ def prepare(config: Config, network: tuple[Network, Weights] | None = None) -> J
     layers = config.active_layers()
     built, weights = network or load_network(config.network, layers)
     if missing := [layer for layer in layers if layer not in built.layers]:
-        held = ", ".join(built.layers)
-        raise UserError(f"network.weights: {weights.name} ends before {missing[0]}; it has {held}")
+        available = ", ".join(built.layers)
+        raise UserError(f"network.weights: {weights.name} ends before {missing[0]}; it has {available}")
     if config.tile:
         _check_tiles(config, built)
     return Job(config, content, style, start, built, weights)
 
 
 def run_record(job: Job, outcome: Outcome) -> dict[str, object]:
-    """What run.json holds of a run that ended."""
+    """Return the contents of run.json for a run that ended."""
     return {
         "status": outcome.status,
         "network": {
@@ -107,7 +107,7 @@ def _read(field: str, source: str) -> np.ndarray:
     try:
         return images.read(source)
     except UserError as error:
-        choices = "noise, content, style, or a picture; " if field == "init" else ""
+        choices = "expected noise, content, style or a picture; " if field == "init" else ""
         raise UserError(f"{field}: {choices}{error}") from error
 
 
@@ -118,7 +118,7 @@ def _check_names(config: Config) -> None:
 
 
 def _check_sizes(config: Config, content: np.ndarray, style: np.ndarray) -> None:
-    """Refuse pictures that the layers before the deepest would shrink to nothing."""
+    """Refuse pictures of which pooling would leave nothing at the deepest layer."""
     deepest = config.active_layers()[-1]
     needed = receptive.smallest_side(architecture(config.network.arch).layers, deepest)
     size = config.size * min(config.scales)
@@ -135,9 +135,9 @@ def _check_sizes(config: Config, content: np.ndarray, style: np.ndarray) -> None
 
 
 def _check_tiles(config: Config, network: Network) -> None:
-    """Refuse tiles with losses or layers that are only exact on the whole picture."""
+    """Refuse tiles with losses or layers that are exact only on the whole picture."""
     for name in config.active_losses():
         if not STYLE_LOSSES[name].additive:
-            raise UserError(f"tile: {config.tile} cannot be used with style_losses.{name}; give 0")
+            raise UserError(f"tile: {config.tile} cannot be used with style_losses.{name}; use 0")
     if layer := misfit(up_to(network.geometry, config.active_layers()[-1])):
-        raise UserError(f"tile: {config.tile} cannot be used with {layer.name} of this network; give 0")
+        raise UserError(f"tile: {config.tile} cannot be used with {layer.name} of this network; use 0")

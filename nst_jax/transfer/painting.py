@@ -1,4 +1,4 @@
-"""Jobs under way together: through the scales, each recorded into a folder of its own and resumed from it."""
+"""Painting of jobs together: through all scales, each recorded into its own folder and resumed from it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -25,33 +25,33 @@ def paint(
     watch: Watch,
     saved: Sequence[Checkpoint | None] | None = None,
 ) -> list[Outcome]:
-    """Optimise up to `session.width` jobs together, each recorded into its folder; results are saved.
+    """Optimise up to `session.width` jobs together, and write each one's records and result to its folder.
 
-    A job goes on from its checkpoint in `saved`; all that have one must be at the same scale. `watch` sees
-    now and then where each job stands, and ends the work by returning False. A job whose loss stays not
-    finite ends as 'diverged' with its best image; the others go on.
+    A job with a checkpoint in `saved` resumes from it; all these checkpoints must be at the same scale.
+    `watch` is called between chunks of steps with the progress of each job, and stops the run by returning
+    False. A job whose loss remains non-finite ends as 'diverged' with its best image; the others continue.
 
     Raises:
-        UserError: a folder cannot be written, or a checkpoint does not fit.
+        UserError: a folder cannot be written, or a checkpoint does not match its job.
     """
-    held = {lane: checkpoint for lane, checkpoint in enumerate(saved or []) if checkpoint}
-    painting = Painting(session, jobs, folders, watch, held)
-    first = max((checkpoint.scale for checkpoint in held.values()), default=0)
+    checkpoints = {lane: checkpoint for lane, checkpoint in enumerate(saved or []) if checkpoint}
+    batch = JobBatch(session, jobs, folders, watch, checkpoints)
+    first = max((checkpoint.scale for checkpoint in checkpoints.values()), default=0)
     for scale in range(first, len(session.config.scales)):
-        if not painting.paint_scale(scale):
+        if not batch.paint_scale(scale):
             break
-    return painting.finish()
+    return batch.finish()
 
 
-class Ended(NamedTuple):
-    """What the next scale needs of the one before, an entry per lane."""
+class ScaleResult(NamedTuple):
+    """What a scale passes on to the next one, with an entry per lane."""
 
     images: np.ndarray
     evaluations: jax.Array
 
 
-class Painting:
-    """Jobs under way together."""
+class JobBatch:
+    """Jobs that are painted together."""
 
     def __init__(
         self,
@@ -61,56 +61,56 @@ class Painting:
         watch: Watch,
         saved: dict[int, Checkpoint],
     ):
-        """Begin or reopen the folders; the jobs in `saved`, by number, go on from there."""
+        """Create or reopen the folders; `saved` holds checkpoints to resume from, by index of the job."""
         self.session, self.jobs, self.watch, self.saved = session, jobs, watch, saved
         self.config = session.config
-        # The last job fills up the width; its copies take no step.
+        # Copies of the last job fill up the width; they take no steps.
         self.padded = [*jobs, *[jobs[-1]] * (session.width - len(jobs))]
         identities, reported = [job.identity() for job in jobs], [_reported(job.config) for job in jobs]
         self.recorder = Recorder(folders, identities, reported, saved)
         self.outcomes: dict[int, Outcome] = {}
         self.interrupted = False
-        self.before: Ended | None = None
+        self.previous: ScaleResult | None = None
         self.loop: Loop
 
     def paint_scale(self, index: int) -> bool:
-        """Go through the scale of that index; False if `watch` ended the work."""
+        """Run the scale at `index` in `config.scales`; return False if `watch` stopped it."""
         self.scale, steps = index, self.config.optimizer.steps
         self._begin()
         if index == 0:
             self._log(0)
         for stop in stops(self.config, index):
-            if not self.loop.run_to(stop, self._look):
+            if not self.loop.run_to(stop, self._after_chunk):
                 self.interrupted = True
                 self._checkpoint()
                 break
             if stop % self.config.log_every == 0 or stop % steps == 0:
                 self._log(stop)
             if stop % self.config.snapshot_every == 0:
-                self._draw(stop)
+                self._save_snapshots(stop)
         state = self.loop.state
-        self.before = Ended(np.asarray(state.image), state.evaluations)
+        self.previous = ScaleResult(np.asarray(state.image), state.evaluations)
         return not self.interrupted
 
     def finish(self) -> list[Outcome]:
         """Save the result of every job that has not ended yet."""
         for lane in range(len(self.jobs)):
             if lane not in self.outcomes:
-                self._end(lane, "interrupted" if self.interrupted else "done")
+                self._finish_lane(lane, "interrupted" if self.interrupted else "done")
         return [self.outcomes[lane] for lane in range(len(self.jobs))]
 
     def _begin(self) -> None:
-        """Start every lane at this scale, or where its checkpoint says."""
+        """Start every lane at this scale, or resume it from its checkpoint."""
         scale = self.config.scales[self.scale]
-        pictures = np.stack([self._picture(lane, scale) for lane in range(self.session.width)])
+        pictures = np.stack([self._initial_picture(lane, scale) for lane in range(self.session.width)])
         self.loop = self.session.begin(self.padded, scale, pictures)
-        evaluations = 0 if self.before is None else self.before.evaluations
+        evaluations = 0 if self.previous is None else self.previous.evaluations
         self.loop.count_from(self.scale * self.config.optimizer.steps, evaluations)
         if self.saved:
             like = jax.tree.map(
                 lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.loop.state
             )
-            states = {lane: restore(held.leaves, like) for lane, held in self.saved.items()}
+            states = {lane: restore(checkpoint.leaves, like) for lane, checkpoint in self.saved.items()}
             self.loop.carry_on(states)
             for lane, state in states.items():
                 self.recorder.rewind(lane, int(state.step))
@@ -119,18 +119,18 @@ class Painting:
             np.array([lane >= len(self.jobs) or lane in self.outcomes for lane in range(self.session.width)])
         )
 
-    def _picture(self, lane: int, scale: float) -> np.ndarray:
-        """Where a lane begins at `scale`: its initial image, or the result of the scale before."""
-        if self.before is None:
+    def _initial_picture(self, lane: int, scale: float) -> np.ndarray:
+        """Return the initial image of a lane at the first scale, else the result of the previous scale."""
+        if self.previous is None:
             return self.padded[lane].initial_image(scale)
         height, width = self.padded[lane].sizes_at(scale)[0]
-        return images.resize(self.before.images[lane], height, width)
+        return images.resize(self.previous.images[lane], height, width)
 
-    def _look(self, look: Look) -> bool:
-        """Save what has ended, and a checkpoint if one is due; False if the work should end."""
+    def _after_chunk(self, look: Look) -> bool:
+        """Save diverged jobs, and a checkpoint if one is due; return False if the run should stop."""
         for lane in np.flatnonzero(self.loop.resting & (look.status == NOT_FINITE)):
             if lane < len(self.jobs) and lane not in self.outcomes:
-                self._end(int(lane), "diverged")
+                self._finish_lane(int(lane), "diverged")
         runs = slice(len(self.jobs))
         if not self.watch(Look(*(entries[runs] for entries in look))):
             return False
@@ -139,46 +139,46 @@ class Painting:
         return True
 
     def _checkpoint(self) -> None:
-        """Save where every job stands that has not ended."""
+        """Save a checkpoint of every job that has not ended."""
         self.loop.settle()
         leaves = jax.device_get(jax.tree.leaves(self.loop.state))
-        waiting = [lane for lane in range(len(self.jobs)) if lane not in self.outcomes]
+        active = [lane for lane in range(len(self.jobs)) if lane not in self.outcomes]
         self.recorder.checkpoint(
-            {lane: [np.asarray(leaf[lane]) for leaf in leaves] for lane in waiting}, self.scale
+            {lane: [np.asarray(leaf[lane]) for leaf in leaves] for lane in active}, self.scale
         )
 
     def _log(self, stop: int) -> None:
-        """Log every job that has come to the step `stop` or rests before it."""
+        """Log every job that is at step `stop` or takes no more steps."""
         look = self.loop.look()
-        here = {
+        steps = {
             lane: int(look.step[lane])
             for lane in range(len(self.jobs))
             if lane not in self.outcomes and (look.step[lane] == stop or self.loop.resting[lane])
         }
-        if runs := self.recorder.unlogged(here):
+        if runs := self.recorder.unlogged(steps):
             terms = self.session.terms(self.loop)
             scale = self.config.scales[self.scale]
             self.recorder.log(runs, look.step, look.evaluations, scale, terms)
 
-    def _draw(self, stop: int) -> None:
+    def _save_snapshots(self, stop: int) -> None:
         look = self.loop.look()
         for lane, job in enumerate(self.jobs):
             if look.step[lane] == stop:
                 self.recorder.draw(lane, stop, finish(job, np.asarray(self.loop.state.image[lane])))
 
-    def _end(self, lane: int, status: str) -> None:
-        """Save the result of a lane."""
+    def _finish_lane(self, lane: int, status: str) -> None:
+        """Write the result of a lane with its final status: its best image unless it is 'done'."""
         state, job, look = self.loop.state, self.jobs[lane], self.loop.look()
         image = np.asarray((state.image if status == "done" else state.best_image)[lane])
         steps, evaluations = int(look.step[lane]), int(look.evaluations[lane])
         outcome = Outcome(finish(job, image), status, steps, evaluations, self.recorder.seconds())
-        about = run_record(job, outcome) | {"painted_together": len(self.jobs)}
-        self.recorder.finish(lane, outcome.image, about)
+        record = run_record(job, outcome) | {"painted_together": len(self.jobs)}
+        self.recorder.finish(lane, outcome.image, record)
         self.outcomes[lane] = outcome
 
 
 def stops(config: Config, scale: int) -> list[int]:
-    """The steps of the scale of that index at which there is something to log, to draw, or to end."""
+    """Return the steps of a scale, an index into `config.scales`, after which to log, save or finish."""
     steps = config.optimizer.steps
     return [
         step
@@ -188,6 +188,6 @@ def stops(config: Config, scale: int) -> list[int]:
 
 
 def _reported(config: Config) -> set[str]:
-    """The layers' terms that a run of `config` logs."""
+    """Return the names of the layer terms that a run of `config` logs."""
     content = {f"content/{layer}" for layer in config.active_content()}
     return content | {f"style/{layer}" for layer in config.active_style()}

@@ -1,8 +1,8 @@
-"""What outlives a picture: the network, compiled programs and style targets that many jobs share.
+"""A session holds what many jobs share: the network, compiled programs and style targets.
 
-Jobs of one group are painted together, lane by lane, or one after the other without another trace. Within a
-group may differ: pictures of the same shape, layers and their weights, alpha, beta, tv, init, seed, the
-learning rate. Each result is the single run's up to rounding.
+Jobs of one group are painted together as lanes of one program, or one after another without retracing.
+Within a group, these may differ: pictures (of the same shape), layers and their weights, alpha, beta, tv,
+init, seed and learning rate. Each result equals that of a single run up to rounding.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from nst_jax.transfer.job import Job
 
 
 def group(jobs: Sequence[Job]) -> list[list[int]]:
-    """The indices of `jobs` in groups that one program can paint, in order of their first."""
+    """Return the indices of `jobs` in groups that one program can paint, ordered by first member."""
     groups: dict[Any, list[int]] = {}
     for index, job in enumerate(jobs):
         groups.setdefault(_key(job), []).append(index)
@@ -35,6 +35,7 @@ def group(jobs: Sequence[Job]) -> list[list[int]]:
 
 
 def _key(job: Job) -> Any:
+    """Everything that is compiled into the program of a job, or that its steps are scheduled by."""
     config = job.config
     return (
         (job.weights.sha256, job.weights.arch, job.weights.preprocessing),
@@ -50,13 +51,13 @@ class Session:
     """Paints jobs of one group, up to `width` at a time, with one program per scale."""
 
     def __init__(self, jobs: Sequence[Job], width: int | None = None):
-        """Take the union of the jobs' layers; by default `width` is what the memory at hand allows.
+        """Prepare programs for `jobs`, all of one group; by default, free memory limits `width`.
 
-        It is no more than the number of batches asks for: five jobs of which four fit are three and two.
+        Jobs are divided evenly into batches: with a `width` of 4, five jobs are painted as three and two.
         """
         self._job = jobs[0]
         self.config = config = jobs[0].config
-        # Every lane computes the layers of all jobs: a weight of 0 turns off those that are not its own.
+        # Every lane computes the layers of all jobs; those that only other jobs use have a weight of 0.
         self.content_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_content()}))
         self.style_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_style()}))
         self.losses = tuple(config.active_losses())
@@ -74,46 +75,46 @@ class Session:
 
     @property
     def compilations(self) -> int:
-        """How many step programs were compiled: one per scale."""
+        """Number of step programs compiled so far: one per scale."""
         return self.lanes.advance._cache_size()
 
     def begin(self, jobs: Sequence[Job], scale: float, pictures: np.ndarray) -> Loop:
-        """The runs of `jobs`, as many as `width`, at `scale` times the full size, from stacked `pictures`."""
+        """Start `width` jobs at `scale` times the full size, from their stacked initial `pictures`."""
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[self.objective(j, scale) for j in jobs])
         rates = [job.config.optimizer.learning_rate for job in jobs]
         return Loop(self.lanes, self.network, stacked, pictures, rates)
 
     def terms(self, loop: Loop) -> dict[str, np.ndarray]:
-        """The objective's terms where the lanes of `loop` stand, an entry per lane."""
+        """Return the objective's terms for the current images of `loop`, with an entry per lane."""
         return jax.device_get(self._terms(self.network, loop.data, loop.state.image))
 
     def objective(self, job: Job, scale: float) -> Objective:
-        """The objective of `job` at `scale`, with targets for all layers of the group."""
+        """Return the objective of `job` at `scale`, with targets for all layers of the group."""
         content_size, style_size = job.sizes_at(scale)
         content = jnp.asarray(images.resize(job.content, *content_size))
         key = picture_digest(job.style), style_size, tuple(job.config.active_style())
         if key not in self._style_targets:
             style = jnp.asarray(images.resize(job.style, *style_size))
             self._style_targets[key] = self._style(job, style)
-        return self._assembled(job, content, self._style_targets[key])
+        return self._assemble(job, content, self._style_targets[key])
 
     def abstract_objective(self, job: Job) -> tuple[Objective, jax.ShapeDtypeStruct]:
-        """The shapes of `job`'s objective and image at full size; nothing is computed."""
+        """Return the shapes of `job`'s objective and image at full size, without computing anything."""
         content, style = (jax.ShapeDtypeStruct((1, *size, 3), jnp.float32) for size in job.sizes_at(1.0))
-        shapes = jax.eval_shape(lambda c, s: self._assembled(job, c, self._style(job, s)), content, style)
+        shapes = jax.eval_shape(lambda c, s: self._assemble(job, c, self._style(job, s)), content, style)
         return shapes, content
 
     @functools.cached_property
     def lane_bytes(self) -> int:
-        """What one lane takes at full size."""
+        """Memory of one lane at full size, in bytes."""
         return memory.lane_bytes(self.optimizer, self._job.network, *self.abstract_objective(self._job))
 
     def _style(self, job: Job, style: Any) -> Any:
         layers = tuple(job.config.active_style())
         return objective.style_targets(job.network, style, layers, self.losses, job.config.tile)
 
-    def _assembled(self, job: Job, content: Any, style_targets: Any) -> Objective:
-        """The objective of `job`, filled up with zeros of weight 0 for the layers of other jobs."""
+    def _assemble(self, job: Job, content: Any, style_targets: Any) -> Objective:
+        """Build the objective of `job`; layers of other jobs get targets of zeros and a weight of 0."""
         config = job.config
         layers = tuple(config.active_content())
         content_targets = objective.content_targets(job.network, content, layers, config.tile)
@@ -130,7 +131,7 @@ class Session:
         return Objective(targets, weights, config.content_loss, config.tile)
 
     def _zeros(self, job: Job, shape: tuple[int, ...]) -> Targets:
-        """Targets of zeros for all layers of the group and a result of `shape`."""
+        """Return targets of zeros for all layers of the group and a result of `shape`."""
         if shape not in self._shapes:
             content, by_layer = jax.eval_shape(
                 lambda network, image: objective.statistics(
@@ -141,8 +142,9 @@ class Session:
             )
             style = {layer: {EVERYWHERE: {ONLY_STYLE: by_loss}} for layer, by_loss in by_layer.items()}
             self._shapes[shape] = Targets(content, style)
-        return jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), self._shapes[shape])
+        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), self._shapes[shape])
 
 
-def _filled(held: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: held.get(name, value) for name, value in default.items()}
+def _filled(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of `default`, replaced by those of `values` where present."""
+    return {name: values.get(name, value) for name, value in default.items()}

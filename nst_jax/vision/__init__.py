@@ -1,1 +1,1 @@
-"""What a trained network sees: Zeiler & Fergus 2013, and pictures that units want."""
+"""Visualisation of trained networks: the experiments of Zeiler & Fergus 2013, and activation maximisation."""

@@ -1,4 +1,4 @@
-"""The classifier that continues a network, where the network's weights come with one."""
+"""The classifier on top of a network, for weight files that include one."""
 
 from absl import logging
 
@@ -12,20 +12,20 @@ from nst_jax.weights import load_classifier
 def classifier_behind(
     network: Network, config: NetworkConfig, size: int
 ) -> tuple[Classifier, ClassifierWeights]:
-    """The classifier from the file that `network` is from, for pictures with sides of `size` pixels.
+    """Load the classifier from the weight file of `network`, for square pictures of `size` pixels.
 
     Raises:
-        UserError: there is none, or none that fits; the message says why.
+        UserError: the file has no classifier, or it cannot be used with this network or `size`.
     """
     weights = load_classifier(config.weights, config.arch)
     if "pool5" not in network.layers:
         raise UserError(
-            f"network.weights: {weights.name} holds a classifier, but not all the layers before it"
+            f"network.weights: {weights.name} holds a classifier, but lacks some of the layers before it"
         )
     if config.normalize:
-        raise UserError("network.normalize: the classifier takes activations as they are; give False")
+        raise UserError("network.normalize: the classifier requires the original activations; use False")
     if size != INPUT_SIDE:
-        raise UserError(f"size: the classifier takes pictures of {INPUT_SIDE} pixels, not {size}")
+        raise UserError(f"size: the classifier requires pictures of {INPUT_SIDE} pixels, not {size}")
     if config.pool != "max":
-        logging.warning("network.pool: the classifier was trained behind max; behind avg it is less sure")
+        logging.warning("network.pool: the classifier was trained with max; avg lowers its confidence")
     return Classifier(weights), weights

@@ -1,8 +1,8 @@
-"""Whether a part means the same in different pictures (Zeiler & Fergus 2013, section 4.3, Table 1).
+"""Correspondence of object parts between pictures (Zeiler & Fergus 2013, section 4.3, Table 1).
 
-Mask the same part in every picture: eps_i = features(picture i) - features(picture i, masked) is what the
-part did in picture i. Where the signs of eps agree between pictures more than they do for random masks, the
-features hold something of the part itself.
+The same part is masked in every picture: eps_i = features(picture i) - features(picture i, masked) is the
+effect of the part in picture i. If the signs of eps agree between pictures more than they do for random
+masks, the features represent the part itself.
 """
 
 import dataclasses
@@ -23,16 +23,16 @@ from nst_jax.networks.network import Network
 from nst_jax.vision import masks
 from nst_jax.vision.masks import Marked
 
-# A smaller change, relative to the layer's largest activation, is rounding: some convolution algorithms
-# spread it over the whole layer, where the mask itself reaches only what can see it.
+# Changes below this, relative to the layer's largest activation, are rounding errors. Some convolution
+# algorithms spread these over the whole layer, whereas a mask only affects units that can see it.
 ROUNDING = 1e-5
 
 
 @dataclasses.dataclass(frozen=True)
 class CorrespondenceSettings:
-    """The experiment."""
+    """The settings of the experiment; see configs/correspondence.py."""
 
-    masks: str  # a JSON file: see masks.py
+    masks: str  # a JSON file, see masks.py
     layers: tuple[str, ...] = ("conv4_1", "conv5_1")
     size: int = 224  # side of the square that the network sees, pixels
     draws: int = 10  # random boxes in each picture
@@ -51,10 +51,12 @@ class CorrespondenceSettings:
 
 
 def boxes(pictures: Sequence[Marked], draws: int, seed: int) -> dict[str, list[list[Box]]]:
-    """Part -> what to mask, a list with a box for each picture; `draws` such lists for the part 'random'."""
+    """Return for each part a list of boxes, one per picture; for the part 'random', `draws` such lists."""
     rng = np.random.default_rng(seed)
-    marked = {part: [[of_one.parts[part] for of_one in pictures]] for part in pictures[0].parts}
-    return marked | {masks.RANDOM: [[masks.anywhere(one, rng) for one in pictures] for _ in range(draws)]}
+    marked = {part: [[picture.parts[part] for picture in pictures]] for part in pictures[0].parts}
+    return marked | {
+        masks.RANDOM: [[masks.anywhere(picture, rng) for picture in pictures] for _ in range(draws)]
+    }
 
 
 def measure_correspondence(
@@ -63,32 +65,32 @@ def measure_correspondence(
     covered: Mapping[str, Sequence[Sequence[Box]]],
     layers: Sequence[str],
 ) -> dict[tuple[str, str], Float[np.ndarray, "pairs"]]:
-    """(part, layer) -> the sign changes of all pairs of pictures, those of every list of boxes together."""
-    plain = _features(network, np.concatenate([one.picture for one in pictures]), tuple(layers))
+    """Return by (part, layer) the sign changes of all pairs of pictures, concatenated over lists of boxes."""
+    plain = _features(network, np.concatenate([marked.picture for marked in pictures]), tuple(layers))
     changes: dict[tuple[str, str], list[np.ndarray]] = {}
     for part, lists in covered.items():
-        for of_each in lists:
-            shown = [masks.masked(one, box) for one, box in zip(pictures, of_each, strict=True)]
-            without = _features(network, np.concatenate(shown), tuple(layers))
+        for part_boxes in lists:
+            masked = [masks.masked(marked, box) for marked, box in zip(pictures, part_boxes, strict=True)]
+            without = _features(network, np.concatenate(masked), tuple(layers))
             for layer in layers:
-                found = sign_changes(signs(plain[layer], without[layer]))
-                changes.setdefault((part, layer), []).append(found)
-    return {key: np.concatenate(found) for key, found in changes.items()}
+                pairs = sign_changes(signs(plain[layer], without[layer]))
+                changes.setdefault((part, layer), []).append(pairs)
+    return {key: np.concatenate(pairs) for key, pairs in changes.items()}
 
 
 def signs(plain: Float[Array, "n h w c"], without: Float[Array, "n h w c"]) -> Int8[np.ndarray, "n features"]:
-    """sign(eps_i) of every feature: -1, 0 or 1."""
+    """Return sign(eps_i) of every feature: -1, 0 or 1."""
     eps = (plain - without).reshape(len(plain), -1)
     eps = jnp.where(jnp.abs(eps) > ROUNDING * jnp.max(jnp.abs(plain)), eps, 0)
     return np.asarray(jnp.sign(eps), np.int8)
 
 
 def sign_changes(signs: Int8[np.ndarray, "n features"]) -> Float[np.ndarray, "pairs"]:
-    """The part of the features whose signs differ, for each pair of pictures i < j.
+    """Return the fraction of features whose signs differ, for each pair of pictures i < j.
 
-    It is H(sign eps_i, sign eps_j), the Hamming distance, over the number of features, as Table 1 gives
-    it ("mean feature sign change"). The paper's Delta sums over all i != j; the table's is the mean.
-    A sign of 0 differs from -1 and from 1, and agrees with 0: what no mask reaches has not changed.
+    This is the Hamming distance H(sign eps_i, sign eps_j) divided by the number of features, as in Table 1
+    ("mean feature sign change"). The paper's Delta is the sum over all i != j; its table gives the mean.
+    A sign of 0 equals 0 and differs from -1 and 1: a feature that no mask reaches has not changed.
     """
     return np.array([np.mean(a != b) for a, b in itertools.combinations(signs, 2)])
 

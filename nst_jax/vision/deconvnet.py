@@ -1,16 +1,16 @@
-"""A unit's activation projected down to pixels: Zeiler & Fergus 2013, section 2.1, and its kin.
+"""Projection of a unit's activation to pixels: Zeiler & Fergus 2013, section 2.1, and related methods.
 
-All other activations of the layer are set to zero and what remains goes backwards through the network. This
-is the network's own gradient but for the ReLU, whose backward rule is what tells the three methods apart:
+All other activations of the layer are set to zero, and the remaining signal is passed backwards through the
+network. This equals the gradient of the network except at the ReLU, where the three methods differ:
 
-    gradient   passes the signal where the forward activation was above 0 (Simonyan et al. 2013)
-    deconvnet  passes the signal where it is itself above 0 (Zeiler & Fergus 2013)
-    guided     where both hold (Springenberg et al. 2014)
+    gradient   passes the signal where the forward activation is positive (Simonyan et al. 2013)
+    deconvnet  passes the signal where the signal itself is positive (Zeiler & Fergus 2013)
+    guided     passes the signal where both are positive (Springenberg et al. 2014)
 
-The gradient of a convolution is the paper's transposed filter; that of max pooling is its unpooling by
-switches. In a window with several equal maxima, such as one all of zeros, the first in reading order has
-the switch. Average pooling has no switches: its gradient spreads a quarter of the signal over each of the
-four. Zero padding and rows that pooling drops get nothing.
+The gradient of a convolution is the paper's transposed filter; that of max pooling is its unpooling with
+switches. If several values of a window are equal to its maximum, the first in row-major order has the switch.
+Average pooling has no switches: its gradient gives each of the four inputs a quarter of the signal. Zero
+padding, and rows and columns that pooling drops, receive nothing.
 """
 
 from collections.abc import Callable
@@ -28,13 +28,13 @@ from nst_jax.networks import receptive
 from nst_jax.networks.network import Network, Relu
 
 MID_GRAY = 0.5
-# Of the values that are not 0, the part that a picture shows without clipping: single outliers would leave
-# the rest gray.
+# Percentage of the nonzero values that a picture shows without clipping. Scaled to their maximum, a few
+# outliers would leave everything else gray.
 SHOWN_PERCENT = 99.5
 
 
 def _relu(rule: Callable[[Array, Array], Array]) -> Relu:
-    """ReLU whose gradient passes the signal where `rule(output, signal)` holds."""
+    """Return a ReLU whose gradient passes the signal where `rule(output, signal)` holds."""
 
     @jax.custom_vjp
     def relu(x: Array) -> Array:
@@ -69,21 +69,25 @@ def project(
     col: Int[Array, "b"],
     rule: str = "deconvnet",
 ) -> Float[Array, "b h w 3"]:
-    """For each image, the projection of one `unit` of `layer` at one position, in the direction of [0,1] RGB.
+    """Project one `unit` of `layer` at one position per image down to pixels, with respect to [0,1] RGB.
 
-    The signal begins as the activation itself, so `gradient` gives the gradient times the activation: that
-    of half its square. Preprocessing is part of the network, so its scale multiplies the result and the
-    channels are RGB. Only the pixels around the receptive field are computed; all others are 0.
-    `unit`, `row` and `col` must lie within the layer: JAX does not tell.
+    The signal starts as the activation itself, so `gradient` returns the activation times its gradient, which
+    is the gradient of half its square. Preprocessing is part of the network: the result is in RGB and
+    includes its scale. Only pixels around the receptive field are computed; all others are 0.
+    `unit`, `row` and `col` must lie within the layer; JAX does not check this.
     """
     height, width = images.shape[1:3]
     down, across = (receptive.window(network.geometry, layer, side) for side in (height, width))
     y, inner_row = _cut(down, row, height)
     x, inner_col = _cut(across, col, width)
     patches = jax.vmap(lambda image, *at: lax.dynamic_slice(image, (*at, 0), (down.length, across.length, 3)))
-    one = jnp.arange(images.shape[0]), inner_row, inner_col, unit
+    selected = jnp.arange(images.shape[0]), inner_row, inner_col, unit
     patch = _pull_back(
-        network, patches(images, y, x), layer, rule, lambda F: jnp.zeros_like(F).at[one].set(F[one])
+        network,
+        patches(images, y, x),
+        layer,
+        rule,
+        lambda F: jnp.zeros_like(F).at[selected].set(F[selected]),
     )
     place = jax.vmap(
         lambda patch, *at: lax.dynamic_update_slice(jnp.zeros((height, width, 3)), patch, (*at, 0))
@@ -99,7 +103,7 @@ def project_map(
     unit: Int[Array, "b"],
     rule: str = "deconvnet",
 ) -> Float[Array, "b h w 3"]:
-    """As `project`, of all positions of each image's `unit` together: the whole feature map."""
+    """Project the whole feature map of one `unit` per image, all positions together; see `project`."""
 
     def only_unit(F: Array) -> Array:
         return jnp.where(jnp.arange(F.shape[-1]) == unit[:, None, None, None], F, 0)
@@ -108,19 +112,19 @@ def project_map(
 
 
 def to_picture(projection: Float[Any, "b h w 3"]) -> Float[np.ndarray, "b h w 3"]:
-    """Each projection as a picture in [0,1]: 0 is mid-gray, and its own robust maximum black or white."""
+    """Convert each projection to a picture in [0,1]: 0 is mid-gray, its robust maximum black or white."""
     values = np.asarray(projection)
-    return np.stack([_shown(one) for one in values])
+    return np.stack([_normalized(projection) for projection in values])
 
 
-def _shown(values: np.ndarray) -> np.ndarray:
+def _normalized(values: np.ndarray) -> np.ndarray:
     magnitudes = np.abs(values[values != 0])
     scale = np.percentile(magnitudes, SHOWN_PERCENT) if magnitudes.size else 1
     return np.clip(MID_GRAY + MID_GRAY * values / scale, 0, 1).astype(np.float32)
 
 
 def _cut(window: receptive.Window, position: Array, side: int) -> tuple[Array, Array]:
-    """Where the cut for `position` begins, in pixels, and the position within it."""
+    """Return the first pixel of the window for `position`, and the position relative to the window."""
     start = jnp.clip(window.stride * (position - window.lead), 0, side - window.length)
     return start, position - start // window.stride
 
@@ -128,7 +132,7 @@ def _cut(window: receptive.Window, position: Array, side: int) -> tuple[Array, A
 def _pull_back(
     network: Network, images: Array, layer: str, rule: str, keep: Callable[[Array], Array]
 ) -> Array:
-    """The backward pass from the activations that `keep` leaves, with the ReLU that `rule` names."""
+    """Run the backward pass from the activations that `keep` selects, with the ReLU that `rule` names."""
     if rule not in RELUS:
         raise unknown("rule", rule, RULES)
     activations, backward = jax.vjp(lambda x: network(x, (layer,), RELUS[rule])[layer], images)

@@ -1,7 +1,7 @@
-"""What a unit comes to see as its network learns (Zeiler & Fergus 2013, section 4, Fig 4).
+"""Evolution of features during training (Zeiler & Fergus 2013, section 4, Fig 4).
 
-For each checkpoint of a training, the strongest activation of a unit over all pictures, projected down to
-pixels. Where a unit's picture jumps, its strongest activation has moved to another one.
+For each checkpoint of a training run, the strongest activation of a unit over all pictures is projected down
+to pixels. A sudden jump in appearance means that the strongest activation has moved to another picture.
 """
 
 import dataclasses
@@ -27,10 +27,10 @@ from nst_jax.vision.units import require_units
 
 @dataclasses.dataclass(frozen=True)
 class Topology:
-    """What all checkpoints share."""
+    """The network settings that all checkpoints share."""
 
     arch: str = "slim"
-    pool: str = "max"  # its switches tell where the projection unpools to
+    pool: str = "max"  # the projection needs its switches
 
     def __post_init__(self) -> None:
         fields.one_of("network.arch", self.arch, ARCHITECTURES)
@@ -39,15 +39,15 @@ class Topology:
 
 @dataclasses.dataclass(frozen=True)
 class EvolutionSettings:
-    """The experiment."""
+    """The settings of the experiment; see configs/evolution.py."""
 
-    weights: tuple[str, ...]  # the checkpoints, in order: files, or registered names
+    weights: tuple[str, ...]  # the checkpoints, in order: files or registered names
     units: tuple[int, ...]
     layer: str = "conv3_1"
     data: str = "sample:"
     size: int = 224  # side of the square that the network sees, pixels
     batch: int = 16
-    limit: int = 0  # images at most; 0 for all
+    limit: int = 0  # maximum number of images; 0 for all
     rule: str = "deconvnet"
     network: Topology = dataclasses.field(default_factory=Topology)
 
@@ -57,7 +57,7 @@ class EvolutionSettings:
             if not values:
                 raise UserError(f"{name}: is empty; give at least one")
             if len(set(values)) < len(values):
-                raise UserError(f"{name}: {', '.join(map(str, values))} names one twice")
+                raise UserError(f"{name}: {', '.join(map(str, values))} contains duplicates")
         fields.one_of("layer", self.layer, architecture(self.network.arch).names)
         fields.not_empty("data", self.data)
         fields.at_least("size", self.size, receptive.field_side(self.geometry(), self.layer))
@@ -66,38 +66,38 @@ class EvolutionSettings:
         fields.one_of("rule", self.rule, deconvnet.RULES)
 
     def geometry(self) -> tuple[Layer, ...]:
-        """The layers of the networks."""
+        """Return the layers of the networks."""
         return architecture(self.network.arch).layers
 
     def needed(self) -> tuple[str, ...]:
-        """The convolutions that must have run."""
+        """Return the convolutions up to `layer`, which a checkpoint must hold."""
         return architecture(self.network.arch).weighted_up_to(self.layer)
 
 
-class Seen(NamedTuple):
-    """What fired a unit most, and the projection of that: 0 is mid-gray."""
+class UnitView(NamedTuple):
+    """The strongest activation of a unit, and its projection, in which 0 is mid-gray."""
 
     activation: float
     image: str
-    box: Box  # the receptive field, in the image's own pixels
-    projection: Float32[np.ndarray, "1 s s 3"]  # the receptive field alone, gray where the border clips it
+    box: Box  # receptive field, in pixels of the source image
+    projection: Float32[np.ndarray, "1 s s 3"]  # cropped to the receptive field; gray beyond the border
 
 
-def see_units(network: Network, stream: Stream, settings: EvolutionSettings) -> dict[int, Seen | None]:
-    """What each unit sees; None where no picture fires it.
+def see_units(network: Network, stream: Stream, settings: EvolutionSettings) -> dict[int, UnitView | None]:
+    """Return the strongest view of each unit in `settings`; None if no picture activates it.
 
     Raises:
-        UserError: there is no such unit, or nothing can be read.
+        UserError: the layer has no such unit, or no picture can be read.
     """
     lists = _strongest(network, stream, settings)
     require_units("units", settings.units, settings.layer, width=len(lists.image))
     fired = {unit: patches[0] for unit in settings.units if (patches := top_patches.patches_of(lists, unit))}
-    seen = _projected(network, stream, settings, fired) if fired else {}
-    return {unit: seen.get(unit) for unit in settings.units}
+    views = _projected(network, stream, settings, fired) if fired else {}
+    return {unit: views.get(unit) for unit in settings.units}
 
 
 def _strongest(network: Network, stream: Stream, settings: EvolutionSettings) -> Strongest:
-    """One pass over the pictures, for all units of the layer."""
+    """Search all pictures in one pass, for all units of the layer."""
     lists = top_patches.empty_lists(network, (settings.layer,), settings.size, top=1)
     for batch in stream.batches(settings.batch):
         lists, _ = top_patches.step(network, lists, jnp.asarray(batch.pixels), numbers(batch))
@@ -106,19 +106,19 @@ def _strongest(network: Network, stream: Stream, settings: EvolutionSettings) ->
 
 def _projected(
     network: Network, stream: Stream, settings: EvolutionSettings, fired: dict[int, Patch]
-) -> dict[int, Seen]:
+) -> dict[int, UnitView]:
     inputs = [stream.input(patch.image) for patch in fired.values()]
     pictures = np.stack([pixels for pixels, _ in inputs]).astype(np.float32) / 255
     where = jnp.array([(unit, patch.row, patch.column) for unit, patch in fired.items()], jnp.int32)
     projections = deconvnet.project(network, jnp.asarray(pictures), settings.layer, *where.T, settings.rule)
     side = receptive.field_side(settings.geometry(), settings.layer)
-    seen = {}
+    views = {}
     for (unit, patch), (_, frame), picture in zip(
         fired.items(), inputs, deconvnet.to_picture(projections), strict=True
     ):
         box = receptive.box(
             settings.geometry(), settings.layer, patch.row, patch.column, settings.size, settings.size
         )
-        shown = cut(picture, box, side)[np.newaxis]
-        seen[unit] = Seen(patch.activation, frame.name, frame.to_source(box), shown)
-    return seen
+        projection = cut(picture, box, side)[np.newaxis]
+        views[unit] = UnitView(patch.activation, frame.name, frame.to_source(box), projection)
+    return views

@@ -1,4 +1,4 @@
-"""The square part of a picture that a network is shown."""
+"""Cropping of pictures to the square that a network sees."""
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -8,7 +8,7 @@ from nst_jax.images.streams import Box
 
 
 def middle(height: int, width: int) -> Box:
-    """The largest square in the middle of a picture."""
+    """Return the largest centred square of a picture."""
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return left, top, left + side, top + side
@@ -17,6 +17,6 @@ def middle(height: int, width: int) -> Box:
 def framed(
     picture: Float[np.ndarray, "1 h w 3"], box: Box, size: int
 ) -> Float32[np.ndarray, "1 {size} {size} 3"]:
-    """The `box` of a picture, resized to `size` pixels a side."""
+    """Crop a picture to `box`, and resize it to `size` x `size` pixels."""
     x0, y0, x1, y1 = box
     return images.resize(picture[:, y0:y1, x0:x1], size, size)

@@ -1,8 +1,8 @@
-"""How far features move when the picture is shifted, scaled or rotated (Zeiler & Fergus 2013, Fig 5).
+"""Invariance of features to shifts, scaling and rotation of the picture (Zeiler & Fergus 2013, Fig 5).
 
-A transform is the affine map from a pixel of the result to the place in the picture that it shows, as a
-matrix "2 3" on (row, column, 1). Places between pixels are interpolated linearly. What lies outside
-the picture is its nearest edge pixel, or gray: the paper does not say which it used.
+A transform is an affine map from pixels of the result to positions in the source picture: a matrix "2 3" that
+multiplies (row, column, 1). Values between pixels are interpolated linearly. Outside the picture, values are
+those of the nearest edge pixel, or gray; the paper does not say which it used.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ PADDINGS = {"edge": "nearest", "gray": "constant"}  # ours -> map_coordinates'
 
 @dataclasses.dataclass(frozen=True)
 class InvarianceSettings:
-    """The experiment; amounts are in pixels down, factors, and degrees counterclockwise."""
+    """The settings of the experiment; amounts are pixels down, factors, and degrees counterclockwise."""
 
     images: tuple[str, ...]
     shifts: tuple[float, ...]
@@ -42,7 +42,7 @@ class InvarianceSettings:
     low: str = "conv1_1"
     high: str = "conv5_1"
     padding: str = "edge"
-    batch: int = 16  # transformed pictures at a time
+    batch: int = 16  # transformed pictures per batch
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
 
     def __post_init__(self) -> None:
@@ -58,22 +58,22 @@ class InvarianceSettings:
             fields.one_of(name, getattr(self, name), architecture(self.network.arch).names)
         if self.classes and len(self.classes) != len(self.images):
             raise UserError(
-                f"classes: {len(self.classes)} of them for {len(self.images)} images; give each one's"
+                f"classes: {len(self.classes)} classes for {len(self.images)} images; give one per image"
             )
         for true_class in self.classes:
             fields.at_least("classes", true_class, 0)
 
     def layers(self) -> tuple[str, str]:
-        """The low and the high one."""
+        """Return the low and the high layer."""
         return self.low, self.high
 
     def columns(self) -> tuple[str, ...]:
-        """What `measure_invariance` gives for each transform."""
+        """Return the names of the columns of `measure_invariance`."""
         distances = tuple(f"distance {layer}" for layer in self.layers())
         return (*distances, "P(true class)") if self.classes else distances
 
     def transforms(self) -> dict[str, dict[float, Transform]]:
-        """Kind -> amount -> the map that does it, about the picture's centre."""
+        """Return the transforms by kind and amount; all are about the centre of the picture."""
         kinds: dict[str, tuple[Callable[[float, int], Transform], tuple[float, ...]]] = {
             "shift": (shift, self.shifts),
             "scale": (scale, self.scales),
@@ -86,17 +86,17 @@ class InvarianceSettings:
 
 
 class Target(NamedTuple):
-    """What a picture should be taken for."""
+    """A classifier and the true class of a picture."""
 
     classifier: Classifier
     true_class: Int[Array, ""]
 
 
 def targets(network: Network, settings: InvarianceSettings) -> list[Target | None]:
-    """What each image should be taken for: None where `classes` does not say.
+    """Return the target of each image; all are None if `classes` is empty.
 
     Raises:
-        UserError: the weights hold no classifier that fits, or one without such a class.
+        UserError: the weights hold no suitable classifier, or it has no such class.
     """
     if not settings.classes:
         return [None] * len(settings.images)
@@ -110,18 +110,18 @@ def targets(network: Network, settings: InvarianceSettings) -> list[Target | Non
 
 
 def shift(pixels: float, size: int) -> Transform:
-    """The picture moved down by `pixels`."""
+    """Return the transform that moves the picture down by `pixels`."""
     del size
     return np.array([[1, 0, -pixels], [0, 1, 0]], np.float32)
 
 
 def scale(factor: float, size: int) -> Transform:
-    """The picture enlarged by `factor` about its centre."""
+    """Return the transform that enlarges the picture by `factor` about its centre."""
     return _about_centre(np.eye(2) / factor, size)
 
 
 def rotation(degrees: float, size: int) -> Transform:
-    """The picture turned counterclockwise by `degrees` about its centre."""
+    """Return the transform that rotates the picture counterclockwise by `degrees` about its centre."""
     cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     return _about_centre(np.array([[cos, sin], [-sin, cos]]), size)
 
@@ -134,10 +134,10 @@ def _about_centre(linear: np.ndarray, size: int) -> Transform:
 def warp(
     image: Float[Array | np.ndarray, "1 h w 3"], transform: Float[Array | np.ndarray, "2 3"], padding: str
 ) -> Float[Array, "1 h w 3"]:
-    """The transformed picture, of the same size; `padding` is 'edge' or 'gray'."""
+    """Apply a transform, keeping the size of the picture; `padding` is 'edge' or 'gray'."""
     rows, columns = jnp.meshgrid(*map(jnp.arange, image.shape[1:3]), indexing="ij")
-    places = jnp.tensordot(jnp.asarray(transform), jnp.stack([rows, columns, jnp.ones_like(rows)]), 1)
-    plane = partial(map_coordinates, coordinates=list(places), order=1, mode=PADDINGS[padding], cval=MID_GRAY)
+    source = jnp.tensordot(jnp.asarray(transform), jnp.stack([rows, columns, jnp.ones_like(rows)]), 1)
+    plane = partial(map_coordinates, coordinates=list(source), order=1, mode=PADDINGS[padding], cval=MID_GRAY)
     return jax.vmap(plane, in_axes=-1, out_axes=-1)(jnp.asarray(image)[0])[jnp.newaxis]
 
 
@@ -148,17 +148,17 @@ def measure_invariance(
     transforms: Sequence[Transform],
     settings: InvarianceSettings,
 ) -> Float[np.ndarray, "transforms columns"]:
-    """For each transformed picture the distance at each layer, and P(true class) with a `target`.
+    """Return, for each transformed picture, the distance at each layer and, with a `target`, P(true class).
 
-    The distance is Euclidean, between its features and those of `image`, over all filters and positions.
-    As in the paper it is not divided by anything, so it grows with a layer's size and scale: compare the
-    shapes of two layers' curves, not their heights.
+    The distance is Euclidean, between the features of the transformed picture and those of `image`, over all
+    filters and positions. As in the paper, it is not normalised, so it grows with the size and scale of a
+    layer: compare the shapes of two layers' curves, not their heights.
     """
     batch, layers = settings.batch, settings.layers()
     run = partial(_measure, network, target, jnp.asarray(image), layers=layers, padding=settings.padding)
-    # The last batch is filled up, so that one program serves for all.
-    filled = np.stack([*transforms, *[transforms[-1]] * (-len(transforms) % batch)])
-    parts = [run(filled[i : i + batch]) for i in range(0, len(filled), batch)]
+    # The last batch is padded, so that one compiled program serves all batches.
+    padded = np.stack([*transforms, *[transforms[-1]] * (-len(transforms) % batch)])
+    parts = [run(padded[i : i + batch]) for i in range(0, len(padded), batch)]
     return np.concatenate(jax.device_get(parts))[: len(transforms)]
 
 
@@ -171,9 +171,9 @@ def _measure(
     layers: tuple[str, ...],
     padding: str,
 ) -> Array:
-    shown = jax.vmap(warp, in_axes=(None, 0, None))(image, transforms, padding)
+    warped = jax.vmap(warp, in_axes=(None, 0, None))(image, transforms, padding)
     needed = layers if target is None else (*layers, "pool5")
-    features = network(jnp.concatenate([image, *shown]), needed)
+    features = network(jnp.concatenate([image, *warped]), needed)
     columns = [_norms(features[layer][1:] - features[layer][:1]) for layer in layers]
     if target is not None:
         scores = target.classifier(features["pool5"][1:])

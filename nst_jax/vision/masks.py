@@ -1,9 +1,9 @@
-"""Boxes that mark the same parts in several pictures, from a JSON file.
+"""Boxes that mark the same object parts in several pictures, read from a JSON file.
 
     {"sample:astronaut": {"crop": [170, 55, 280, 165], "nose": [212, 108, 238, 133]}, "cat.jpg": {...}}
 
-Boxes are x0, y0, x1, y1 in the picture's own pixels, the last two exclusive. `crop` is the square that the
-network is shown, by default the largest in the middle; paths are relative to the file's folder.
+Boxes are [x0, y0, x1, y1] in pixels of the picture; x1 and y1 are exclusive. `crop` is the square that the
+network sees, by default the largest centred one. Paths are relative to the folder of the JSON file.
 """
 
 import json
@@ -25,7 +25,7 @@ CROP, RANDOM = "crop", "random"
 
 
 class Marked(NamedTuple):
-    """A picture as the network is shown it, with its parts' boxes in the pixels of that."""
+    """A picture as the network sees it, with the boxes of its parts in pixels of this picture."""
 
     name: str
     picture: Float32[np.ndarray, "1 s s 3"]
@@ -33,28 +33,28 @@ class Marked(NamedTuple):
 
 
 def read_masks(path: str, size: int) -> list[Marked]:
-    """The marked pictures of a file, each `size` pixels a side; all have the same parts in the same order.
+    """Read the marked pictures of a file, resized to `size` pixels; all have the same parts in one order.
 
     Raises:
-        UserError: the file or a picture cannot be read, there are fewer than two, one lacks a part, or a
-            box is not in its picture.
+        UserError: the file or a picture cannot be read, there are fewer than two pictures, a picture lacks a
+            part, or a box lies outside its picture.
     """
     boxes = _boxes(path)
     if len(boxes) < 2:
-        raise UserError(f"{path}: {len(boxes)} pictures; correspondence is between two or more")
-    parts = list(dict.fromkeys(part for of_one in boxes.values() for part in of_one if part != CROP))
-    for name, of_one in boxes.items():
-        if missing := [part for part in parts if part not in of_one]:
+        raise UserError(f"{path}: {len(boxes)} pictures; correspondence requires at least two")
+    parts = list(dict.fromkeys(part for marks in boxes.values() for part in marks if part != CROP))
+    for name, marks in boxes.items():
+        if missing := [part for part in parts if part not in marks]:
             raise UserError(
                 f"{path}: {name} lacks {', '.join(missing)}; every picture needs {', '.join(parts)}"
             )
     if not parts:
-        raise UserError(f'{path}: no parts are marked, such as "nose": [x0, y0, x1, y1]')
-    return [_marked(path, name, of_one, parts, size) for name, of_one in boxes.items()]
+        raise UserError(f'{path}: no parts are marked; add boxes such as "nose": [x0, y0, x1, y1]')
+    return [_marked(path, name, marks, parts, size) for name, marks in boxes.items()]
 
 
 def masked(marked: Marked, box: Box) -> Float32[np.ndarray, "1 s s 3"]:
-    """The picture with `box` painted gray."""
+    """Return the picture with `box` filled with gray."""
     x0, y0, x1, y1 = box
     picture = marked.picture.copy()
     picture[:, y0:y1, x0:x1] = MID_GRAY
@@ -62,7 +62,7 @@ def masked(marked: Marked, box: Box) -> Float32[np.ndarray, "1 s s 3"]:
 
 
 def anywhere(marked: Marked, rng: np.random.Generator) -> Box:
-    """A box of the mean width and height of the picture's parts, anywhere in it."""
+    """Return a box at a random position of the picture, with the mean width and height of its parts."""
     x0, y0, x1, y1 = np.mean(list(marked.parts.values()), axis=0)
     width, height, side = round(x1 - x0), round(y1 - y0), marked.picture.shape[1]
     left, top = (int(rng.integers(side - length, endpoint=True)) for length in (width, height))
@@ -79,21 +79,19 @@ def _boxes(path: str) -> dict[str, dict[str, Box]]:
     if not isinstance(content, dict) or not all(isinstance(value, dict) for value in content.values()):
         raise UserError(f'{path}: expected {{"picture": {{"part": [x0, y0, x1, y1], ...}}, ...}}')
     return {
-        name: {part: _box(path, name, part, value) for part, value in of_one.items()}
-        for name, of_one in content.items()
+        name: {part: _box(path, name, part, value) for part, value in marks.items()}
+        for name, marks in content.items()
     }
 
 
 def _box(path: str, name: str, part: str, value: Any) -> Box:
     if part == RANDOM:
-        raise UserError(
-            f"{path}: {name}: {RANDOM} is what the experiment calls its own masks; rename the part"
-        )
+        raise UserError(f"{path}: {name}: {RANDOM} is a reserved name, for random masks; rename the part")
     if not isinstance(value, list) or len(value) != 4 or not all(type(number) is int for number in value):
         raise UserError(f"{path}: {name}: {part} is {value!r}, not four whole numbers [x0, y0, x1, y1]")
     x0, y0, x1, y1 = value
     if not (x0 < x1 and y0 < y1):
-        raise UserError(f"{path}: {name}: {part} {value} is empty; x0 < x1 and y0 < y1")
+        raise UserError(f"{path}: {name}: {part} {value} is empty; it requires x0 < x1 and y0 < y1")
     return x0, y0, x1, y1
 
 
@@ -106,7 +104,7 @@ def _marked(path: str, name: str, boxes: Mapping[str, Box], parts: Sequence[str]
     if crop[2] - crop[0] != crop[3] - crop[1]:
         raise UserError(f"{path}: {name}: {CROP} {list(crop)} is not a square")
     for part in parts:
-        _check_inside(f"{path}: {name}: {part}", boxes[part], crop, "what the network is shown,")
+        _check_inside(f"{path}: {name}: {part}", boxes[part], crop, f"the {CROP}")
     return Marked(
         name, framed(picture, crop, size), {part: _scaled(boxes[part], crop, size) for part in parts}
     )
@@ -118,7 +116,7 @@ def _check_inside(what: str, box: Box, around: Box, of: str) -> None:
 
 
 def _scaled(box: Box, crop: Box, size: int) -> Box:
-    """`box` in the pixels of the resized `crop`, at least one of them."""
+    """Return `box` in pixels of the resized `crop`; it is at least one pixel wide and high."""
     scale = size / (crop[2] - crop[0])
     x0, y0 = (int((box[axis] - crop[axis]) * scale) for axis in (0, 1))
     x1, y1 = (

@@ -1,8 +1,8 @@
-"""What a network loses when a part of the picture is covered (Zeiler & Fergus 2013, section 4.2, Fig 7).
+"""Sensitivity of a network to occlusion of parts of the picture (Zeiler & Fergus 2013, section 4.2, Fig 7).
 
-A gray square goes over the picture, and is cut off where it reaches over the border. Each cell of the maps
-stands for `stride` x `stride` pixels, on the middle of which the square was centred; the last row and column
-of cells may reach over the border too, and then their square is centred on the last pixels.
+A gray square is moved over the picture, and clipped at the border. Each cell of the maps stands for `stride`
+x `stride` pixels, with the square centred on them. Cells of the last row and column may extend beyond the
+border; the centre of the square is then limited to the last pixel.
 """
 
 import dataclasses
@@ -22,22 +22,22 @@ from nst_jax.networks.architectures import architecture
 from nst_jax.networks.classifier import INPUT_SIDE, Classifier
 from nst_jax.networks.network import Network
 
-STRONGEST = MOST_PROBABLE = -1  # `unit` and `label` where the whole picture decides
+STRONGEST = MOST_PROBABLE = -1  # values of `unit` and `label` that leave the choice to the whole picture
 
 
 @dataclasses.dataclass(frozen=True)
 class OcclusionSettings:
-    """The experiment; see configs/occlusion.py."""
+    """The settings of the experiment; see configs/occlusion.py."""
 
     image: str = "sample:chelsea"
     size: int = INPUT_SIDE  # side of the square that the network sees, pixels
     layer: str = "conv5_1"
     unit: int = STRONGEST
     square: int = 48  # side of the gray square, pixels
-    stride: int = 8  # from one position of the square to the next, pixels
+    stride: int = 8  # step between positions of the square, pixels
     gray: float = 0.5
-    label: int = MOST_PROBABLE  # the class that is held to be correct
-    batch: int = 16  # covered pictures at a time
+    label: int = MOST_PROBABLE  # the correct class
+    batch: int = 16  # occluded pictures per batch
     network: NetworkConfig = dataclasses.field(default_factory=lambda: NetworkConfig("slim", pool="max"))
 
     def __post_init__(self) -> None:
@@ -50,8 +50,8 @@ class OcclusionSettings:
         if not 0 <= self.gray <= 1:
             raise UserError(f"gray: {self.gray} is not in [0, 1]")
         if self.square > self.size:
-            raise UserError(f"square: {self.square} pixels are more than the picture's {self.size}")
-        # The deepest layers see more than the pictures of their training: those are always enough.
+            raise UserError(f"square: {self.square} is larger than the picture, {self.size} pixels")
+        # The receptive fields of the deepest layers exceed the training pictures, whose size always suffices.
         needed = min(receptive.field_side(architecture(self.network.arch).layers, self.layer), INPUT_SIDE)
         if self.size < needed:
             raise UserError(
@@ -60,13 +60,13 @@ class OcclusionSettings:
 
 
 class Intact(NamedTuple):
-    """What the network makes of the whole picture."""
+    """Features and class probabilities of the picture without occlusion."""
 
     features: Float[Array, "h w units"]
     probabilities: Float[Array, "classes"] | None
 
     def chosen_unit(self, unit: int) -> int:
-        """`unit`, or the one with the strongest activation.
+        """Return `unit`, or the one with the strongest activation.
 
         Raises:
             UserError: the layer has no such unit.
@@ -79,7 +79,7 @@ class Intact(NamedTuple):
         return int(jnp.argmax(self.features.max((0, 1)))) if unit == STRONGEST else unit
 
     def chosen_label(self, label: int) -> int:
-        """`label`, or the most probable class; -1 without a classifier.
+        """Return `label`, or the most probable class; -1 without a classifier.
 
         Raises:
             UserError: the classifier has no such class.
@@ -92,7 +92,7 @@ class Intact(NamedTuple):
         return int(jnp.argmax(self.probabilities)) if label == MOST_PROBABLE else label
 
     def figures(self, unit: int, label: int) -> dict[str, float | None]:
-        """What the maps are to be compared with."""
+        """Return the values of the maps for the picture without occlusion, for comparison."""
         P = self.probabilities
         return {
             "activity": float(self.features[..., unit].sum()),
@@ -101,14 +101,14 @@ class Intact(NamedTuple):
 
 
 class Maps(NamedTuple):
-    """By the square's position; d and e are None without a classifier."""
+    """Maps b, d and e of Fig 7, by position of the square; d and e are None without a classifier."""
 
-    activity: Float[np.ndarray, "rows columns"]  # b: the unit's activations, summed
-    probability: Float[np.ndarray, "rows columns"] | None  # d: of the label
-    top_class: Int[np.ndarray, "rows columns"] | None  # e: the most probable
+    activity: Float[np.ndarray, "rows columns"]  # b: sum of the unit's activations
+    probability: Float[np.ndarray, "rows columns"] | None  # d: probability of the label
+    top_class: Int[np.ndarray, "rows columns"] | None  # e: most probable class
 
     def held(self) -> dict[str, Any]:
-        """Name -> map, of those that there are."""
+        """Return the maps that are not None, by name."""
         return {name: values for name, values in self._asdict().items() if values is not None}
 
 
@@ -116,7 +116,7 @@ class Maps(NamedTuple):
 def look(
     network: Network, classifier: Classifier | None, image: Float[Array, "1 s s 3"], layer: str
 ) -> Intact:
-    """Features and class probabilities of the picture as it is."""
+    """Return features and class probabilities of the picture without occlusion."""
     features, probabilities = _see(network, classifier, image, layer)
     return Intact(features[0], None if probabilities is None else probabilities[0])
 
@@ -132,9 +132,9 @@ def slide(
     """Cover the picture at every position, `settings.batch` positions at a time."""
     firsts = first_pixels(settings.size, settings.square, settings.stride)
     corners = np.stack(np.meshgrid(firsts, firsts, indexing="ij"), axis=-1).reshape(-1, 2)
-    # The last batch is filled up, so that one program serves for all.
-    filled = np.concatenate([corners, corners[-1:].repeat(-len(corners) % settings.batch, axis=0)])
-    batches = filled.reshape(-1, settings.batch, 2)
+    # The last batch is padded, so that one compiled program serves all batches.
+    padded = np.concatenate([corners, corners[-1:].repeat(-len(corners) % settings.batch, axis=0)])
+    batches = padded.reshape(-1, settings.batch, 2)
     measure = partial(_measure, network, classifier, image, layer=settings.layer, square=settings.square)
     parts = [
         jax.device_get(measure(batch, unit, label, settings.gray))
@@ -145,12 +145,12 @@ def slide(
 
 
 def centres(size: int, stride: int) -> Int[np.ndarray, "n"]:
-    """Along one axis, the pixels on which the square is centred."""
+    """Return, along one axis, the pixels on which the square is centred."""
     return np.minimum(np.arange(0, size, stride) + stride // 2, size - 1)
 
 
 def first_pixels(size: int, square: int, stride: int) -> Int[np.ndarray, "n"]:
-    """Along one axis, the first pixel of the square at each centre; below 0 where it is cut off."""
+    """Return, along one axis, the first pixel of the square at each centre; negative if it is clipped."""
     return centres(size, stride) - square // 2
 
 
@@ -160,7 +160,7 @@ def covered(
     square: int,
     gray: float | Float[Array, ""],
 ) -> Float[Array, "b h w 3"]:
-    """Copies of `image`, each with a gray square whose first row and column are in `corners`."""
+    """Return copies of `image`, each with a gray square whose first row and column are in `corners`."""
 
     def within(first: Array | np.ndarray, length: int) -> Array:
         offset = jnp.arange(length) - first[:, None]
@@ -182,7 +182,7 @@ def _measure(
     layer: str,
     square: int,
 ) -> tuple[Array, Array | None, Array | None]:
-    """A batch of positions: its part of each of the `Maps`."""
+    """Return the values of the three `Maps` for a batch of positions."""
     features, P = _see(network, classifier, covered(image, corners, square, gray), layer)
     activity = features[..., unit].sum((1, 2))
     return (activity, None, None) if P is None else (activity, P[:, label], jnp.argmax(P, axis=1))
@@ -191,6 +191,6 @@ def _measure(
 def _see(
     network: Network, classifier: Classifier | None, images: Array, layer: str
 ) -> tuple[Array, Array | None]:
-    """The activations at `layer`, and with a classifier the probability of each class, in one pass."""
-    found = network(images, (layer, "pool5") if classifier else (layer,))
-    return found[layer], jax.nn.softmax(classifier(found["pool5"])) if classifier else None
+    """Return the activations at `layer` and, with a classifier, the class probabilities, in one pass."""
+    activations = network(images, (layer, "pool5") if classifier else (layer,))
+    return activations[layer], jax.nn.softmax(classifier(activations["pool5"])) if classifier else None

@@ -1,4 +1,4 @@
-"""Occlusion's results as a sheet after Zeiler & Fergus 2013, Fig 7, as a table and as arrays."""
+"""Results of the occlusion experiment: a sheet like Zeiler & Fergus 2013, Fig 7, a table, and arrays."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ PANEL = 320  # height of the sheet's pictures, pixels
 
 
 def occlusion_table(settings: OcclusionSettings, maps: Maps) -> str:
-    """CSV text: a line per position; probability and class are empty without a classifier."""
+    """Return CSV text with one line per position; probability and class are empty without a classifier."""
     text = io.StringIO()
     lines = csv.DictWriter(text, ["row", "column", *Maps._fields], lineterminator="\n")
     lines.writeheader()
@@ -31,7 +31,7 @@ def occlusion_table(settings: OcclusionSettings, maps: Maps) -> str:
 
 
 def arrays(settings: OcclusionSettings, maps: Maps, projection: Picture) -> bytes:
-    """The maps, the centres along their axes, and the projection, as an .npz file."""
+    """Return an .npz file with the maps, the centres along their axes, and the projection."""
     centres = occlusion.centres(settings.size, settings.stride)
     content = io.BytesIO()
     np.savez_compressed(content, centres=centres, projection=projection[0], **maps.held())
@@ -40,15 +40,15 @@ def arrays(settings: OcclusionSettings, maps: Maps, projection: Picture) -> byte
 
 def occlusion_sheet(
     settings: OcclusionSettings, picture: Picture, maps: Maps, projection: Picture, unit: int, label: int
-) -> Float[np.ndarray, "1 h w 3"]:
-    """The panels a to c, and below them d and e with its legend."""
+) -> Float[np.ndarray, "1 _ _ 3"]:
+    """Arrange panels a to c in one row and, with a classifier, d and e with its legend in another."""
     spread = partial(colours.spread, stride=settings.stride, size=settings.size)
     firsts = occlusion.first_pixels(settings.size, settings.square, settings.stride)
     top, left = (int(firsts[i]) for i in np.unravel_index(maps.activity.argmin(), maps.activity.shape))
     rows = [
         [
             (
-                f"a: square of {settings.square} px, where b is least",
+                f"a: square of {settings.square} px at the minimum of b",
                 colours.outlined(picture, top, left, settings.square),
             ),
             (f"b: {settings.layer}/{unit}, {_range(maps.activity)}", spread(colours.heat(maps.activity))),

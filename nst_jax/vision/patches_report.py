@@ -1,4 +1,4 @@
-"""What a search for top patches leaves to look at: units.jsonl, sheets, filters.png, and index.html."""
+"""Results of a search for top patches: units.jsonl, sheets, filters.png, and index.html."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,11 +19,11 @@ from nst_jax.vision import deconvnet, patches_sheet
 from nst_jax.vision.search_settings import TopPatchesSettings
 from nst_jax.vision.top_patches import Patch, Strongest, patches_of
 
-PICTURES_HELD = 256  # of the images that the patches are cut from: neighbouring units often share some
+PICTURES_HELD = 256  # cached source images of patches: neighbouring units often share some
 
 
 class Report(NamedTuple):
-    """All that the files below are made of."""
+    """The inputs of the report."""
 
     settings: TopPatchesSettings
     network: Network
@@ -33,10 +33,10 @@ class Report(NamedTuple):
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """Write all of it into `folder`; units.jsonl comes first, as the drawings take longer.
+    """Write all files into `folder`; units.jsonl comes first, because the pictures take longer.
 
     Raises:
-        UserError: the folder cannot be written, or a picture that was seen is gone.
+        UserError: the folder cannot be written, or a picture of the search is missing.
     """
     rows = list(_rows(report))
     files.write_bytes(folder / "units.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
@@ -59,14 +59,14 @@ def _shown(report: Report, layer: str) -> tuple[int, ...]:
 
 
 def _rows(report: Report) -> Iterator[dict[str, Any]]:
-    """A line of units.jsonl for each unit."""
-    found = {
+    """Yield a line of units.jsonl for each unit."""
+    top = {
         (layer, unit): patches_of(report.lists[layer], unit)
         for layer in report.settings.layers
         for unit in _units(report, layer)
     }
-    frames = _frames(report.stream, (patch.image for patches in found.values() for patch in patches))
-    for (layer, unit), patches in found.items():
+    frames = _frames(report.stream, (patch.image for patches in top.values() for patch in patches))
+    for (layer, unit), patches in top.items():
         lines = [_line(report, layer, patch, frames[patch.image]) for patch in patches]
         yield {"layer": layer, "unit": unit, "patches": lines}
 
@@ -86,13 +86,13 @@ def _line(report: Report, layer: str, patch: Patch, frame: Frame) -> dict[str, A
 
 
 def _box(report: Report, layer: str, patch: Patch) -> tuple[int, int, int, int]:
-    """The patch's receptive field in pixels of what the network saw."""
+    """Return the receptive field of the patch, in pixels of the network's input."""
     size = report.settings.size
     return receptive.box(report.network.geometry, layer, patch.row, patch.column, size, size)
 
 
 def draw(report: Report, layer: str) -> dict[int, Image.Image]:
-    """Each shown unit's patches beside their projections."""
+    """Draw the patches of each shown unit beside their projections."""
     side = receptive.field_side(report.network.geometry, layer)
     chosen = [
         (unit, patch) for unit in _shown(report, layer) for patch in patches_of(report.lists[layer], unit)
@@ -111,7 +111,7 @@ def draw(report: Report, layer: str) -> dict[int, Image.Image]:
 def _projected(
     report: Report, layer: str, chosen: Sequence[tuple[int, Patch]]
 ) -> Iterator[tuple[tuple[int, Patch], np.ndarray, np.ndarray]]:
-    """Each patch of `chosen` with its whole picture, and its projection as a picture."""
+    """Yield each entry of `chosen` with its whole picture, and its projection as a picture."""
 
     @lru_cache(PICTURES_HELD)
     def picture(number: int) -> np.ndarray:
@@ -120,9 +120,9 @@ def _projected(
     batch = report.settings.batch
     for begin in range(0, len(chosen), batch):
         group = chosen[begin : begin + batch]
-        full = [*group, *[group[-1]] * (batch - len(group))]  # so that one program serves all
-        pictures = np.stack([picture(patch.image) for _, patch in full])
-        where = jnp.array([(unit, patch.row, patch.column) for unit, patch in full], jnp.int32)
+        padded = [*group, *[group[-1]] * (batch - len(group))]  # one compiled program serves all batches
+        pictures = np.stack([picture(patch.image) for _, patch in padded])
+        where = jnp.array([(unit, patch.row, patch.column) for unit, patch in padded], jnp.int32)
         projections = deconvnet.project(
             report.network, jnp.asarray(pictures), layer, *where.T, report.settings.rule
         )
@@ -130,7 +130,7 @@ def _projected(
 
 
 def _page(report: Report, rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """index.html, with all rows and what was drawn."""
+    """Return index.html, with all rows and the shown units."""
     layers: dict[str, Any] = {
         layer: {"about": _about(report, layer), "drawn": _shown(report, layer), "units": {}}
         for layer in report.settings.layers
@@ -145,6 +145,6 @@ def _about(report: Report, layer: str) -> str:
     fired = int((np.asarray(report.lists[layer].activation)[:, 0] > 0).sum())
     return (
         f"{len(report.lists[layer].image)} units, {fired} of which fired; receptive field {side} x {side} "
-        "pixels. Left the patches, strongest first in reading order; right their projections "
+        "pixels. Left: patches in reading order, strongest first. Right: their projections "
         f"({report.settings.rule})."
     )

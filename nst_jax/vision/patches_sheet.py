@@ -1,4 +1,4 @@
-"""The figure of Zeiler & Fergus 2013, Fig 2: for each unit, its patches beside their projections."""
+"""Sheets like Zeiler & Fergus 2013, Fig 2: for each unit, its patches beside their projections."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from nst_jax.images.writing import to_bytes
 from nst_jax.networks.network import Network
 from nst_jax.vision.deconvnet import MID_GRAY
 
-# Pixels. Patches of a unit stand close, its two groups further apart, units furthest.
+# Pixels. Gaps between patches, between the two groups of a unit, and between units.
 PATCH_GAP, GROUP_GAP, UNIT_GAP = 2, 6, 18
 SMALLEST_CELL, LARGEST_CELL, FILTER_CELL = 60, 90, 36
 LABEL_SIZE = 15
@@ -22,9 +22,9 @@ Panel = Float[np.ndarray, "h w 3"]
 
 
 def cut(picture: Panel, box: Sequence[int], side: int) -> Float[np.ndarray, "{side} {side} 3"]:
-    """The `box` of a picture within a whole receptive field of `side`, gray where that was clipped."""
+    """Crop `box` from a picture, and pad it with gray to a whole receptive field of `side` pixels."""
     x0, y0, x1, y1 = box
-    # A field is clipped at one end only, as the picture is no smaller than it.
+    # A receptive field is clipped at one end only, because the picture is at least as large.
     left, top = (side - (high - low) if low == 0 else 0 for low, high in ((x0, x1), (y0, y1)))
     whole = np.full((side, side, 3), MID_GRAY, np.float32)
     whole[top : top + y1 - y0, left : left + x1 - x0] = picture[y0:y1, x0:x1]
@@ -32,9 +32,9 @@ def cut(picture: Panel, box: Sequence[int], side: int) -> Float[np.ndarray, "{si
 
 
 def tile(patches: Sequence[Panel], projections: Sequence[Panel], top: int, side: int) -> Image.Image:
-    """A unit's patches beside its projections, two square groups with room for `top` each.
+    """Arrange the patches of a unit beside its projections: two square groups of `top` cells each.
 
-    `side` is that of the receptive field; all tiles of a layer have the same scale.
+    `side` is the side of the receptive field; it sets the scale, which all tiles of a layer share.
     """
     cell = min(max(side, SMALLEST_CELL), LARGEST_CELL)
     empty = [Image.new("RGB", (cell, cell), NO_PATCH)] * (top - len(patches))
@@ -46,13 +46,13 @@ def tile(patches: Sequence[Panel], projections: Sequence[Panel], top: int, side:
 
 
 def units_sheet(tiles: Mapping[int, Image.Image]) -> Float[np.ndarray, "1 h w 3"]:
-    """All tiles of a layer, each under its unit's number."""
+    """Arrange all tiles of a layer, each below the number of its unit."""
     labelled = [_labelled(str(unit), picture) for unit, picture in tiles.items()]
     return _array(ImageOps.expand(_grid(labelled, UNITS_ACROSS, UNIT_GAP), UNIT_GAP, "white"))
 
 
 def filters(network: Network) -> Float[np.ndarray, "1 h w 3"]:
-    """The first layer's kernels in RGB: 0 is mid-gray, each one's largest weight black or white."""
+    """Draw the first layer's kernels in RGB: 0 is mid-gray, the largest weight of each black or white."""
     kernels = np.moveaxis(np.asarray(network.first_kernel()), -1, 0)
     largest = np.abs(kernels).max((1, 2, 3), keepdims=True)
     pictures = MID_GRAY + MID_GRAY * kernels / np.where(largest > 0, largest, 1)
@@ -65,13 +65,13 @@ def _square(count: int) -> int:
 
 
 def _grid(pictures: Sequence[Image.Image], across: int, gap: int) -> Image.Image:
-    """Pictures of one size in rows of `across`, or one row of fewer."""
+    """Arrange pictures of equal size in rows of `across`."""
     width, height = pictures[0].size
     columns, rows = min(across, len(pictures)), math.ceil(len(pictures) / across)
     size = columns * (width + gap) - gap, rows * (height + gap) - gap
     canvas = Image.new("RGB", size, "white")
-    for place, picture in enumerate(pictures):
-        row, column = divmod(place, across)
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, across)
         canvas.paste(picture, (column * (width + gap), row * (height + gap)))
     return canvas
 
@@ -83,8 +83,8 @@ def _labelled(label: str, picture: Image.Image) -> Image.Image:
     return canvas
 
 
-def _image(picture: Panel, side: int, how: Image.Resampling) -> Image.Image:
-    return Image.fromarray(to_bytes(picture)).resize((side, side), how)
+def _image(picture: Panel, side: int, resampling: Image.Resampling) -> Image.Image:
+    return Image.fromarray(to_bytes(picture)).resize((side, side), resampling)
 
 
 def _array(picture: Image.Image) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The pass over the data: each batch through the step, with a progress bar, checkpoints and Ctrl-C."""
+"""Search for top patches: one pass over the data, with a progress bar, checkpoints and Ctrl-C."""
 
 import json
 import time
@@ -22,93 +22,97 @@ from nst_jax.runs.interrupt import CtrlC
 from nst_jax.vision.search_settings import TopPatchesSettings
 from nst_jax.vision.top_patches import Strongest, empty_lists, numbers, step
 
-AHEAD = 2  # batches given to the device before the host waits: it never idles, and memory stays bounded
+AHEAD = 2  # batches in flight: the device never idles, and memory stays bounded
 
 
-class Standing(NamedTuple):
-    """How far a pass has come; all that going on with it needs."""
+class SearchProgress(NamedTuple):
+    """The state of a search, from which it can resume."""
 
     lists: dict[str, Strongest]
-    position: int  # in the stream: the next image to see
-    images: int  # seen so far
+    position: int  # index of the next image in the stream
+    images: int  # number of images seen so far
     seconds: float
-    skipped: tuple[str, ...]  # what could not be read, with the reasons
+    skipped: tuple[str, ...]  # images that could not be read, with the reasons
 
 
-def start(network: Network, settings: TopPatchesSettings) -> Standing:
-    """Before the first image."""
-    return Standing(empty_lists(network, settings.layers, settings.size, settings.top), 0, 0, 0.0, ())
+def start(network: Network, settings: TopPatchesSettings) -> SearchProgress:
+    """Return the state before the first image."""
+    return SearchProgress(empty_lists(network, settings.layers, settings.size, settings.top), 0, 0, 0.0, ())
 
 
 class SearchFile:
-    """A pass's file for going on later; whole or absent."""
+    """The checkpoint file of a search, written atomically."""
 
     def __init__(self, path: Path, identity: str):
-        """Name the file; `identity` tells which network and data it belongs to."""
+        """Refer to the file `path`; `identity` describes the network and the data."""
         self.path, self.identity = path, identity
 
-    def save(self, standing: Standing) -> None:
+    def save(self, progress: SearchProgress) -> None:
         """Replace the file."""
         arrays = {
             f"{layer}.{field}": np.asarray(array)
-            for layer, lists in standing.lists.items()
+            for layer, lists in progress.lists.items()
             for field, array in lists._asdict().items()
         }
-        about = {
+        metadata = {
             "identity": self.identity,
-            "position": str(standing.position),
-            "images": str(standing.images),
-            "seconds": repr(standing.seconds),
-            "skipped": json.dumps(standing.skipped),
+            "position": str(progress.position),
+            "images": str(progress.images),
+            "seconds": repr(progress.seconds),
+            "skipped": json.dumps(progress.skipped),
         }
-        files.write_bytes(self.path, save(arrays, metadata=about))
+        files.write_bytes(self.path, save(arrays, metadata=metadata))
 
-    def load(self, layers: Sequence[str]) -> Standing | None:
-        """What was saved, or None where nothing was.
+    def load(self, layers: Sequence[str]) -> SearchProgress | None:
+        """Return the saved state, or None if there is none.
 
         Raises:
-            UserError: the file is damaged, or belongs to another network or other data.
+            UserError: the file is damaged, or was saved with other weights or data.
         """
         if not self.path.exists():
             return None
         try:
             with safetensors.safe_open(self.path, "numpy") as file:
-                about = file.metadata()
+                saved = file.metadata()
                 arrays = {key: jnp.asarray(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
         except (safetensors.SafetensorError, OSError) as error:
             raise UserError(f"{self.path}: cannot be read: {error}") from error
-        if about["identity"] != self.identity:
-            raise UserError(f"{self.path}: the weights or the data are not those that the run began with")
+        if saved["identity"] != self.identity:
+            raise UserError(f"{self.path}: the weights or the data have changed since the run began")
         lists = {
             layer: Strongest(*(arrays[f"{layer}.{field}"] for field in Strongest._fields)) for layer in layers
         }
-        skipped = tuple(json.loads(about["skipped"]))
-        return Standing(lists, int(about["position"]), int(about["images"]), float(about["seconds"]), skipped)
+        position, images, seconds = int(saved["position"]), int(saved["images"]), float(saved["seconds"])
+        return SearchProgress(lists, position, images, seconds, tuple(json.loads(saved["skipped"])))
 
 
 def search(
-    network: Network, stream: Stream, settings: TopPatchesSettings, standing: Standing, checkpoint: SearchFile
-) -> tuple[Standing, bool]:
-    """Go on from `standing` to the end of the stream, or until Ctrl-C; which of them, the bool tells.
+    network: Network,
+    stream: Stream,
+    settings: TopPatchesSettings,
+    progress: SearchProgress,
+    checkpoint: SearchFile,
+) -> tuple[SearchProgress, bool]:
+    """Continue from `progress` to the end of the stream or until Ctrl-C; the bool is False after Ctrl-C.
 
     The checkpoint is written every `settings.checkpoint_seconds` and at the end.
     """
-    began = time.monotonic() - standing.seconds
-    lists, position, images, earlier = standing.lists, standing.position, standing.images, standing.skipped
+    began = time.monotonic() - progress.seconds
+    lists, position, images, earlier = progress.lists, progress.position, progress.images, progress.skipped
 
-    def now() -> Standing:
+    def now() -> SearchProgress:
         skipped = (*earlier, *stream.skipped)
-        return Standing(jax.device_get(lists), position, images, time.monotonic() - began, skipped)
+        return SearchProgress(jax.device_get(lists), position, images, time.monotonic() - began, skipped)
 
     due = time.monotonic() + settings.checkpoint_seconds
-    under_way = deque[jax.Array]()
+    in_flight = deque[jax.Array]()
     with CtrlC() as ctrl_c, _bar(len(stream), position) as bar:
         for batch in stream.batches(settings.batch, position):
             lists, count = step(network, lists, jnp.asarray(batch.pixels), numbers(batch))
             position, images = batch.frames[-1].index + 1, images + len(batch.frames)
-            under_way.append(count)
-            if len(under_way) > AHEAD:
-                under_way.popleft().block_until_ready()
+            in_flight.append(count)
+            if len(in_flight) > AHEAD:
+                in_flight.popleft().block_until_ready()
             bar.update(position - bar.n)
             if ctrl_c.pressed:
                 break
@@ -116,7 +120,7 @@ def search(
                 checkpoint.save(now())
                 due = time.monotonic() + settings.checkpoint_seconds
         else:
-            position = len(stream)  # past what could not be read at the very end
+            position = len(stream)  # skips unreadable images at the end of the stream
             bar.update(position - bar.n)
         checkpoint.save(now())
     return now(), not ctrl_c.pressed

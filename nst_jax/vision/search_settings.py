@@ -15,20 +15,20 @@ ALL = "all"
 
 @dataclasses.dataclass(frozen=True)
 class TopPatchesSettings:
-    """One pass over `data`; the defaults run on what is in the packages."""
+    """One pass over `data`; the defaults use the bundled pictures and network."""
 
     data: str = "sample:"
     layers: tuple[str, ...] = tuple(f"conv{block}_1" for block in range(1, 6))
-    units: str = ALL  # or numbers, e.g. "3,17"; in a config file also a list
-    top: int = 9  # patches of each unit
+    units: str = ALL  # or numbers, e.g. "3,17"; a config file may also give a list
+    top: int = 9  # patches per unit
     size: int = 224  # side of the square that the network sees, pixels
     batch: int = 16
-    limit: int = 0  # images at most; 0 for all
-    shuffle: bool = False  # before `limit` takes its part
+    limit: int = 0  # maximum number of images; 0 for all
+    shuffle: bool = False  # before `limit` is applied
     seed: int = 0  # of the shuffling
-    workers: int = 0  # threads that decode; 0 for one a core
-    shown: int = 24  # units of each layer on its sheet, spread evenly, when `units` is 'all'
-    rule: str = "guided"  # how activations are projected to pixels; 'deconvnet' with maximum pooling
+    workers: int = 0  # decoding threads; 0 for one per core
+    shown: int = 24  # evenly spaced units on the sheet of each layer if `units` is 'all'
+    rule: str = "guided"  # how activations are projected to pixels; use 'deconvnet' with max pooling
     checkpoint_seconds: float = 60.0
     network: NetworkConfig = dataclasses.field(default_factory=lambda: NetworkConfig(arch="slim"))
 
@@ -45,33 +45,33 @@ class TopPatchesSettings:
             self.chosen_units()
 
     def _check_layers(self) -> None:
-        whole = architecture(self.network.arch)
+        arch = architecture(self.network.arch)
         if not self.layers:
-            raise UserError(f"layers: none given; choices: {', '.join(whole.names)}")
+            raise UserError(f"layers: is empty; choices: {', '.join(arch.names)}")
         for layer in self.layers:
-            fields.one_of("layers", layer, whole.names)
+            fields.one_of("layers", layer, arch.names)
         if len(set(self.layers)) < len(self.layers):
-            raise UserError(f"layers: {', '.join(self.layers)} names a layer twice")
-        deepest = max(self.layers, key=lambda layer: receptive.field_side(whole.layers, layer))
-        needed = receptive.field_side(whole.layers, deepest)
+            raise UserError(f"layers: {', '.join(self.layers)} contains duplicates")
+        deepest = max(self.layers, key=lambda layer: receptive.field_side(arch.layers, layer))
+        needed = receptive.field_side(arch.layers, deepest)
         if self.size < needed:
             raise UserError(
                 f"size: {self.size} is less than the receptive field of {deepest}; give at least {needed}"
             )
 
     def chosen_units(self) -> tuple[int, ...]:
-        """The numbers in `units`.
+        """Return the numbers in `units`.
 
         Raises:
-            UserError: they are no numbers, or the same one twice.
+            UserError: `units` holds something other than numbers, or duplicates.
         """
         parts = [part.strip() for part in self.units.split(",")]
         if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
-            raise UserError(f"units: {self.units!r} is neither 'all' nor different numbers such as 3,17")
+            raise UserError(f"units: {self.units!r} is neither 'all' nor distinct numbers such as 3,17")
         return tuple(map(int, parts))
 
     def units_of(self, layer: str, width: int) -> tuple[int, ...]:
-        """The units of a layer that has `width` of them to write down.
+        """Return the selected units of a layer with `width` units.
 
         Raises:
             UserError: the layer has no such unit.
@@ -82,7 +82,7 @@ class TopPatchesSettings:
         return self.chosen_units()
 
     def shown_of(self, layer: str, width: int) -> tuple[int, ...]:
-        """The units of a layer to draw: those asked for by number, else `shown` of them, spread evenly."""
+        """Return the units of a layer to draw: those selected by number, else `shown` evenly spaced ones."""
         units = self.units_of(layer, width)
         if self.units != ALL or width <= self.shown:
             return units
@@ -90,10 +90,10 @@ class TopPatchesSettings:
 
 
 def top_patches_settings(values: Any) -> TopPatchesSettings:
-    """Checked settings from a ConfigDict or a plain nested dict; missing fields have their defaults.
+    """Build checked settings from a ConfigDict or a nested dict; missing fields take their defaults.
 
     Raises:
-        UserError: unknown fields, wrong types, and values that cannot be run.
+        UserError: unknown fields, wrong types, or invalid values.
     """
     if isinstance(values.get("units"), list | tuple):
         values = {**values, "units": ",".join(map(str, values["units"]))}

@@ -1,7 +1,7 @@
-"""The images that fire every unit of a layer most: one pass, on the device (Zeiler & Fergus 2013, Fig 2).
+"""The images that activate each unit most: one pass, on the device (Zeiler & Fergus 2013, Fig 2).
 
-For each unit the pass keeps a short list of strongest activations, at most one per image, and merges each
-batch's into it. The lists are all that it keeps: its memory does not grow with the data.
+For each unit, the pass keeps a short list of its strongest activations, at most one per image, and merges
+each batch into it. It covers every unit of every layer in constant memory.
 """
 
 from collections.abc import Sequence
@@ -21,23 +21,23 @@ NO_IMAGE = -1
 
 
 class Strongest(NamedTuple):
-    """Each unit's strongest activations, strongest first; `image` is NO_IMAGE where it never fired more."""
+    """The strongest activations of each unit in descending order; `image` is NO_IMAGE in empty places."""
 
     activation: Float[Array, "units top"]
-    image: Int[Array, "units top"]  # its number in the stream
+    image: Int[Array, "units top"]  # index in the stream
     row: Int[Array, "units top"]
     column: Int[Array, "units top"]
 
 
 def nothing_yet(units: int, top: int) -> Strongest:
-    """The lists before the first image."""
+    """Return empty lists."""
     none = jnp.full((units, top), NO_IMAGE, jnp.int32)
-    # Copies, as the step gives each buffer away on its own.
+    # Copies, because the step donates each buffer separately.
     return Strongest(jnp.zeros((units, top), jnp.float32), none, none.copy(), none.copy())
 
 
 def empty_lists(network: Network, layers: Sequence[str], size: int, top: int) -> dict[str, Strongest]:
-    """Empty lists for all units of all `layers`."""
+    """Return empty lists for all units of all `layers`."""
     image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
     shapes = jax.eval_shape(lambda x: network(x, layers), image)
     return {layer: nothing_yet(shapes[layer].shape[-1], top) for layer in layers}
@@ -50,9 +50,9 @@ def step(
     pixels: UInt8[Array, "b s s 3"],
     images: Int[Array, "b"],
 ) -> tuple[dict[str, Strongest], Int[Array, ""]]:
-    """The lists with a batch merged in, and how many of its rows were images: those not numbered NO_IMAGE.
+    """Merge a batch into `lists`; return them and the number of images in it, without padding (NO_IMAGE).
 
-    `lists` is donated; the count is for whoever wants to wait for the step without touching them.
+    `lists` is donated. A caller can wait for the step through the count without touching the lists.
     """
     activations = network(pixels.astype(jnp.float32) / 255, tuple(lists))
     merged = {layer: merge(lists[layer], strongest(activations[layer], images)) for layer in lists}
@@ -60,9 +60,9 @@ def step(
 
 
 def strongest(F: Float[Array, "b h w units"], images: Int[Array, "b"]) -> Strongest:
-    """Each image's strongest activation of each unit, `units b`; of equal positions the first, row by row."""
+    """Return each unit's strongest activation in each image, "units b"; ties go to the first position."""
     # XLA's argmax over all positions costs a third of a forward pass on a CPU. The maximum of each row is
-    # cheap; the position is then sought in these, and in the one row that holds it.
+    # cheap, and leaves only the row maxima and one row to search for the position.
     rows = F.max(2)
     peak = rows.max(1)
     row = jnp.argmax(rows == peak[:, None], axis=1)
@@ -74,10 +74,10 @@ def strongest(F: Float[Array, "b h w units"], images: Int[Array, "b"]) -> Strong
 
 
 def merge(lists: Strongest, batch: Strongest) -> Strongest:
-    """The strongest of both, as many as `lists` holds; of equals, the one that came first.
+    """Return the strongest of both, as many as in `lists`; of equal activations, the earlier one wins.
 
-    `top_k` takes the earlier of equals, and the list stands before the batch: an activation of 0 never gets
-    in, because the empty places of a list, which are 0 too, come before it.
+    `top_k` prefers the earlier of equal values, and the lists come before the batch. So an activation of 0
+    never enters a list: empty places, which are 0 too, come before it.
     """
     both = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), lists, batch)
     _, chosen = lax.top_k(both.activation, lists.activation.shape[1])
@@ -85,13 +85,13 @@ def merge(lists: Strongest, batch: Strongest) -> Strongest:
 
 
 def numbers(batch: Batch) -> Int[Array, "b"]:
-    """Each row's image; the rows that only fill up the last batch have none."""
-    held = [frame.index for frame in batch.frames]
-    return jnp.array([*held, *[NO_IMAGE] * (len(batch.pixels) - len(held))], jnp.int32)
+    """Return the image index of each row; rows that only pad the last batch get NO_IMAGE."""
+    indices = [frame.index for frame in batch.frames]
+    return jnp.array([*indices, *[NO_IMAGE] * (len(batch.pixels) - len(indices))], jnp.int32)
 
 
 class Patch(NamedTuple):
-    """Where a unit fired: its activation at a position of an image."""
+    """The activation of a unit at one position of an image."""
 
     activation: float
     image: int
@@ -100,7 +100,7 @@ class Patch(NamedTuple):
 
 
 def patches_of(lists: Strongest, unit: int) -> list[Patch]:
-    """A unit's patches, strongest first; fewer than `top`, or none, where it fired in fewer images."""
+    """Return a unit's patches, strongest first; fewer than `top`, or none, if it fired in fewer images."""
     activation, *where = (np.asarray(part)[unit].tolist() for part in lists)
     rows = zip(activation, *where, strict=True)
     return [Patch(*row) for row in rows if row[1] != NO_IMAGE]

@@ -1,4 +1,4 @@
-"""Whether a layer has the units that a user asks for."""
+"""Validation of unit numbers."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from nst_jax.errors import UserError
 
 
 def require_units(field: str, units: Iterable[int], layer: str, width: int) -> None:
-    """Raise `UserError` about `field` unless all `units` are among the `width` of the layer."""
+    """Raise `UserError` about `field` unless all `units` are among the `width` units of `layer`."""
     for unit in units:
         if not 0 <= unit < width:
             raise UserError(f"{field}: {layer} has no unit {unit}; choices: 0 to {width - 1}")

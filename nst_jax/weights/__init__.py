@@ -1,4 +1,4 @@
-"""Trained networks: where they come from, how they are read, and proof of what they are."""
+"""Trained networks: downloads, readers of the public formats, and strict checks of what they contain."""
 
 from nst_jax.weights.building import load_network
 from nst_jax.weights.head import load_classifier

@@ -1,4 +1,4 @@
-"""The weights' own command line.
+"""The command line for trained networks.
 
 python -m nst_jax.weights list
 python -m nst_jax.weights fetch NAME
@@ -25,7 +25,7 @@ _ARCH = "vgg19"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status is 0, 2 for what the user can mend, 130 after Ctrl-C."""
+    """Run one command and return the exit status: 0, 2 for a user error, or 130 after Ctrl-C."""
     parsed = _parser().parse_args(arguments)
     try:
         parsed.command(parsed)
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # as in `show vgg19 | head`: what is left would be printed at exit
+    except BrokenPipeError:  # as in `show vgg19 | head`: discard the rest, which is flushed at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
@@ -43,23 +43,23 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m nst_jax.weights", description="Trained networks.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("list", help="the networks known by name")
+    command = commands.add_parser("list", help="list the registered networks")
     command.set_defaults(command=_list)
 
     command = commands.add_parser("fetch", help="download a network into the cache")
     command.add_argument("name", metavar="NAME")
     command.set_defaults(command=_fetch)
 
-    command = commands.add_parser("convert", help="turn a file of any format into a canonical one")
+    command = commands.add_parser("convert", help="convert a file of any supported format to safetensors")
     command.add_argument("file", metavar="FILE", type=Path)
     _add_arch(command)
     command.add_argument(
-        "--preprocessing", choices=tuple(PREPROCESSINGS), help="default: found from the file"
+        "--preprocessing", choices=tuple(PREPROCESSINGS), help="default: detected from the file"
     )
     command.add_argument("--out", type=Path, help="default: FILE with the suffix .safetensors")
     command.set_defaults(command=_convert)
 
-    command = commands.add_parser("show", help="what a file or a network holds")
+    command = commands.add_parser("show", help="show the layers and the digest of a file or a network")
     command.add_argument("name", metavar="FILE_OR_NAME")
     _add_arch(command)
     command.set_defaults(command=_show)
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_arch(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--arch", choices=tuple(ARCHITECTURES), help=f"default: what the file states, else {_ARCH}"
+        "--arch", choices=tuple(ARCHITECTURES), help=f"default: as stated in the file, else {_ARCH}"
     )
 
 
@@ -89,7 +89,7 @@ def _fetch(parsed: argparse.Namespace) -> None:
 def _convert(parsed: argparse.Namespace) -> None:
     out = parsed.out or parsed.file.with_suffix(".safetensors")
     if out.resolve() == parsed.file.resolve():
-        raise UserError(f"{out}: is the input itself; name another file with --out")
+        raise UserError(f"{out}: is also the input; choose another file with --out")
     preprocessing = PREPROCESSINGS.get(parsed.preprocessing)
     weights = load(parsed.file, _arch_of(parsed.file, parsed.arch), preprocessing)
     save(out, weights, parsed.file.name)
@@ -101,12 +101,12 @@ def _show(parsed: argparse.Namespace) -> None:
 
 
 def _named(name: str, arch: str | None) -> Weights:
-    """Like `resolve`, but showing a network never downloads it."""
+    """Like `resolve`, but without downloads."""
     if name not in registry.REGISTRY:
         return resolve(name, _arch_of(Path(name), arch), ())
     weights = cache.cached(registry.REGISTRY[name])
     if weights is None:
-        raise UserError(f"{name} is not in the cache; `python -m nst_jax.weights fetch {name}`")
+        raise UserError(f"{name} is not in the cache; run `python -m nst_jax.weights fetch {name}`")
     return weights
 
 

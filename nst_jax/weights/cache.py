@@ -1,4 +1,4 @@
-"""Downloaded networks, kept converted and verified in the per-user cache."""
+"""The per-user cache of downloaded networks, converted to safetensors and verified."""
 
 import dataclasses
 from pathlib import Path
@@ -13,34 +13,34 @@ from nst_jax.weights.loading import load
 from nst_jax.weights.readers.safetensors_file import save
 from nst_jax.weights.registry import Entry, mirrors
 
-TIMEOUT = 30.0  # seconds, for the connection and for each wait for data
+TIMEOUT = 30.0  # seconds, for connecting and for each wait for data
 
 
 def path_of(entry: Entry) -> Path:
-    """Where the converted file lies, or would."""
+    """The path of the converted file, whether or not it exists."""
     return cache_dir() / "weights" / f"{entry.name}.safetensors"
 
 
 def cached(entry: Entry, warn: bool = True) -> Weights | None:
-    """The network from the cache; None where it is absent, or with a warning, damaged."""
+    """The network from the cache; None if it is missing, or if it is damaged, with a warning if `warn`."""
     path, record = path_of(entry), _record(entry)
     if not path.exists():
         return None
     try:
         if record.read_text().split()[:1] != [file_digest(path)]:
-            raise UserError("its sha256 is not the recorded one")
+            raise UserError("its sha256 differs from the recorded one")
         return dataclasses.replace(load(path, entry.arch), name=entry.title)
     except (OSError, UnicodeDecodeError, UserError) as error:
         if warn:
-            logging.warning("%s cannot be used, fetching it anew: %s", path, error)
+            logging.warning("%s cannot be used, downloading it again: %s", path, error)
         return None
 
 
 def obtain(entry: Entry, timeout: float = TIMEOUT) -> Weights:
-    """Download the network into the cache, unless another process is found to have done so.
+    """Download the network into the cache, unless another process has just done so.
 
     Raises:
-        UserError: no mirror gives it, or the cache cannot be written.
+        UserError: no mirror provides the file, or the cache cannot be written.
     """
     with locked(path_of(entry).with_suffix(".lock")):
         return cached(entry, warn=False) or _fetch(entry, timeout)
@@ -60,5 +60,5 @@ def _fetch(entry: Entry, timeout: float) -> Weights:
 
 
 def _record(entry: Entry) -> Path:
-    """The digest of the cached file, as `sha256sum --check` reads it."""
+    """The path of the cached file's digest, in the format of `sha256sum --check`."""
     return path_of(entry).with_name(f"{entry.name}.safetensors.sha256")

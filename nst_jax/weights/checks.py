@@ -1,4 +1,4 @@
-"""The strict check: every array of a file is one the network has, of its shape, and finite."""
+"""Strict checks: every array of a file belongs to the network, has the right shape and is finite."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,15 +11,15 @@ from nst_jax.weights.naming import shortened
 
 
 def checked(file: str, arch: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """`arrays` as float32, each shape and value verified.
+    """Check the shape and the values of each array, and convert it to float32.
 
-    Layers may be lacking: `require` sees to those that a run needs.
+    Layers may be missing: `require` checks for those that a run needs.
 
     Raises:
-        UserError: a kernel without its bias or the reverse, a wrong shape or dtype, NaN, infinity.
+        UserError: a kernel without its bias or vice versa, a wrong shape or dtype, NaN or infinity.
     """
     present = _present(arch, arrays)
-    if other := _whole_other(arch, present):
+    if other := _other_arch(arch, present):
         raise UserError(f"{file}: looks like {other}, not {arch}")
     pairs = [f"{layer}.{part}" for layer in present for part in ("kernel", "bias")]
     missing = [name for name in pairs if name not in arrays]
@@ -36,10 +36,10 @@ def checked(file: str, arch: str, arrays: Mapping[str, np.ndarray]) -> dict[str,
 
 
 def require(weights: Weights, needed: Sequence[str]) -> Weights:
-    """`weights`, if they hold every convolution up to the last of the `needed` layers.
+    """Return `weights` if they include every convolution up to the last of the `needed` layers.
 
     Raises:
-        UserError: they do not, or a layer is not the network's.
+        UserError: they do not, or the network has no such layer.
     """
     whole = architecture(weights.arch)
     unknown = [layer for layer in needed if layer not in whole.names]
@@ -48,12 +48,12 @@ def require(weights: Weights, needed: Sequence[str]) -> Weights:
             f"{weights.arch} has no layer {shortened(unknown)}; choose from {', '.join(whole.names)}"
         )
     last = max(needed, key=whole.names.index, default=whole.names[0])
-    held = weights.layers()
-    lacking = [layer for layer in whole.weighted_up_to(last) if layer not in held]
-    if lacking:
+    present = weights.layers()
+    missing = [layer for layer in whole.weighted_up_to(last) if layer not in present]
+    if missing:
         raise UserError(
-            f"network.weights: {weights.name} lacks {shortened(lacking)}, which a run up to {last}"
-            f" needs; it holds {', '.join(held)}"
+            f"network.weights: {weights.name} lacks {shortened(missing)}, required for {last}; it has"
+            f" {', '.join(present)}"
         )
     return weights
 
@@ -62,26 +62,26 @@ def finite_float32(file: str, name: str, array: np.ndarray) -> np.ndarray:
     """A copy of `array` in float32 and C order.
 
     Raises:
-        UserError: it is not of floating point, or holds NaN or infinity.
+        UserError: the array is not floating-point, or contains NaN or infinity.
     """
     if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
         raise UserError(f"{file}: {name} is {array.dtype}, not a floating-point array")
-    with np.errstate(over="ignore"):  # what overflows float32 is refused below
-        # A copy, even of float32: readers hand out views of the mapped file.
+    with np.errstate(over="ignore"):  # overflow gives infinity, which is rejected below
+        # Copy even float32 arrays: readers return views of the memory-mapped file.
         converted = np.array(array, np.float32, order="C")
     if not np.isfinite(converted).all():
-        raise UserError(f"{file}: {name} holds NaN or infinity")
+        raise UserError(f"{file}: {name} contains NaN or infinity")
     return converted
 
 
 def _present(arch: str, arrays: Mapping[str, np.ndarray]) -> list[str]:
-    """The layers of which there is a kernel or a bias, in network order."""
-    found = {name.split(".")[0] for name in arrays}
-    return [layer for layer in architecture(arch).weighted if layer in found]
+    """The layers with a kernel or a bias in `arrays`, in network order."""
+    named = {name.split(".")[0] for name in arrays}
+    return [layer for layer in architecture(arch).weighted if layer in named]
 
 
-def _whole_other(arch: str, present: list[str]) -> str | None:
-    """The network whose layers these are, all of them, where `arch` has more."""
+def _other_arch(arch: str, present: list[str]) -> str | None:
+    """Another architecture with exactly the layers `present`; None if `arch` has the same layers too."""
     for other in ARCHITECTURES.values():
         if present == list(other.weighted) != list(architecture(arch).weighted):
             return other.name
@@ -89,7 +89,7 @@ def _whole_other(arch: str, present: list[str]) -> str | None:
 
 
 def _expected_shapes(arch: str, arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of all that is held; widths that `arch` leaves open are the biases' lengths."""
+    """Array name -> expected shape; widths that `arch` does not fix are the lengths of the biases."""
     shapes: dict[str, tuple[int, ...]] = {}
     before = INPUT_CHANNELS
     for layer in architecture(arch).layers:

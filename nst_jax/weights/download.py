@@ -1,4 +1,4 @@
-"""Downloads from the first mirror that gives the right file; a wrong one never gets its name."""
+"""Downloads from the first mirror that has the right file; only a verified file gets the final name."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _SCHEMES = ("http", "https", "file")
 
 
 class DownloadError(UserError):
-    """No mirror gave the file; the message says why not, mirror by mirror."""
+    """No mirror provided the file; the message gives the reason for each mirror."""
 
 
 def download(
@@ -24,13 +24,13 @@ def download(
     timeout: float,
     pause: float = PAUSE,
 ) -> None:
-    """Fetch `target` from the first of `urls` that gives `size` bytes of this `digest`.
+    """Download `target` from the first of `urls` that provides `size` bytes with this `digest`.
 
-    What an earlier try left in `<target>.part` is continued. `digest` is "sha256:..." or "md5:...",
-    whole or its beginning. Callers see to it that only one process does this at a time.
+    An earlier partial download in `<target>.part` is continued. `digest` is "sha256:..." or "md5:...", in
+    full or a prefix. Callers must ensure that only one process does this at a time.
 
     Raises:
-        DownloadError: no mirror gave the file.
+        DownloadError: no mirror provided the file.
         UserError: the disk is full or not writable.
     """
     part = target.with_name(f"{target.name}.part")
@@ -48,22 +48,22 @@ def download(
 def file_digest(path: Path, algorithm: str = "sha256") -> str:
     """The hexadecimal digest of a file's bytes."""
     with path.open("rb") as file:
-        # MD5 is all that Keras publishes: enough to know a given file again, so FIPS may allow it.
+        # Keras publishes MD5 only. It identifies a known file, not for security, so FIPS may allow it.
         state = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
     return state.hexdigest()
 
 
 def _obtain(url: str, part: Path, size: int, digest: str, timeout: float, pause: float) -> None:
-    """Complete and verify `part`; where an older beginning spoils it, start over once."""
+    """Complete and verify `part`; if an earlier partial download makes it wrong, start over once."""
     if urlsplit(url).scheme not in _SCHEMES:
-        raise WrongContentError(f"not an address of {', '.join(_SCHEMES)}")
-    had_beginning = length(part) > 0
+        raise WrongContentError(f"unsupported URL; choices: {', '.join(_SCHEMES)}")
+    resumed = length(part) > 0
     try:
         complete(url, part, size, timeout, pause)
         _verify(part, size, digest)
     except WrongContentError:
         part.unlink(missing_ok=True)
-        if not had_beginning:
+        if not resumed:
             raise
         _obtain(url, part, size, digest, timeout, pause)
 
@@ -73,11 +73,11 @@ def _verify(part: Path, size: int, digest: str) -> None:
         raise WrongContentError(f"{length(part)} bytes instead of {size}")
     algorithm, expected = digest.split(":")
     if not file_digest(part, algorithm).startswith(expected):
-        raise WrongContentError(f"a corrupt file, its {algorithm} is not {expected}")
+        raise WrongContentError(f"a corrupt file: its {algorithm} is not {expected}")
 
 
 def _reason(error: Exception) -> str:
-    """An exception in a few words on one line."""
+    """The cause of an exception in a few words, on one line."""
     cause = getattr(error, "reason", error)
     text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     code = getattr(error, "code", None)

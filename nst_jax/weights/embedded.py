@@ -1,4 +1,4 @@
-"""The network inside the package: `slim`, trained by scripts/distill.py; networks/SLIM.md is its card."""
+"""`slim`, the network bundled with the package; networks/SLIM.md describes it and how it was trained."""
 
 import dataclasses
 from importlib import resources
@@ -11,5 +11,5 @@ FILE = Path(str(resources.files("nst_jax") / "networks" / "slim.safetensors"))
 
 
 def slim() -> Weights:
-    """The embedded network, conv1_1 to conv5_1."""
+    """Load the bundled network, conv1_1 to conv5_1."""
     return dataclasses.replace(load(FILE, "slim"), name="slim (embedded)")

@@ -1,7 +1,8 @@
-"""VGG's classifier, the fully connected fc6, fc7 and fc8, from whole files of any public format.
+"""Load VGG's classifier, the fully connected layers fc6, fc7 and fc8, from full weight files.
 
-Canonical arrays: "fc6.kernel" is (inputs, outputs) float32, its inputs pool5 in the order height, width,
-channel, as Keras has it. PyTorch goes by channel, height, width; MatConvNet has convolutions of 7x7 and 1x1.
+In the canonical arrays, "fc6.kernel" is (inputs, outputs) float32. Its inputs are pool5 flattened in the
+order height, width, channel, as in Keras. PyTorch uses the order channel, height, width; MatConvNet stores
+the layers as convolutions of 7x7 and 1x1.
 """
 
 import os
@@ -23,28 +24,27 @@ from nst_jax.weights.resolving import SPECIAL_NAMES
 
 HIDDEN = 4096  # outputs of fc6 and fc7
 
-_TRANSPOSED = ("caffe", "torchvision")  # (outputs, inputs), the inputs by channel, height, width
+_TRANSPOSED = ("caffe", "torchvision")  # (outputs, inputs); inputs are channel, height, width
 
 
 def load_classifier(path: str | os.PathLike[str], arch: str) -> ClassifierWeights:
-    """Read fc6, fc7 and fc8 from a whole weight file of any public format, strictly.
+    """Read fc6, fc7 and fc8 from a full weight file of any supported format, with strict checks.
 
-    VGG-16's and VGG-19's are held to their published widths; the number of classes is the file's own.
+    For VGG-16 and VGG-19 the widths must be the published ones; the number of classes may differ.
 
     Raises:
-        UserError: a name in place of a file, or a file without a classifier, or with one that does not
-            fit `arch`.
+        UserError: `path` is not a file but a name, or the file has no classifier that fits `arch`.
     """
     file = Path(path)
     architecture(arch)
     if str(path) in (*SPECIAL_NAMES, *registry.REGISTRY):
         raise UserError(
-            f"network.weights: {path} gives no classifier; give the path of a whole file of VGG: Keras .h5, "
+            f"network.weights: {path} has no classifier; give the path of a full VGG file: Keras .h5, "
             "PyTorch .pth or MatConvNet .mat"
         )
     contents = read_contents(file, skip=lambda name: classifier_name(name) is None)
     if contents.arch not in (None, arch):
-        raise UserError(f"{file}: holds {contents.arch}, but network.arch is {arch}")
+        raise UserError(f"{file}: contains {contents.arch}, but network.arch is {arch}")
     arrays = _canonical(str(file), contents.tensors)
     _check_shapes(str(file), arch, arrays)
     for array in arrays.values():
@@ -53,39 +53,40 @@ def load_classifier(path: str | os.PathLike[str], arch: str) -> ClassifierWeight
 
 
 def _canonical(file: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Canonical names and layouts for the names and layouts of the file's family; all six arrays."""
+    """Convert the file's names and layouts to the canonical ones; all six arrays are required."""
     arrays: dict[str, np.ndarray] = {}
     for stored, array in tensors.items():
         family, name = classifier_name(stored) or ("", stored)
         if name in arrays:
-            raise UserError(f"{file}: holds {name} twice, the second time as {stored!r}")
+            raise UserError(f"{file}: contains {name} twice, the second time as {stored!r}")
         laid_out = _inputs_first(file, name, array) if family in _TRANSPOSED else array
         arrays[name] = finite_float32(file, name, laid_out)
         side = GRID if name == "fc6.kernel" else 1
         if laid_out.ndim == 4 and laid_out.shape[:2] == (side, side):
             arrays[name] = arrays[name].reshape(-1, laid_out.shape[-1])
     if not arrays:
-        raise UserError(f"{file}: holds no classifier; its layers would be {', '.join(HEAD_LAYERS)}")
+        raise UserError(f"{file}: contains no classifier (layers {', '.join(HEAD_LAYERS)})")
     missing = [f"{layer}.{part}" for layer in HEAD_LAYERS for part in ("kernel", "bias")]
     if missing := [name for name in missing if name not in arrays]:
-        raise UserError(f"{file}: arrays of the classifier missing: {shortened(missing)}")
+        raise UserError(f"{file}: arrays missing in the classifier: {shortened(missing)}")
     return arrays
 
 
 def _inputs_first(file: str, name: str, kernel: np.ndarray) -> np.ndarray:
-    """A view of (outputs, inputs) with the outputs last; fc6's inputs as height, width, channel."""
+    """A view of (outputs, inputs) with the outputs last, and fc6's inputs as height, width, channel."""
     if name != "fc6.kernel":
         return kernel.T
     if kernel.ndim != 2 or kernel.shape[1] % GRID**2:
-        raise UserError(f"{file}: {name} is {kernel.shape[::-1]}, not of {GRID} x {GRID} x channels inputs")
+        needed = f"{GRID} x {GRID} x channels inputs"
+        raise UserError(f"{file}: {name} is {kernel.shape[::-1]}, but must have {needed}")
     return kernel.reshape(len(kernel), -1, GRID, GRID).transpose(2, 3, 1, 0)
 
 
 def _check_shapes(file: str, arch: str, arrays: Mapping[str, np.ndarray]) -> None:
-    """Every layer takes what the one before gives; widths are the biases' lengths where `arch` has none."""
-    width = architecture(arch).layers[-2].channels  # of the last convolution, whose pooling comes last
-    found = arrays["fc6.kernel"].size // (GRID**2 * max(1, arrays["fc6.bias"].size))
-    inputs = GRID**2 * (width or found)
+    """Check that the layers fit together; widths that `arch` does not fix are the lengths of the biases."""
+    width = architecture(arch).layers[-2].channels  # of the last convolution; the last layer is a pooling
+    stored = arrays["fc6.kernel"].size // (GRID**2 * max(1, arrays["fc6.bias"].size))
+    inputs = GRID**2 * (width or stored)
     faults = []
     for layer in HEAD_LAYERS:
         outputs = HIDDEN if width and layer != "fc8" else arrays[f"{layer}.bias"].size

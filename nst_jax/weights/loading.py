@@ -1,4 +1,4 @@
-"""From a file in any public format to `Weights`: read, rename, check, find the preprocessing."""
+"""Load `Weights` from a file of any supported format: read, rename, check, detect the preprocessing."""
 
 import dataclasses
 import os
@@ -22,36 +22,37 @@ _FAMILY_PREPROCESSING = {
 
 
 def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing | None = None) -> Weights:
-    """Read the convolutions of `arch` from a weight file of any public format, strictly.
+    """Read the convolutions of `arch` from a weight file of any supported format, with strict checks.
 
-    `preprocessing` is found from the file unless given. The file may hold the first layers only.
+    `preprocessing` is detected from the file unless given. The file may contain only the first layers. The
+    arrays of a classifier or an optimiser are skipped.
 
     Raises:
-        UserError: the file cannot be read, or holds anything but the convolutions of `arch`.
+        UserError: the file cannot be read, or contains any other array than the convolutions of `arch`.
     """
     file = Path(path)
     architecture(arch)
     contents = read_contents(file)
     if contents.arch not in (None, arch):
-        raise UserError(f"{file}: holds {contents.arch}, but network.arch is {arch}")
+        raise UserError(f"{file}: contains {contents.arch}, but network.arch is {arch}")
     named = naming.canonical(str(file), arch, contents.tensors)
     arrays = checks.checked(str(file), arch, named.arrays)
-    found = (
+    detected = (
         preprocessing
         or contents.preprocessing
         or _oxford_preprocessing(arch, arrays)
         or _guessed_preprocessing(file, named.family)
     )
-    return make_weights(file.name, arch, *_oxford_as_bgr(arrays, found))
+    return make_weights(file.name, arch, *_oxford_as_bgr(arrays, detected))
 
 
 def stated_arch(path: str | os.PathLike[str]) -> str | None:
-    """The arch that a file itself states, as our canonical ones do."""
+    """The architecture stated in a file, as in our canonical files; None if there is none."""
     return read_contents(Path(path)).arch
 
 
 def read_contents(file: Path, skip: readers.Skip = naming.is_ignored) -> readers.Contents:
-    """What a reader finds in `file`, a file that cannot be opened being the user's to mend."""
+    """Read `file`; if it cannot be opened, this is a `UserError`."""
     try:
         return readers.read(file, skip)
     except OSError as error:
@@ -66,11 +67,11 @@ def _oxford_preprocessing(arch: str, arrays: dict[str, np.ndarray]) -> Preproces
 
 
 def _guessed_preprocessing(file: Path, family: str) -> Preprocessing:
-    """What files with such names expect; a wrong guess gives odd colours, not an error."""
+    """The usual preprocessing for files with such names; a wrong guess gives odd colours, not an error."""
     if family == "canonical":
         logging.warning(
-            "%s does not say what input it expects: taking Oxford's (BGR, 0..255, less the mean); "
-            "`python -m nst_jax.weights convert --preprocessing=...` settles it",
+            "%s does not state its preprocessing; assuming Oxford's (BGR, 0..255, minus the mean); "
+            "use `python -m nst_jax.weights convert --preprocessing=...` to set it",
             file,
         )
     return _FAMILY_PREPROCESSING[family]
@@ -79,7 +80,7 @@ def _guessed_preprocessing(file: Path, family: str) -> Preprocessing:
 def _oxford_as_bgr(
     arrays: dict[str, np.ndarray], preprocessing: Preprocessing
 ) -> tuple[dict[str, np.ndarray], Preprocessing]:
-    """Turn Oxford's network in RGB order, as MatConvNet has it, into its BGR twin of one digest."""
+    """Convert Oxford's network from RGB order (MatConvNet) to BGR, so that both have the same digest."""
     if preprocessing != _reversed(OXFORD) or "conv1_1.kernel" not in arrays:
         return arrays, preprocessing
     return {**arrays, "conv1_1.kernel": arrays["conv1_1.kernel"][:, :, ::-1]}, OXFORD

@@ -1,4 +1,4 @@
-"""What public files call a layer, brought to ours: "conv1_1.kernel" (HWIO), "conv1_1.bias"."""
+"""Translation of array names in public files to ours: "conv1_1.kernel" (HWIO), "conv1_1.bias"."""
 
 import dataclasses
 import re
@@ -9,7 +9,7 @@ import numpy as np
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import ARCHITECTURES, architecture
 
-# Family -> its names. "caffe": a state dict with Caffe's layer names, such as Gatys' vgg_conv.pth.
+# Family -> pattern of its names. "caffe" is a state dict with Caffe's names, such as Gatys' vgg_conv.pth.
 _PATTERNS = {
     "canonical": re.compile(r"conv(?P<block>\d)_(?P<index>\d)\.(?P<part>kernel|bias)"),
     "caffe": re.compile(r"conv(?P<block>\d)_(?P<index>\d)\.(?P<part>weight)"),
@@ -19,10 +19,10 @@ _PATTERNS = {
         r"(?:.*/)?block(?P<block>\d)_conv(?P<index>\d)(?:/vars)?"
         r"[/_](?P<part>kernel|bias|W|b|0|1)(?:_1)?(?::0)?"
     ),
-    # Keras 3 counts the layers of a class: layers/conv2d/vars/0, layers/conv2d_1/vars/0, ...
+    # Keras 3 numbers the layers of a class: layers/conv2d/vars/0, layers/conv2d_1/vars/0, ...
     "keras 3": re.compile(r"(?:.*/)?conv2d(?:_(?P<order>\d+))?/vars/(?P<part>0|1)"),
 }
-# The same of the classifier's layers.
+# The same for the layers of the classifier.
 _CLASSIFIER_PATTERNS = {
     "canonical": re.compile(r"(?P<layer>fc[678])\.(?P<part>kernel|bias)"),
     "caffe": re.compile(r"(?P<layer>fc[678])\.(?P<part>weight)"),
@@ -33,7 +33,7 @@ _CLASSIFIER_PATTERNS = {
     ),
     "keras 3": re.compile(r"(?!optimizer)(?:.*/)?(?P<layer>dense(?:_[12])?)/vars/(?P<part>0|1)"),
 }
-# PyTorch's positions with dropout behind the ReLUs, and, in files of its first years, before the layers.
+# PyTorch's positions with dropout after the ReLUs, and, as in its early files, before the linear layers.
 _CLASSIFIER_LAYERS = {
     **dict.fromkeys(("fc6", "0", "1", "fc1", "dense"), "fc6"),
     **dict.fromkeys(("fc7", "3", "4", "fc2", "dense_1"), "fc7"),
@@ -46,17 +46,17 @@ _IGNORED = re.compile(r"(?:.*/)?(?:classifier|fc\d|predictions|dense)(?:[./_:]|$
 
 @dataclasses.dataclass(frozen=True)
 class NamedArrays:
-    """Arrays under canonical names, and the family whose habit the file's own names follow."""
+    """Arrays under canonical names, and the family of the names in the file."""
 
     arrays: dict[str, np.ndarray]
     family: str
 
 
 def canonical(file: str, arch: str, tensors: Mapping[str, np.ndarray]) -> NamedArrays:
-    """Rename and transpose `tensors`; the classifier is left out, every other name must be known.
+    """Rename and transpose `tensors`; the classifier is skipped, and every other name must be known.
 
     Raises:
-        UserError: a name that no convolution of `arch` goes by, or two names for one array.
+        UserError: a name does not belong to a convolution of `arch`, or two names refer to the same array.
     """
     arrays: dict[str, np.ndarray] = {}
     families = {"canonical"}
@@ -64,28 +64,28 @@ def canonical(file: str, arch: str, tensors: Mapping[str, np.ndarray]) -> NamedA
     for stored, array in tensors.items():
         if is_ignored(stored):
             continue
-        found = _translate(arch, stored)
-        if found is None:
+        translated = _translate(arch, stored)
+        if translated is None:
             unknown.append(stored)
             continue
-        family, name = found
+        family, name = translated
         if name in arrays:
-            raise UserError(f"{file}: holds {name} twice, the second time as {stored!r}")
+            raise UserError(f"{file}: contains {name} twice, the second time as {stored!r}")
         arrays[name] = _hwio(array) if family in _OIHW else array
         families.add(family)
     if unknown or not arrays:
         raise UserError(f"{file}: {_complaint(arch, unknown, list(tensors))}")
-    # Caffe's biases go by the canonical names, so "canonical" counts only where it is alone.
+    # Caffe's names of biases are the canonical ones, so "canonical" counts only if it is the only family.
     return NamedArrays(arrays, max(families - {"canonical"}, default="canonical"))
 
 
 def is_ignored(name: str) -> bool:
-    """Whether `name` is of the classifier or an optimiser: in full files, but never run here."""
+    """Whether `name` belongs to the classifier or an optimiser, which `Weights` do not include."""
     return _IGNORED.match(_bare(name)) is not None
 
 
 def classifier_name(stored: str) -> tuple[str, str] | None:
-    """(family, canonical name) such as "fc6.kernel" of an array of the classifier's, None for any other."""
+    """(family, canonical name such as "fc6.kernel") of an array of the classifier; None for any other."""
     for family, pattern in _CLASSIFIER_PATTERNS.items():
         if match := pattern.fullmatch(_bare(stored)):
             part = "bias" if match["part"] in _BIASES else "kernel"
@@ -100,7 +100,7 @@ def shortened(names: Sequence[str], limit: int = 4) -> str:
 
 
 def _translate(arch: str, stored: str) -> tuple[str, str] | None:
-    """(family, canonical name) for a file's name, None for a stranger."""
+    """(family, canonical name) for a name in a file; None if it is unknown."""
     for family, pattern in _PATTERNS.items():
         if match := pattern.fullmatch(_bare(stored)):
             layer = _layer(arch, match.groupdict())
@@ -109,14 +109,15 @@ def _translate(arch: str, stored: str) -> tuple[str, str] | None:
     return None
 
 
-def _layer(arch: str, found: dict[str, str | None]) -> str | None:
+def _layer(arch: str, groups: dict[str, str | None]) -> str | None:
+    """The layer that the groups of a matched pattern refer to."""
     layers = architecture(arch).weighted
-    if "position" in found:
-        return _torchvision_positions(arch).get(int(found["position"] or 0))
-    if "order" in found:
-        order = int(found["order"] or 0)
+    if "position" in groups:
+        return _torchvision_positions(arch).get(int(groups["position"] or 0))
+    if "order" in groups:
+        order = int(groups["order"] or 0)
         return layers[order] if order < len(layers) else None
-    return f"conv{found['block']}_{found['index']}"
+    return f"conv{groups['block']}_{groups['index']}"
 
 
 def _torchvision_positions(arch: str) -> dict[int, str]:
@@ -129,7 +130,7 @@ def _torchvision_positions(arch: str) -> dict[int, str]:
 
 
 def _bare(name: str) -> str:
-    return name.removeprefix("module.")  # DataParallel's
+    return name.removeprefix("module.")  # added by torch.nn.DataParallel
 
 
 def _hwio(array: np.ndarray) -> np.ndarray:
@@ -138,7 +139,7 @@ def _hwio(array: np.ndarray) -> np.ndarray:
 
 def _complaint(arch: str, unknown: list[str], names: list[str]) -> str:
     if not unknown:
-        return f"holds no convolutions of {arch}"
+        return f"contains no convolutions of {arch}"
     looks_like = [
         other
         for other in ARCHITECTURES

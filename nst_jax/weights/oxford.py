@@ -1,4 +1,4 @@
-"""Telling Oxford's own VGG networks from look-alikes, by their numbers."""
+"""Recognise Oxford's original VGG networks by their values."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ FIRST_BIASES = {
 # Wide enough for a file that was stored as float16.
 _TOLERANCE = 1e-3
 
-# Of each layer of VGG-19, in BGR order; made by scripts/oxford_digests.py.
+# `layer_digest` of each layer of VGG-19, in BGR order; made by scripts/oxford_digests.py.
 DIGESTS = {
     "conv1_1": "bc30997dab49ce2ef41a2d1362ce48f3f7be1136e434a1acc2e4f268c4b8b20b",
     "conv1_2": "55e55597661edfae90c8ef5496d43f132c5149de9cf9918d3e5fe59503cac84b",
@@ -38,24 +38,24 @@ DIGESTS = {
     "conv5_3": "c16e59b1a17de9c9ed98025ff1b7b0234f65eb55605649ab4353d59574380d23",
     "conv5_4": "c20a59a8f150ddef0b303a4b6d5d48eff12a2594918b8ff1ac946e59921853b1",
 }
-# Of the later layers only a corner of the kernel is at hand: kernel[2, 2, :8, :8].
+# For these layers, the digest covers only the corner kernel[2, 2, :8, :8]; the rest was not available.
 _PARTLY_KNOWN = tuple(DIGESTS)[tuple(DIGESTS).index("conv4_1") :]
 
 
 def recognise(weights: Weights) -> dict[str, bool]:
-    """Layer -> whether its numbers are exactly those of Oxford's VGG-19; empty for other nets."""
+    """Layer -> whether its values are exactly those of Oxford's VGG-19; empty for other architectures."""
     if weights.arch != "vgg19":
         return {}
     return {layer: _is_oxfords(weights.arrays, layer) for layer in weights.layers()}
 
 
 def layer_digest(kernel: np.ndarray, bias: np.ndarray) -> str:
-    """Sha256 of a layer's kernel, or the known corner of it, and bias."""
+    """SHA-256 of a layer's kernel, or its known corner, and bias."""
     return array_digest({"kernel": kernel, "bias": bias})
 
 
 def channel_order(arch: str, arrays: Mapping[str, np.ndarray]) -> str | None:
-    """The channel order of conv1_1, "bgr" or "rgb", where it is Oxford's, else None."""
+    """The channel order of conv1_1, "bgr" or "rgb"; None if it is not Oxford's."""
     if arch not in FIRST_FILTER or "conv1_1.kernel" not in arrays:
         return None
     biases = arrays["conv1_1.bias"][: len(FIRST_BIASES[arch])]

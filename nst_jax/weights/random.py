@@ -1,7 +1,7 @@
-"""Untrained weights: random orthogonal filters, which carry texture surprisingly far.
+"""Untrained weights: random orthogonal filters, which capture texture surprisingly well.
 
-Orthogonality after Saxe et al. 2013, the gain after He et al. 2015; He, Wang & Hopcroft 2016 show
-that style and content can be read from a random network at all.
+The orthogonal filters follow Saxe et al. 2013, the gain He et al. 2015. He, Wang & Hopcroft 2016 show that a
+random network can represent style and content.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ SLIM_WIDTHS = (16, 32, 64, 128, 128)
 
 
 def random_weights(arch: str, seed: int = 0) -> Weights:
-    """All layers of `arch`: semi-orthogonal kernels times sqrt(2), zero biases, Oxford's input."""
+    """All layers of `arch`: semi-orthogonal kernels times sqrt(2), zero biases, Oxford's preprocessing."""
     generator = np.random.Generator(np.random.PCG64(seed))
     arrays: dict[str, np.ndarray] = {}
     for layer, shape in architecture(arch).kernel_shapes(SLIM_WIDTHS).items():
@@ -24,11 +24,11 @@ def random_weights(arch: str, seed: int = 0) -> Weights:
 
 
 def _semi_orthogonal(generator: np.random.Generator, shape: tuple[int, int, int, int]) -> np.ndarray:
-    """A HWIO kernel with orthonormal filters, or orthonormal inputs where the filters are more."""
+    """An HWIO kernel with orthonormal filters, or with orthonormal inputs if there are more filters."""
     fan_in, filters = int(np.prod(shape[:-1])), shape[-1]
     normal = generator.standard_normal((max(fan_in, filters), min(fan_in, filters)), np.float32)
-    # The QR decomposition with a positive diagonal, by way of Cholesky: unique, Haar distributed,
-    # several times faster than Householder's, and accurate as tall Gaussians are well conditioned.
+    # The QR decomposition with a positive diagonal, which is unique and Haar distributed, by way of Cholesky:
+    # several times faster than by Householder, and accurate because tall Gaussians are well conditioned.
     triangle = np.linalg.cholesky(normal.T @ normal)
     orthogonal = normal @ np.linalg.inv(triangle).T
     return (orthogonal if fan_in >= filters else orthogonal.T).reshape(shape)

@@ -1,4 +1,4 @@
-"""The networks known by name: what each is, where its file lies, and how to tell it is whole."""
+"""The registered networks: the architecture, the mirrors, the size and the digest of each file."""
 
 import dataclasses
 import os
@@ -16,15 +16,15 @@ class Entry:
 
     name: str
     arch: str
-    title: str  # what run.json and the closing line call the network
+    title: str  # the network's name in run.json and in the last line of output
     file_name: str
     urls: tuple[str, ...]
     size: int  # bytes
-    digest: str  # "sha256:..." or "md5:...", of the file; a prefix will do
+    digest: str  # of the file, "sha256:..." or "md5:..."; may be a prefix
 
 
 def _keras(arch: str, size: int, md5: str) -> Entry:
-    """Oxford's own weights without the classifier: a seventh of the whole file."""
+    """Oxford's original weights without the classifier: a seventh of the size of the full file."""
     file_name = f"{arch}_weights_tf_dim_ordering_tf_kernels_notop.h5"
     urls = (f"{_KERAS}/{arch}/{file_name}", f"{_KERAS_RELEASES}/{file_name}")
     title = f"{arch} (Oxford, keras-notop)"
@@ -32,7 +32,7 @@ def _keras(arch: str, size: int, md5: str) -> Entry:
 
 
 def _torchvision(arch: str, size: int, sha256: str) -> Entry:
-    """Trained anew by PyTorch's authors: other filters than Oxford's, on inputs of another scale."""
+    """Retrained by the authors of PyTorch: the filters and the input scale differ from Oxford's."""
     file_name = f"{arch}-{sha256[:8]}.pth"
     return Entry(
         f"{arch}-torchvision",
@@ -55,12 +55,12 @@ REGISTRY = {entry.name: entry for entry in _ENTRIES}
 
 
 def of_arch(arch: str) -> tuple[Entry, ...]:
-    """The registered networks of `arch`, the one to prefer first."""
+    """The registered networks of `arch`, the preferred one first."""
     return tuple(entry for entry in REGISTRY.values() if entry.arch == arch)
 
 
 def mirrors(entry: Entry) -> tuple[str, ...]:
-    """Addresses to try in turn; `NST_JAX_MIRROR`, a base URL, comes first where it is set."""
+    """The URLs to try in order; a mirror whose base URL is in `NST_JAX_MIRROR` comes first."""
     base = os.environ.get("NST_JAX_MIRROR")
     return ((f"{base.rstrip('/')}/{entry.file_name}",) if base else ()) + entry.urls
 
@@ -69,7 +69,7 @@ def lookup(name: str, others: tuple[str, ...] = ()) -> Entry:
     """The entry called `name`.
 
     Raises:
-        UserError: there is none; the message lists the choices, `others` included.
+        UserError: there is no such entry; the message lists the choices, including `others`.
     """
     if name in REGISTRY:
         return REGISTRY[name]

@@ -1,4 +1,4 @@
-"""From the name in `network.weights` to the network itself."""
+"""Resolve the config field `network.weights` to `Weights`."""
 
 import os
 from collections.abc import Sequence
@@ -13,16 +13,17 @@ from nst_jax.weights.loading import load
 from nst_jax.weights.random import random_weights
 
 SPECIAL_NAMES = ("auto", "random")
-_AUTO_TIMEOUT = 4.0  # seconds: offline, "auto" must reach its last resort soon
+_AUTO_TIMEOUT = 4.0  # seconds; short, so that "auto" falls back quickly when offline
 
 
 def resolve(name: str, arch: str, needed: Sequence[str]) -> Weights:
-    """The weights that `name` means: "auto", "random", a registered name, or a path.
+    """The weights for `name`: "auto", "random", a registered name, or a path.
 
-    They hold every convolution up to the last of the `needed` layers. Only "auto" ever falls back.
+    They include every convolution up to the last of the `needed` layers. Only "auto" falls back to another
+    network.
 
     Raises:
-        UserError: no such name or file, a file that does not fit, a download that failed.
+        UserError: there is no such name or file, the file does not fit `arch`, or the download failed.
     """
     return checks.require(_find(name, arch), needed)
 
@@ -40,7 +41,7 @@ def _find(name: str, arch: str) -> Weights:
         )
     entry = registry.lookup(name, SPECIAL_NAMES)
     if entry.arch != arch:
-        raise UserError(f"network.weights: {name} is a {entry.arch}, but network.arch is {arch}")
+        raise UserError(f"network.weights: {name} requires network.arch={entry.arch}, but it is {arch}")
     return cache.cached(entry) or cache.obtain(entry)
 
 
@@ -56,5 +57,5 @@ def _automatic(arch: str) -> Weights:
         return cache.obtain(entries[0], _AUTO_TIMEOUT)
     except UserError as reason:
         weights = embedded.slim()
-        logging.warning("%s; falling back to %s, the network inside the package", reason, weights.name)
+        logging.warning("%s; falling back to %s, the network bundled with the package", reason, weights.name)
         return weights

@@ -1,4 +1,4 @@
-"""One file from one server: continued after cut connections, retried where that may help."""
+"""Resumable download of one file from one server, with retries."""
 
 import contextlib
 import http.client
@@ -15,24 +15,24 @@ from tqdm import tqdm
 
 from nst_jax.files import cannot_write
 
-ATTEMPTS = 3  # in a row without a byte of progress
+ATTEMPTS = 3  # consecutive attempts without a byte of progress
 NETWORK_ERRORS = (OSError, http.client.HTTPException)
 _CHUNK = 1 << 18
 
 
 class WrongContentError(Exception):
-    """What the server gives is not the file we want."""
+    """The server's file is not the expected one."""
 
 
 def complete(url: str, part: Path, size: int, timeout: float, pause: float) -> None:
-    """Bring the file `part` to `size` bytes, going on from those it has.
+    """Download the rest of the file `part`, until it has `size` bytes.
 
-    `timeout`, in seconds, holds for the connection and for each wait for data; `pause` comes before
-    the second attempt, twice as long before the third.
+    `timeout`, in seconds, applies to connecting and to each wait for data. `pause`, in seconds, is the wait
+    before the second attempt; it doubles before the third.
 
     Raises:
-        WrongContentError: the server's file is longer, or another.
-        OSError, http.client.HTTPException: the server cannot be reached, or refuses.
+        WrongContentError: the server's file is longer, or a different one.
+        OSError, http.client.HTTPException: the server cannot be reached, or refuses the request.
         UserError: `part` cannot be written.
     """
     failures = 0
@@ -43,26 +43,26 @@ def complete(url: str, part: Path, size: int, timeout: float, pause: float) -> N
         except NETWORK_ERRORS as error:
             progress = length(part) > before
             failures = 1 if progress else failures + 1
-            if failures == ATTEMPTS or not (progress or _may_pass(error)):
+            if failures == ATTEMPTS or not (progress or _is_transient(error)):
                 raise
         time.sleep(pause * 2 ** (failures - 1))
 
 
 def length(path: Path) -> int:
-    """Bytes in a file, 0 where there is none."""
+    """The size of a file in bytes; 0 if it does not exist."""
     return path.stat().st_size if path.exists() else 0
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whether asking the same server again is worth the wait."""
+def _is_transient(error: Exception) -> bool:
+    """Whether a retry on the same server is worth the wait."""
     if isinstance(error, urllib.error.HTTPError):
         return error.code >= 500 or error.code == HTTPStatus.TOO_MANY_REQUESTS
-    # No such host, refused, or silent: the next mirror is the better bet.
+    # Unknown host, connection refused or timeout: the next mirror is more likely to work.
     return not isinstance(error, urllib.error.URLError | TimeoutError)
 
 
 def _transfer(url: str, part: Path, size: int, timeout: float) -> None:
-    """One connection's worth: append what the server sends."""
+    """Append what the server sends over one connection."""
     offset = length(part)
     with _open(url, offset, timeout) as response:
         if not _continues(response, offset, size):
@@ -79,12 +79,12 @@ def _transfer(url: str, part: Path, size: int, timeout: float) -> None:
 
 
 def _explain_end(response: Any, received: int, size: int) -> None:
-    """Raise for the cause of a short file: it is another one, or the connection was cut."""
+    """Raise the cause of a short file: it is a different file, or the connection was lost."""
     whole = response.headers.get("Content-Range", "").rpartition("/")[2]
     announced = whole or response.headers.get("Content-Length") or size
     if str(announced).isdecimal() and int(announced) == received:
         raise WrongContentError(f"{received} bytes instead of {size}")
-    raise ConnectionError(f"cut off after {received} of {size} bytes")
+    raise ConnectionError(f"connection lost after {received} of {size} bytes")
 
 
 @contextlib.contextmanager
@@ -93,29 +93,29 @@ def _open(url: str, offset: int, timeout: float) -> Iterator[Any]:
     if offset:
         request.add_header("Range", f"bytes={offset}-")
     try:
-        # A fresh opener, since the shared one would keep the proxies of the first call.
+        # A new opener each time, because the shared one keeps the proxy settings of the first call.
         with urllib.request.build_opener().open(request, timeout=timeout) as response:
             yield response
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            raise WrongContentError("a file shorter than the part at hand") from error
+            raise WrongContentError("the file is shorter than the partial download") from error
         raise
 
 
 def _continues(response: Any, offset: int, size: int) -> bool:
-    """Whether the server goes on where we stopped; else it starts anew."""
+    """Whether the response continues at `offset`; otherwise it starts from the beginning."""
     if response.status != HTTPStatus.PARTIAL_CONTENT:
         return False
     given = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if given is None or int(given[1]) != offset or given[2] not in (str(size), "*"):
-        raise WrongContentError("another range than the one asked for")
+        raise WrongContentError("a different range than requested")
     return True
 
 
 @contextlib.contextmanager
 def _writer(part: Path, mode: str) -> Iterator[Callable[[bytes], None]]:
-    """The file's `write`, a full disk told apart from a failing network."""
+    """Yield the file's `write`; its errors are `UserError`, to distinguish them from network errors."""
     try:
         file = part.open(mode)
     except OSError as error:
@@ -133,5 +133,5 @@ def _writer(part: Path, mode: str) -> Iterator[Callable[[bytes], None]]:
 
 
 def _bar(part: Path, offset: int, size: int) -> tqdm:
-    """A progress bar, drawn on terminals only."""
+    """A progress bar, shown on terminals only."""
     return tqdm(desc=part.stem, initial=offset, total=size, unit="B", unit_scale=True, disable=None)

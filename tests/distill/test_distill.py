@@ -114,19 +114,21 @@ def test_a_snapshot_is_a_weight_file_of_the_student_as_it_stands(tmp_path):
     state = start() | {"step": 400}
     path = training.save_snapshot(tmp_path, state)
     assert path.name == "student-000400.safetensors"
-    network, x = VGG(load(path, "slim")), jnp.asarray(batch())
+    weights, x = load(path, "slim"), jnp.asarray(batch())
+    for name, array in scaling.folded(state["trained"]["student"]).items():
+        np.testing.assert_allclose(weights.arrays[name], array, rtol=1e-3, atol=1e-5)  # float16
     trained = student.responses(state["trained"]["student"], preprocess(x, OXFORD) / student.INPUT_SPREAD)
-    for layer in ("conv1_1", "conv5_1"):
+    # No deeper: on a handful of positions the least-squares start amplifies the rounding to float16.
+    for layer in ("conv1_1", "conv4_1"):
         expected = np.maximum(trained[layer], 0)
-        np.testing.assert_allclose(
-            network(x, [layer])[layer], expected, rtol=0.02, atol=0.02 * expected.max()
-        )
+        found = VGG(weights)(x, [layer])[layer]
+        np.testing.assert_allclose(found, expected, rtol=0.02, atol=0.02 * expected.max())
 
 
 def test_a_checkpoint_of_another_student_is_refused(tmp_path):
     training.save_state(tmp_path / "state.npz", blank())
     other = training.blank_state(recipe(widths=(4, 5, 6, 7, 9)), taught())
-    with pytest.raises(ValueError, match="does not fit"):
+    with pytest.raises(ValueError, match="does not match the config"):
         training.load_state(tmp_path / "state.npz", other)
 
 

@@ -60,7 +60,7 @@ def test_truncated_files_are_refused(tmp_path, suffix, kept):
     path = tmp_path / f"a.{suffix}"
     save(Image.fromarray(noise), path)
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    assert re.search("damaged or cut short|not a picture", refusal(path))
+    assert re.search("damaged or truncated|not a picture", refusal(path))
 
 
 @pytest.mark.parametrize("side", [12_000, 40_000])
@@ -71,7 +71,7 @@ def test_decompression_bombs_are_refused_unopened(tmp_path, side):
 
 @pytest.mark.parametrize("size", [(1, 1), (15, 99), (99, 15)])
 def test_too_small_is_refused(tmp_path, size):
-    assert "less than 16" in refusal(save(Image.new("RGB", size), tmp_path / "a.png"))
+    assert "shorter side must be at least 16" in refusal(save(Image.new("RGB", size), tmp_path / "a.png"))
 
 
 def test_not_a_number_is_refused(tmp_path):

@@ -28,7 +28,7 @@ def test_folders_that_are_missing_empty_or_files(tmp_path):
     (tmp_path / "empty" / "er").mkdir(parents=True)
     assert f"'folder:{tmp_path}/missing': no such folder" in refusal(f"folder:{tmp_path}/missing")
     assert "it is not a folder" in refusal(f"folder:{tmp_path}/file")
-    assert "holds no files" in refusal(f"folder:{tmp_path}/empty")
+    assert "contains no files" in refusal(f"folder:{tmp_path}/empty")
     assert "no such folder" in refusal("folder:")
 
 

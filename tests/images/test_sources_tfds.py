@@ -165,7 +165,7 @@ def test_tfrecord_needs_tensorflow_and_says_how_to_do_without(tmp_path, monkeypa
     info = json.loads((folder / "dataset_info.json").read_text())
     (folder / "dataset_info.json").write_text(json.dumps({**info, "fileFormat": "tfrecord"}))
     message = refusal("tfds:small:train")
-    assert "tfrecord is read by TensorFlow only" in message
+    assert "tfrecord can be read with TensorFlow only" in message
     assert "file_format='array_record'" in message
 
 

@@ -58,7 +58,7 @@ def test_pictures_come_in_the_order_of_their_paths_and_the_rest_is_named(folder)
     assert names(batches) == PICTURES
     assert [frame.index for frame in frames(batches)] == [LISTED.index(name) for name in PICTURES]
     assert [line.split(":")[0] for line in stream.skipped] == ["b.jpg", "d/empty.png", "z.txt"]
-    assert "cut short" in stream.skipped[0]
+    assert "truncated" in stream.skipped[0]
     assert "empty" in stream.skipped[1]
     assert "not a picture" in stream.skipped[2]
     list(stream.batches(2))
@@ -147,7 +147,7 @@ def test_threads_work_ahead_but_not_far_and_end_with_the_pass(tmp_path, monkeypa
 def test_no_readable_picture_is_an_error_with_the_first_batch(tmp_path):
     (tmp_path / "a.jpg").write_text("no picture")
     (tmp_path / "b.jpg").touch()
-    with pytest.raises(UserError, match=r"data: no picture in 'folder:.*' .* 2 files; a.jpg: not a picture"):
+    with pytest.raises(UserError, match=r"data: none of the 2 files in .* can be read; a.jpg: not a picture"):
         next(Stream(f"folder:{tmp_path}", 16).batches(4))
     with pytest.raises(UserError, match=r"cannot read 'b\.jpg'"):
         Stream(f"folder:{tmp_path}", 16).source(1)

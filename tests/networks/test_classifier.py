@@ -137,7 +137,7 @@ def changed(**changes):
 @pytest.mark.parametrize(
     ("arrays", "arch", "words"),
     [
-        ({"conv1_1.kernel": np.zeros((3, 3, 3, 4), np.float32)}, "slim", ["holds no", "fc8"]),
+        ({"conv1_1.kernel": np.zeros((3, 3, 3, 4), np.float32)}, "slim", ["contains no", "fc8"]),
         (changed(fc7__bias=None), "slim", ["missing", "fc7.bias"]),
         (changed(), "vgg19", ["fc6.kernel is (392, 12), not (25088, 4096)"]),
         (changed(fc7__kernel=np.zeros((11, 10), np.float32)), "slim", ["fc7.kernel", "(12, 10)"]),
@@ -160,7 +160,7 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path, arrays, arch, words):
 
 
 @pytest.mark.parametrize(
-    ("name", "word"), [("auto", "whole file"), ("vgg19", "whole file"), ("nowhere.h5", "cannot read")]
+    ("name", "word"), [("auto", "full VGG file"), ("vgg19", "full VGG file"), ("nowhere.h5", "cannot read")]
 )
 def test_a_name_gives_no_classifier(name, word):
     with pytest.raises(UserError, match=word):

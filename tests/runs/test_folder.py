@@ -26,7 +26,7 @@ def test_a_folder_begins_once(folder):
     assert not folder.begun()
     folder.begin()
     assert from_dict(read_settings(folder.path)) == folder.config
-    with pytest.raises(UserError, match="holds a run already; add --resume"):
+    with pytest.raises(UserError, match="already holds a run; add --resume"):
         folder.begin()
 
 
@@ -51,7 +51,7 @@ def test_a_checkpoint_comes_back_bit_for_bit(folder):
 def test_a_checkpoint_of_other_inputs_is_refused(folder):
     assert folder.load_checkpoint("inputs") is None
     folder.save_checkpoint(Checkpoint([], 0, 0.0), "inputs")
-    with pytest.raises(UserError, match="the pictures or weights are not those"):
+    with pytest.raises(UserError, match="the pictures or weights have changed"):
         folder.load_checkpoint("others")
 
 

@@ -56,7 +56,7 @@ def test_a_sweep_with_one_label_fills_rows():
 def test_a_network_that_stood_in_is_named(tmp_path):
     run = plan.Run(("vgg19",), {}, from_dict({}), "0_vgg19")
     (tmp_path / run.folder).mkdir()
-    for used, label in (("slim", "vgg19 (by slim)"), ("vgg19", "vgg19")):
+    for used, label in (("slim", "vgg19 (fallback: slim)"), ("vgg19", "vgg19")):
         (tmp_path / run.folder / "run.json").write_text(json.dumps({"network": {"arch": used}}))
         assert gallery._labels(Sweep(tmp_path, "networks", [run]), run) == (label,)
 

@@ -75,10 +75,13 @@ def test_fig3_is_the_grid_of_the_paper():
 
 # Programs compiled: one, but where the networks or the optimisers differ.
 PROGRAMS = {"networks": 2, "pooling": 2, "optimizers": 3}
+PAINTED = "cvpr2016_fig5"  # of the rest, the default tests check the plan
 
 
-@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")  # by ml_collections
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, id=p.stem, marks=() if p.stem == PAINTED else pytest.mark.slow) for p in CONFIGS],
+)
 def test_every_figure_is_painted(path, tiny_weights, tmp_path, monkeypatch):
     # `auto` is to fall back to slim at once; adam compiles in a fraction of the time of L-BFGS.
     monkeypatch.setenv("NST_JAX_MIRROR", (tmp_path / "nowhere").as_uri())

@@ -12,7 +12,7 @@ from nst_jax.transfer import estimate
 from nst_jax.transfer.job import prepare
 from nst_jax.transfer.session import Session
 from nst_jax.weights import save
-from tests.command import assert_refused, call, tiny
+from tests.command import assert_refused, call, call_process, tiny
 from tests.conftest import formula_weights
 
 
@@ -34,7 +34,8 @@ def test_the_estimate_is_what_the_run_takes(wide_weights, tmp_path):
     told, taken = {}, {}
     for size in (64, 640):
         shallow = {"content_weight": 0, **{f"style_layers__conv{block}_1": 0 for block in (3, 4, 5)}}
-        result = call(*tiny(wide_weights, tmp_path / str(size), size=size, optimizer__steps=1, **shallow))
+        settings = {"size": size, "optimizer__name": "lbfgs", "optimizer__steps": 1, **shallow}
+        result = call_process(*tiny(wide_weights, tmp_path / str(size), **settings))
         assert result.returncode == 0, result.stderr
         number, unit = re.search(r"estimate: ([\d.]+) (MiB|GiB) of memory", result.stdout).groups()
         told[size] = float(number) * 2 ** {"MiB": 20, "GiB": 30}[unit]

@@ -11,10 +11,10 @@ from nst_jax.networks.trained import Weights
 from nst_jax.networks.vgg import VGG
 from nst_jax.vision import deconvnet
 from tests.conftest import formula_image, formula_weights
-from tests.torch_reference import MEAN_BGR
 
 HEIGHT, WIDTH = 29, 38  # odd where it is pooled for the second time, and before
 LAYER = "conv3_2"
+MEAN_BGR = (103.939, 116.779, 123.68)
 
 
 def correlate(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:

@@ -87,7 +87,7 @@ def test_an_unknown_unit_names_the_choices(folder):
     ("fields", "words"),
     [
         ({"weights": ()}, "weights: is empty"),
-        ({"weights": ("a", "b", "a")}, "weights: a, b, a names one twice"),
+        ({"weights": ("a", "b", "a")}, "weights: a, b, a contains duplicates"),
         ({"units": ()}, "units: is empty"),
         ({"layer": "conv7_1"}, "layer: unknown 'conv7_1'.*conv1_1"),
         ({"layer": "conv5_1"}, "size: 40 is below"),
@@ -126,6 +126,8 @@ def test_checkpoints_that_do_not_fit_are_one_line(checkpoints, folder, tmp_path)
     other = tmp_path / "other.safetensors"
     save(other, formula_weights(arch="vgg16"), "test")
     out = tmp_path / "out"
-    assert_refused(run(out, folder, checkpoints[0], other), str(other), "holds vgg16", "network.arch is slim")
+    assert_refused(
+        run(out, folder, checkpoints[0], other), str(other), "contains vgg16", "network.arch is slim"
+    )
     assert_refused(run(out, folder, "nowhere.safetensors"), "nowhere.safetensors", "choices")
     assert not out.exists()

@@ -118,7 +118,7 @@ def test_command_writes_a_line_per_transform_and_a_sheet(tiny_weights, tmp_path)
         ({"rotations": ()}, "rotations: is empty"),
         ({"scales": (0.0,)}, "scales: 0.0"),
         ({"padding": "wrap"}, "padding: unknown 'wrap'; choices: edge, gray"),
-        ({"classes": (1, 2)}, "classes: 2 of them for 1 images"),
+        ({"classes": (1, 2)}, "classes: 2 classes for 1 images"),
         ({"size": 15}, "size: 15 is below 16"),
     ],
 )
@@ -130,7 +130,7 @@ def test_settings_that_cannot_be_run_are_refused(fields, words):
 @pytest.mark.parametrize(
     ("flag", "words"),
     [
-        ("high=pool5", ["conv5_2", "it holds"]),
+        ("high=pool5", ["conv5_2", "it has"]),
         ("images=('nowhere.jpg',)", ["nowhere.jpg"]),
         ("classes=(1,2)", ["classifier"]),
     ],

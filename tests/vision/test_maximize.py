@@ -81,7 +81,7 @@ def test_the_same_seed_gives_the_same_picture_and_another_another():
 
 def test_a_loss_that_is_not_finite_is_said():
     network = VGG(formula_weights())
-    with pytest.raises(UserError, match=r"optimizer\.learning_rate: 0\.05 makes the loss not finite"):
+    with pytest.raises(UserError, match=r"optimizer\.learning_rate: 0\.05 makes the loss non-finite"):
         maximize.maximize(optimizer("gd"), network, target(1, np.nan), 0.05, 16, 2, 0, seed=0)
 
 
@@ -89,11 +89,11 @@ def test_a_loss_that_is_not_finite_is_said():
     ("values", "message"),
     [
         ({"layer": "conv6_1"}, "layer: unknown 'conv6_1'; .*conv1_1"),
-        ({"units": ()}, "units: none given"),
+        ({"units": ()}, "units: is empty"),
         ({"units": ("a",)}, r"units: expected int, got 'a'"),
         ({"jitter": -1}, "jitter: -1 is below 0"),
-        ({"tv_weight": -1.0}, "tv_weight: -1.0 is not a finite number of at least 0"),
-        ({"size": 16, "layer": "pool5"}, "size: 16 pixels leave no position of pool5"),
+        ({"tv_weight": -1.0}, "tv_weight: -1.0 is not a finite number >= 0"),
+        ({"size": 16, "layer": "pool5"}, "size: 16 pixels are too few for pool5"),
         ({"optimizer": {"name": "lbfgs"}}, "optimizer.name: lbfgs .*jitter=0"),
         ({"unit": 3}, "unknown 'unit'; did you mean 'units'"),
     ],

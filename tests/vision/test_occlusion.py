@@ -193,7 +193,7 @@ def test_the_command_writes_sheet_table_and_maps(tmp_path, whole_file):
 def test_the_command_without_a_classifier(tmp_path, tiny_weights):
     result = run(tmp_path, tiny_weights, size=48, square=20, stride=20)
     assert result.returncode == 0, result.stderr
-    assert "without maps d and e: " in result.stdout
+    assert "skipping maps d and e: " in result.stdout
     lines = list(csv.DictReader((tmp_path / "occlusion.csv").read_text().splitlines()))
     assert len(lines) == 9
     assert {line["probability"] for line in lines} == {""}

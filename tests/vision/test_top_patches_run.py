@@ -19,7 +19,6 @@ from nst_jax.networks.architectures import architecture
 from tests.command import ROOT, assert_refused, call, command, pixels
 
 # ml_collections still loads config files by importlib's old way; only commands in this process see it.
-pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 
 MODULE = "experiments.top_patches"
 LAYERS = ("conv1_1", "conv2_1")
@@ -148,7 +147,7 @@ def test_resuming_looks_at_what_it_resumes(tiny_weights, photos, tmp_path, capsy
     assert search(*base) == 0
     assert search(*base, "--resume") == 0
     assert "finished already" in capsys.readouterr().out
-    with pytest.raises(UserError, match="holds a run already; add --resume"):
+    with pytest.raises(UserError, match="already holds a run; add --resume"):
         search(*base)
     with pytest.raises(UserError, match="--resume: top is 3 now but was 9"):
         search(*base, "--config.top=3", "--resume")
@@ -160,13 +159,13 @@ def test_resuming_looks_at_what_it_resumes(tiny_weights, photos, tmp_path, capsy
 
 REFUSED = {
     "layer": ({"layers": "conv1_1,conv9_1"}, "layers: unknown 'conv9_1'", "conv5_4, pool5"),
-    "layer twice": ({"layers": "conv1_1,conv1_1"}, "layers: .*twice"),
+    "layer twice": ({"layers": "conv1_1,conv1_1"}, "layers: .*duplicates"),
     "unit": ({"units": "2,4"}, "units: conv1_1 has no unit 4; choices: 0 to 3"),
     "no number": ({"units": "first"}, "units: 'first'", "3,17"),
     "too small": ({"layers": "conv5_1"}, "size: 32 is less than .* conv5_1", "at least 156"),
     "no folder": ({"data": "folder:/none"}, "data: .*/none"),
     "empty folder": ({"data": "EMPTY"}, "data: "),
-    "nothing readable": ({"data": "UNREADABLE"}, "data: no picture in .* can be read", "bad.jpg"),
+    "nothing readable": ({"data": "UNREADABLE"}, "data: none of the .* can be read", "bad.jpg"),
     "data": ({"data": "photos"}, "data: ", "folder:", "sample:", "tfds:"),
     "rule": ({"rule": "backward"}, "rule: unknown 'backward'", "deconvnet, gradient, guided"),
     "top": ({"top": 0}, "top: 0 is below 1"),
@@ -197,7 +196,7 @@ def test_a_refusal_is_one_line_on_the_terminal(tiny_weights, photos, tmp_path):
 def test_layers_that_the_weights_lack_are_refused(reference, photos, tmp_path):
     weights = reference / "weights" / "vgg19_conv1_1-conv3_4.safetensors"
     base = flags(weights, photos, tmp_path / "run", network__arch="vgg19", size=128, layers="conv3_4,pool4")
-    refusal = rf"network.weights: {weights.name} lacks conv4_1, .*it holds .*conv3_4"
+    refusal = rf"network.weights: {weights.name} lacks conv4_1, .*it has .*conv3_4"
     with pytest.raises(UserError, match=refusal):
         search(*base)
     assert not (tmp_path / "run").exists()

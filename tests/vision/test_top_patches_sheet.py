@@ -95,7 +95,6 @@ def page(tiny_weights, tmp_path_factory) -> Path:
     return folder / "index.html"
 
 
-@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 def test_the_page_shows_layers_and_units_in_a_browser(page, tmp_path):
     with browser.opened(page, tmp_path) as shown:
         text = "document.querySelector({!r}).innerText".format

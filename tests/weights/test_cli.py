@@ -75,7 +75,7 @@ def test_fetch_fails_in_one_line(environment):
         (("show", "vgg19"), ("not in the cache", "fetch vgg19")),
         (("show", "nothing.pth"), ("'nothing.pth'", "or a file")),
         (("convert", "nothing.pth"), ("cannot read nothing.pth",)),
-        (("convert", __file__), ("not a known weight format",)),
+        (("convert", __file__), ("not a supported weight format",)),
     ],
 )
 def test_errors_are_one_line(environment, arguments, words):

@@ -21,10 +21,10 @@ from tests.weight_files import (
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "empty file"),
+        (b"", "file is empty"),
         (b"<!DOCTYPE html>", "web page"),
         (b"MATLAB 7.3 MAT-file", "-v7"),
-        (b"\x93NUMPY", "not a known weight format"),
+        (b"\x93NUMPY", "not a supported weight format"),
         (b"\x89HDF\r\n\x1a\nxxxxxxxx", "HDF5"),
         (b"MATLAB 5.0 MAT-file" + bytes(200), "MatConvNet"),
         (b"\x20\0\0\0\0\0\0\0{not json", "safetensors"),

@@ -123,10 +123,10 @@ def test_a_second_mirror_continues_the_first_ones_file(tmp_path):
         ([Reply(500)] * 3, "HTTP 500"),
         ([Reply(corrupt=True)], "corrupt file"),
         ([Reply(content=CONTENT[:-1])], "1048575 bytes instead of 1048576"),
-        ([Reply(content=CONTENT[:-1], announce=False)] * 9, "another range"),
+        ([Reply(content=CONTENT[:-1], announce=False)] * 9, "a different range"),
         ([Reply(extra=b"more")], "more than the 1048576 bytes"),
         ([Reply(302, location="file:///etc/passwd")], "302"),
-        ([Reply(cut_after=0)] * 3, "cut off after 0"),
+        ([Reply(cut_after=0)] * 3, "connection lost after 0"),
     ],
 )
 def test_failures_say_why_and_leave_no_file(tmp_path, replies, message):
@@ -174,7 +174,7 @@ def test_garbage_instead_of_http(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("url", ["ftp://host/w", "/a/path", "javascript:1"])
 def test_addresses_of_other_kinds(tmp_path, url):
-    with pytest.raises(DownloadError, match="not an address"):
+    with pytest.raises(DownloadError, match="unsupported URL"):
         get(tmp_path / "w", url)
 
 

@@ -41,10 +41,10 @@ def changed(**changes):
         (changed(conv1_1__bias=np.zeros((1, 64), "f4")), r"bias is \(1, 64\), not \(64,\)"),
         (changed(conv1_1__bias=np.zeros(64, "i4")), r"conv1_1\.bias is int32"),
         (changed(conv1_1__bias=np.zeros(64, "bool")), r"conv1_1\.bias is bool"),
-        (changed(conv1_1__bias=np.full(64, np.nan, "f4")), "conv1_1.bias holds NaN"),
-        (changed(conv1_1__bias=np.full(64, np.inf, "f4")), "conv1_1.bias holds NaN or inf"),
-        (changed(conv1_1__bias=np.full(64, 1e300)), "conv1_1.bias holds NaN or inf"),
-        ({"fc6.weight": np.zeros(3, "f4")}, "holds no convolutions of vgg19"),
+        (changed(conv1_1__bias=np.full(64, np.nan, "f4")), "conv1_1.bias contains NaN"),
+        (changed(conv1_1__bias=np.full(64, np.inf, "f4")), "conv1_1.bias contains NaN or inf"),
+        (changed(conv1_1__bias=np.full(64, 1e300)), "conv1_1.bias contains NaN or inf"),
+        ({"fc6.weight": np.zeros(3, "f4")}, "contains no convolutions of vgg19"),
     ],
 )
 def test_each_fault_is_named(tmp_path, arrays, message):
@@ -94,7 +94,7 @@ def test_a_gap_matters_only_to_runs_beyond_it():
     weights = _load_arrays(first_layers("conv1_1", "conv2_1"), "vgg19")
     assert weights.layers() == ("conv1_1", "conv2_1")
     require(weights, ["conv1_1"])
-    with pytest.raises(UserError, match="lacks conv1_2, which a run up to conv2_1"):
+    with pytest.raises(UserError, match="lacks conv1_2, required for conv2_1"):
         require(weights, ["conv2_1"])
     with pytest.raises(UserError, match="has no layer conv2_9; choose from conv1_1"):
         require(weights, ["conv2_9"])

@@ -1,4 +1,4 @@
-"""Readers of the public formats: a file's first bytes, not its name, say which one reads it."""
+"""Readers of the supported formats; the first bytes of a file, not its name, determine the format."""
 
 from pathlib import Path
 
@@ -20,10 +20,10 @@ _HEAD = 128
 
 
 def read(path: Path, skip: Skip = is_ignored) -> Contents:
-    """The arrays of a weight file under the file's own names, less those to `skip`.
+    """Read the arrays of a weight file under their names in the file, except those to `skip`.
 
     Raises:
-        UserError: a format that no reader knows, or a damaged or hostile file.
+        UserError: the format is unknown, or the file is damaged or malicious.
         OSError: the file cannot be opened.
     """
     if path.is_dir():
@@ -45,12 +45,12 @@ def read(path: Path, skip: Skip = is_ignored) -> Contents:
 
 def _complaint(head: bytes) -> str:
     if not head:
-        return "an empty file"
+        return "the file is empty"
     if head.startswith(matconvnet.MAGIC_73):
-        return "a MATLAB 7.3 file; save it with -v7, or give the original MatConvNet file"
+        return "MATLAB 7.3 files are not supported; save it with -v7, or use the original MatConvNet file"
     if head.lstrip()[:1] == b"<":
-        return "a web page, not weights: the download went wrong"
+        return "a web page, not a weight file: the download failed"
     return (
-        "not a known weight format; known are safetensors, Keras .h5, PyTorch .pth, "
-        "MatConvNet .mat, TensorFlow.js"
+        "not a supported weight format; choices: safetensors, Keras .h5, PyTorch .pth, MatConvNet .mat, "
+        "TensorFlow.js"
     )

@@ -1,4 +1,4 @@
-"""What a reader hands on: arrays under the file's own names, and what the file says of itself."""
+"""The result of a reader: arrays under their names in the file, and what the file states about itself."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,12 +7,12 @@ import numpy as np
 
 from nst_jax.networks.trained import Preprocessing
 
-Skip = Callable[[str], bool]  # whether the array of that name is of no interest
+Skip = Callable[[str], bool]  # whether to leave out the array of that name
 
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """A file's arrays; preprocessing and arch where the file states them."""
+    """The arrays of a file, and its preprocessing and architecture if stated."""
 
     tensors: dict[str, np.ndarray]
     preprocessing: Preprocessing | None = None

@@ -1,4 +1,4 @@
-"""Keras weights in HDF5: however its groups nest, a dataset's path holds the layer's name."""
+"""Keras weights in HDF5: the path of a dataset contains the layer's name, however groups are nested."""
 
 from pathlib import Path
 
@@ -9,24 +9,24 @@ from nst_jax.errors import UserError
 from nst_jax.weights.readers.contents import Contents, Skip
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-_MAX_BYTES = 1 << 30  # the whole of VGG-19 has 575 MB; compression can hide any claim
+_MAX_BYTES = 1 << 30  # full VGG-19 takes 575 MB; a small compressed file can claim any size
 
 
 def read(path: Path, skip: Skip) -> Contents:
-    """Every dataset but those to `skip`, by its path in the file."""
+    """Read every dataset except those to `skip`, by its path in the file."""
     tensors: dict[str, np.ndarray] = {}
 
     def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
         if isinstance(item, h5py.Dataset) and not skip(name):
             held = sum(array.nbytes for array in tensors.values())
             if item.nbytes + held > _MAX_BYTES:
-                raise ValueError(f"with {name} it claims {item.nbytes + held} bytes")
-            if item.shape:  # scalars are counters of the optimiser's
+                raise ValueError(f"with {name} it has {item.nbytes + held} bytes, above {_MAX_BYTES}")
+            if item.shape:  # scalars are counters of an optimiser
                 tensors[name] = np.asarray(item)
 
     try:
         with h5py.File(path, "r") as file:
             file.visititems(visit)
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: not a whole HDF5 file: {error}") from error
+        raise UserError(f"{path}: not a valid HDF5 file: {error}") from error
     return Contents(tensors)

@@ -1,4 +1,4 @@
-"""MatConvNet's .mat files, such as imagenet-vgg-verydeep-19.mat: HWIO, RGB, with their mean."""
+"""MatConvNet .mat files, such as imagenet-vgg-verydeep-19.mat: HWIO, RGB, with their mean colour."""
 
 import struct
 import zlib
@@ -12,15 +12,15 @@ from nst_jax.networks.trained import Preprocessing
 from nst_jax.weights.readers.contents import Contents, Skip
 from nst_jax.weights.readers.matlab import read_variables
 
-MAGIC_73 = b"MATLAB 7.3 MAT-file"  # HDF5 in disguise, which MatConvNet's authors never published
+MAGIC_73 = b"MATLAB 7.3 MAT-file"  # in fact HDF5; the authors of MatConvNet never published such files
 _OXFORD_MEAN = (123.68, 116.779, 103.939)
-# In bytes, at 8 a number; where the 800 MB of fc6 are not asked for, its numbers are passed over.
+# In bytes, at 8 per number. Unless fc6 is requested, the lower limit skips its 800 MB.
 _LARGEST_CONVOLUTION, _LARGEST = 1 << 26, 1 << 30
 _DAMAGES = (ArithmeticError, LookupError, TypeError, ValueError, struct.error, zlib.error)
 
 
 def read(path: Path, skip: Skip) -> Contents:
-    """The convolutions of `layers` but those to `skip`, and the mean colour of `meta.normalization`."""
+    """Read the convolutions in `layers` except those to `skip`, and the mean in `meta.normalization`."""
     largest = _LARGEST_CONVOLUTION if skip("fc6.kernel") else _LARGEST
     try:
         variables = read_variables(path, ("layers", "meta", "normalization"), largest)
@@ -32,20 +32,20 @@ def read(path: Path, skip: Skip) -> Contents:
                 tensors |= {f"{name}.kernel": kernel, f"{name}.bias": bias.reshape(-1)}
         return Contents(tensors, _preprocessing(variables))
     except _DAMAGES as error:
-        raise UserError(f"{path}: not a whole MatConvNet file: {error!r:.200}") from error
+        raise UserError(f"{path}: not a valid MatConvNet file: {error!r:.200}") from error
 
 
 def _weights(layer: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """A cell `weights`; in files of 2014 `filters` and `biases`."""
-    found = layer["weights"] if "weights" in layer else (layer["filters"], layer["biases"])
-    kernel, bias = found[:2]
+    """The kernel and the bias: from the cell `weights`, or in files of 2014 from `filters` and `biases`."""
+    arrays = layer["weights"] if "weights" in layer else (layer["filters"], layer["biases"])
+    kernel, bias = arrays[:2]
     if not (isinstance(kernel, np.ndarray) and isinstance(bias, np.ndarray)):
-        raise TypeError(f"{layer['name']} has no numbers")
+        raise TypeError(f"{layer['name']} has no numeric weights")
     return kernel, bias
 
 
 def _preprocessing(variables: dict[str, Any]) -> Preprocessing | None:
-    """The mean is stored as a colour in newer files, as an image of that colour in older ones."""
+    """Newer files store the mean as a colour, older ones as an image of that colour."""
     (holder,) = variables.get("meta") or [variables]
     (normalization,) = holder.get("normalization") or [{}]
     image = normalization.get("averageImage")
@@ -53,6 +53,6 @@ def _preprocessing(variables: dict[str, Any]) -> Preprocessing | None:
         return None
     mean = image.reshape(-1, 3, order="F").mean(0, np.float64)
     if np.allclose(mean, _OXFORD_MEAN, rtol=0, atol=0.01):
-        mean = np.array(_OXFORD_MEAN)  # float32 had rounded it
+        mean = np.array(_OXFORD_MEAN)  # undo the rounding to float32
     red, green, blue = mean.tolist()
     return Preprocessing("rgb", 255.0, (red, green, blue), (1.0, 1.0, 1.0))

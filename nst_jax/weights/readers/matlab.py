@@ -1,7 +1,7 @@
-"""MATLAB 5 files, as far as numbers, text, cells and structs go.
+"""A reader of MATLAB 5 files: numbers, text, cells and structs.
 
-After "MAT-File Format" of The MathWorks. Not scipy.io.loadmat, which crashes the interpreter on some
-damaged files, and holds the 500 MB of a classifier in memory where this passes over them.
+It follows "MAT-File Format" by The MathWorks. scipy.io.loadmat crashes the interpreter on some damaged files,
+and loads the 500 MB of a classifier into memory, which this reader skips.
 """
 
 import math
@@ -16,7 +16,7 @@ import numpy as np
 MAGIC = b"MATLAB 5.0 MAT-file"
 _HEADER_BYTES = 128
 _CHUNK = 1 << 18
-_MAX_TOTAL_BYTES = 1 << 30  # a compressed file of megabytes can claim any number of arrays
+_MAX_TOTAL_BYTES = 1 << 30  # a small compressed file can claim any number of arrays
 _MAX_ITEMS = 10_000
 _MAX_DEPTH = 12
 
@@ -29,11 +29,11 @@ _COMPLEX = 0x0800
 
 
 def read_variables(path: Path, wanted: Container[str], largest: int) -> dict[str, Any]:
-    """The `wanted` variables of a file.
+    """Read the `wanted` variables of a file.
 
-    A numeric array comes as an array, text as str, a cell as a list and a struct array as a list of
-    dictionaries, both in column-major order; anything else, and arrays that would take more than `largest`
-    bytes at 8 a number, as None.
+    A numeric array is returned as an array, text as str, a cell as a list, and a struct array as a list of
+    dictionaries; both lists are in column-major order. Anything else is None, and so are arrays of more than
+    `largest` bytes at 8 per number.
 
     Raises:
         ValueError, struct.error, zlib.error, LookupError: the file is damaged.
@@ -42,7 +42,7 @@ def read_variables(path: Path, wanted: Container[str], largest: int) -> dict[str
     with path.open("rb") as file:
         header = file.read(_HEADER_BYTES)
         if header[-2:] != b"IM":
-            raise ValueError("not of a little-endian machine")
+            raise ValueError("not little-endian")
         while tag := file.read(8):
             kind, length = struct.unpack("<II", tag)
             end = file.tell() + length
@@ -59,7 +59,7 @@ def read_variables(path: Path, wanted: Container[str], largest: int) -> dict[str
 
 
 class _Stream:
-    """Reads exactly what is asked for, and counts."""
+    """Reads an exact number of bytes, and keeps count."""
 
     def __init__(self, file: IO[bytes], largest: int) -> None:
         self.file = file
@@ -68,20 +68,20 @@ class _Stream:
         self.held = 0
 
     def read(self, count: int) -> bytes:
-        """The next `count` bytes, of which the file must have all."""
+        """The next `count` bytes; raises ValueError if the file ends before."""
         pieces = []
         while count and (piece := self._some(min(count, _CHUNK))):
             pieces.append(piece)
             count -= len(piece)
             self.position += len(piece)
         if count:
-            raise ValueError("it ends early")
+            raise ValueError("unexpected end of file")
         return b"".join(pieces)
 
     def skip_to(self, position: int) -> None:
-        """Pass over bytes without holding them."""
+        """Skip bytes without keeping them in memory."""
         if position < self.position:
-            raise ValueError("an element overruns the one around it")
+            raise ValueError("an element extends beyond its parent")
         while self.position < position:
             self.read(min(position - self.position, _CHUNK))
 
@@ -90,7 +90,7 @@ class _Stream:
 
 
 class _Inflated(_Stream):
-    """The same over a compressed element."""
+    """The same for a compressed element."""
 
     def __init__(self, file: IO[bytes], largest: int) -> None:
         super().__init__(file, largest)
@@ -107,7 +107,7 @@ class _Inflated(_Stream):
 
 
 def _matrix(stream: _Stream, length: int, wanted: Container[str], depth: int) -> tuple[str, Any]:
-    """(name, value) of the matrix element that follows; the stream is left behind it."""
+    """Read the next matrix element, and move the stream to its end; returns (name, value)."""
     if length == 0:
         return "", None
     if depth > _MAX_DEPTH:
@@ -116,7 +116,7 @@ def _matrix(stream: _Stream, length: int, wanted: Container[str], depth: int) ->
     flags = int(_numbers(stream)[0])
     shape = tuple(int(size) for size in _numbers(stream))
     name = _text(stream)
-    # Inner matrices have no names: what lies inside a wanted variable is wanted.
+    # Inner matrices have no names: everything inside a wanted variable is read.
     value = _value(stream, flags, shape, depth) if depth or name in wanted else None
     stream.skip_to(end)
     return name, value
@@ -125,12 +125,12 @@ def _matrix(stream: _Stream, length: int, wanted: Container[str], depth: int) ->
 def _value(stream: _Stream, flags: int, shape: tuple[int, ...], depth: int) -> Any:
     kind, count = flags & 0xFF, math.prod(shape)
     if kind in (_CELL, _STRUCT) and not 0 <= count <= _MAX_ITEMS:
-        raise ValueError(f"a cell or struct of shape {shape}")
+        raise ValueError(f"a cell or struct has the invalid shape {shape}")
     if kind == _CELL:
         return [_inner(stream, depth) for _ in range(count)]
     if kind == _STRUCT:
         fields = _field_names(stream)
-        # A struct without fields takes no bytes, so its count proves nothing.
+        # A struct without fields takes no bytes, so its count may be false.
         return [{field: _inner(stream, depth) for field in fields} for _ in range(count if fields else 0)]
     if kind == _CHAR:
         return _text(stream)
@@ -142,12 +142,12 @@ def _value(stream: _Stream, flags: int, shape: tuple[int, ...], depth: int) -> A
 def _inner(stream: _Stream, depth: int) -> Any:
     kind, length = struct.unpack("<II", stream.read(8))
     if kind != _MATRIX:
-        raise ValueError(f"an element of type {kind} where a matrix belongs")
+        raise ValueError(f"an element has type {kind}, but a matrix is expected")
     return _matrix(stream, length, (), depth + 1)[1]
 
 
 def _field_names(stream: _Stream) -> list[str]:
-    """Names lie in slots of one width, each filled up with zeros."""
+    """Names are stored in slots of the same width, padded with zeros."""
     width = int(_numbers(stream)[0])
     packed = _element(stream)[1]
     slots = (packed[start : start + width] for start in range(0, len(packed), max(width, 1)))
@@ -165,14 +165,14 @@ def _text(stream: _Stream) -> str:
 
 
 def _element(stream: _Stream) -> tuple[int, bytes]:
-    """(type, data) of the plain element that follows; four bytes or less share the tag's eight."""
+    """Read the next plain element; returns (type, data). Data of up to four bytes is inside the tag."""
     tag = stream.read(8)
     kind, length = struct.unpack("<II", tag)
     if small := kind >> 16:
         return kind & 0xFFFF, tag[4 : 4 + small]
     stream.held += length
     if length > stream.largest or stream.held > _MAX_TOTAL_BYTES:
-        raise ValueError(f"an element of {length} bytes, in all {stream.held}")
+        raise ValueError(f"an element has {length} bytes, {stream.held} in total: above the limit")
     data = stream.read(length)
-    stream.skip_to(stream.position + -length % 8)
+    stream.skip_to(stream.position + -length % 8)  # elements are padded to multiples of 8 bytes
     return kind, data

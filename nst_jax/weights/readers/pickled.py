@@ -1,8 +1,8 @@
-"""A PyTorch pickle read as a description: no object is built, no function called.
+"""A safe reader of PyTorch pickles: it builds no objects and calls no functions.
 
-`pickletools.genops` splits the stream into opcodes; a handful of handlers below rebuild plain
-containers and note which tensors lie where. A pickle names its functions as "globals": the few that
-a dictionary of tensors needs are known here, and any other ends the reading at once.
+`pickletools.genops` splits the stream into opcodes. The few handlers below rebuild plain containers, and
+describe each tensor and where it is stored. A pickle refers to functions as "globals": those that a
+dictionary of tensors needs are listed here, and any other is refused.
 """
 
 import dataclasses
@@ -15,21 +15,21 @@ import numpy as np
 
 from nst_jax.errors import UserError
 
-MAX_BYTES = 1 << 22  # a checkpoint's pickle is some kilobytes: the numbers lie outside it
+MAX_BYTES = 1 << 22  # a checkpoint's pickle takes a few kilobytes: the numbers are stored outside it
 _MARK = object()
-_KEY_TYPES = (str, int, float, type(None))  # nested tuples can take for ever to hash
+_KEY_TYPES = (str, int, float, type(None))  # no tuples: nested ones can take forever to hash
 
 
 @dataclasses.dataclass(frozen=True)
 class Global:
-    """A name that the pickle would have imported."""
+    """A name that the pickle wants to import."""
 
     name: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Storage:
-    """A run of `count` numbers, kept outside the pickle under `key`."""
+    """An array of `count` numbers, stored outside the pickle under `key`."""
 
     dtype: str
     key: str
@@ -37,18 +37,18 @@ class Storage:
 
     @property
     def numpy_dtype(self) -> np.dtype:
-        """As stored; NumPy has no bfloat16, so its bits stand as uint16."""
+        """The dtype in the file; uint16 for bfloat16, which NumPy does not have."""
         return np.dtype("uint16" if self.dtype == "bfloat16" else self.dtype)
 
     @property
     def nbytes(self) -> int:
-        """Length in the file."""
+        """The size in the file, in bytes."""
         return self.count * self.numpy_dtype.itemsize
 
 
 @dataclasses.dataclass(frozen=True)
 class Tensor:
-    """A strided view of a storage; offset and strides are counted in elements, and unchecked."""
+    """A strided view of a storage; offset and strides are in elements, and not yet checked."""
 
     storage: Storage
     offset: int
@@ -61,7 +61,7 @@ STORAGE_DTYPES = {
     "torch.DoubleStorage": "float64",
     "torch.HalfStorage": "float16",
     "torch.BFloat16Storage": "bfloat16",
-    # Counters and masks: passed over here, refused as weights by the strict check.
+    # Counters and masks: accepted here, but rejected as weights by the strict checks.
     "torch.LongStorage": "int64",
     "torch.IntStorage": "int32",
     "torch.ByteStorage": "uint8",
@@ -78,19 +78,19 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What a pickle holds: plain containers, numbers, strings, `Tensor`s; and the storages met."""
+    """The contents of a pickle: plain containers, numbers, strings and `Tensor`s; and all storages."""
 
     value: Any
     storages: dict[str, Storage]
 
 
 def describe(file: BytesIO, name: str) -> Description:
-    """Read the pickle at the position of `file`, and stop just behind it.
+    """Read the pickle at the current position of `file`, and stop right after it.
 
-    The bytes are in memory already, so that no length they claim can ask for more of it.
+    `file` is already in memory, so a false length in it cannot cause a large allocation.
 
     Raises:
-        UserError: it is damaged, or needs anything that a dictionary of tensors does not.
+        UserError: the pickle is damaged, or uses anything that a dictionary of tensors does not need.
     """
     machine = _Machine()
     try:
@@ -102,11 +102,11 @@ def describe(file: BytesIO, name: str) -> Description:
         raise UserError(f"{name}: {refusal}") from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise UserError(f"{name}: its pickle is damaged: {error}") from error
-    raise UserError(f"{name}: its pickle is cut off")
+    raise UserError(f"{name}: its pickle is truncated")
 
 
 class _Machine:
-    """The pickle virtual machine, as far as a dictionary of tensors needs it."""
+    """The pickle virtual machine, reduced to what a dictionary of tensors needs."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
@@ -151,35 +151,35 @@ class _Machine:
         self.stack.append(_FUNCTIONS[_typed(function, Global).name](*_typed(arguments, tuple)))
 
     def build(self) -> None:
-        """An object's attributes: those of an OrderedDict (`_metadata`) are of no use here."""
+        """Drop the attributes of an object: those of an OrderedDict (`_metadata`) are not needed."""
         self.pop(1)
         _typed(self.stack[-1], dict)
 
     def persistent(self) -> None:
         kind, dtype, key, _, count, *view = _typed(self.stack.pop(), tuple)
         if kind != "storage" or view not in ([], [None]):
-            raise UserError("refused: a persistent object that is no plain storage")
+            raise UserError("refused: a persistent object that is not a plain storage")
         dtype = STORAGE_DTYPES[_typed(dtype, Global).name]
         storage = Storage(dtype, _typed(key, str), _typed(count, int))
         if self.storages.setdefault(key, storage) != storage:
-            raise ValueError(f"storage {key!r} is described twice, differently")
+            raise ValueError(f"storage {key!r} has two different descriptions")
         self.stack.append(storage)
 
 
 def _fill(target: dict[Any, Any], pairs: Iterable[Sequence[Any]]) -> dict[Any, Any]:
     for key, value in pairs:
         if not isinstance(key, _KEY_TYPES):
-            raise TypeError(f"a dictionary key of type {type(key).__name__}")
+            raise TypeError(f"a dictionary key has type {type(key).__name__}")
         target[key] = value
     return target
 
 
 def _ordered_dict(pairs: Any = None) -> dict[Any, Any]:
-    """Empty, or as Python 2 wrote it, from a list of pairs."""
+    """An empty dictionary, or one from a list of pairs, as Python 2 wrote it."""
     if pairs is None:
         return {}
     filled = _fill({}, _typed(pairs, list))
-    # Spent: a short pickle could otherwise have one long list copied a million times.
+    # Otherwise a short pickle could make us copy one long list a million times.
     pairs.clear()
     return filled
 
@@ -190,14 +190,14 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Ten
 
 def _typed(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
-        raise TypeError(f"a {type(value).__name__} where a {kind.__name__} belongs")
+        raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")
     return value
 
 
 def _known_global(module: str, name: str) -> Global:
     full = f"{module}.{name}"
     if full not in _FUNCTIONS and full not in STORAGE_DTYPES:
-        raise UserError(f"refused: its pickle calls for {full[:80]!r}, which no tensor needs")
+        raise UserError(f"refused: its pickle imports {full[:80]!r}, which tensors do not need")
     return Global(full)
 
 

@@ -1,4 +1,4 @@
-"""Safetensors, our own canonical file included: a JSON header, then the plain bytes."""
+"""Safetensors files, including our canonical ones: a JSON header, then the raw bytes."""
 
 import dataclasses
 import json
@@ -19,28 +19,28 @@ VERSION = "1"
 
 
 def is_safetensors(head: bytes) -> bool:
-    """Whether a file that begins with `head` is one: a small 64-bit length, then a JSON object."""
+    """Whether a file starting with `head` is safetensors: a small 64-bit length, then a JSON object."""
     return len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 27
 
 
 def read(path: Path, skip: Skip) -> Contents:
-    """Every tensor but those to `skip`, with what its metadata says where the file is our own."""
+    """Read every tensor except those to `skip`, and the metadata if it is one of our canonical files."""
     try:
         with safe_open(path, framework="np") as file:
             names = [name for name in file.keys() if not skip(name)]  # noqa: SIM118
             tensors = {name: np.asarray(file.get_tensor(name)) for name in names}
             metadata = file.metadata() or {}
     except (SafetensorError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: not a whole safetensors file: {error}") from error
+        raise UserError(f"{path}: not a valid safetensors file: {error}") from error
     if metadata.get("format") != FORMAT:
         return Contents(tensors)
     if metadata.get("version") != VERSION:
-        raise UserError(f"{path}: format version {metadata.get('version')!r}; this nst_jax reads {VERSION}")
+        raise UserError(f"{path}: format version is {metadata.get('version')!r}; supported: {VERSION}")
     return Contents(tensors, _preprocessing(path, metadata), metadata.get("arch"))
 
 
 def save(path: str | os.PathLike[str], weights: Weights, source: str) -> None:
-    """Write `weights` as a canonical file, atomically; `source` says where they are from."""
+    """Write `weights` atomically as a canonical file; `source` records where they come from."""
     metadata = {
         "format": FORMAT,
         "version": VERSION,
@@ -58,7 +58,7 @@ def _preprocessing(path: Path, metadata: dict[str, str]) -> Preprocessing:
         mean, std = _triple(fields["mean"]), _triple(fields["std"])
         return Preprocessing(_channels(fields["channels"]), float(fields["scale"]), mean, std)
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: its preprocessing cannot be read: {error!r}") from error
+        raise UserError(f"{path}: its preprocessing is invalid: {error!r}") from error
 
 
 def _channels(order: str) -> str:

@@ -1,4 +1,4 @@
-"""TensorFlow.js layer models: a JSON manifest beside the shards that hold the numbers."""
+"""TensorFlow.js layer models: a JSON manifest, and shards with the numbers in the same folder."""
 
 import json
 import math
@@ -15,19 +15,19 @@ _MAX_MANIFEST_BYTES = 1 << 26
 
 
 def manifest_of(folder: Path) -> Path:
-    """The manifest in a model's folder.
+    """The path of the manifest in a model's folder.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no manifest.
     """
     for name in _MANIFESTS:
         if (folder / name).is_file():
             return folder / name
-    raise UserError(f"{folder}: a folder that holds neither of {', '.join(_MANIFESTS)}")
+    raise UserError(f"{folder}: a folder with neither {' nor '.join(_MANIFESTS)}")
 
 
 def read(path: Path, skip: Skip) -> Contents:
-    """The arrays of the manifest `path`; groups in which there is nothing but to `skip` need not be there."""
+    """Read the arrays of the manifest `path`; groups whose arrays are all skipped need no shards."""
     try:
         if path.stat().st_size > _MAX_MANIFEST_BYTES:
             raise ValueError("too long")
@@ -46,16 +46,16 @@ def read(path: Path, skip: Skip) -> Contents:
 
 def _group(path: Path, group: dict[str, Any], skip: Skip) -> dict[str, np.ndarray]:
     if len(set(group["paths"])) < len(group["paths"]):
-        raise UserError(f"{path}: names a shard twice")
+        raise UserError(f"{path}: lists a shard twice")
     data = b"".join(_shard(path, name) for name in group["paths"])
     tensors = {}
     offset = 0
     for weight in group["weights"]:
         if "quantization" in weight or weight["dtype"] != "float32":
-            raise UserError(f"{path}: {weight['name']} is quantized: a lossy copy is no VGG")
+            raise UserError(f"{path}: {weight['name']} is quantized, which is not supported")
         end = offset + 4 * math.prod(weight["shape"])
         if end > len(data):
-            raise UserError(f"{path}: the shards of {weight['name']} are cut off")
+            raise UserError(f"{path}: the shards of {weight['name']} are truncated")
         tensors[weight["name"]] = np.frombuffer(data[offset:end], "<f4").reshape(weight["shape"])
         offset = end
     return {name: array for name, array in tensors.items() if not skip(name)}
@@ -63,7 +63,7 @@ def _group(path: Path, group: dict[str, Any], skip: Skip) -> dict[str, np.ndarra
 
 def _shard(path: Path, name: str) -> bytes:
     if Path(name).name != name:
-        raise UserError(f"{path}: refused: shard {name!r} lies outside its folder")
+        raise UserError(f"{path}: refused: shard {name!r} is outside its folder")
     try:
         return (path.parent / name).read_bytes()
     except OSError as error:

@@ -1,7 +1,7 @@
-"""PyTorch checkpoints, read without PyTorch: the zip format, and the one from before PyTorch 1.6.
+"""PyTorch checkpoints, read without PyTorch: the zip format, and the legacy one from before PyTorch 1.6.
 
-Both hold a pickle that describes tensors, and the numbers apart from it. The numbers are mapped
-into memory, not read, so a classifier of 500 MB costs nothing.
+Both contain a pickle that describes tensors, and separately their numbers. The numbers are memory-mapped, not
+read, so a classifier of 500 MB that is not needed costs nothing.
 """
 
 import struct
@@ -23,11 +23,11 @@ LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickle of 0x19
 _LEGACY_PROTOCOL = 1001
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _DAMAGES = (ArithmeticError, EOFError, LookupError, RuntimeError, ValueError, struct.error)
-_ZIP_HEADER = struct.Struct("<26xHH")  # and at its end, the lengths of the name and the extra field
+_ZIP_HEADER = struct.Struct("<26xHH")  # it ends with the lengths of the name and the extra field
 
 
 def read(path: Path, skip: Skip) -> Contents:
-    """The tensors of a state dict, or of the checkpoint around it, but those to `skip`."""
+    """Read the tensors of a state dict, or of a checkpoint that contains one, except those to `skip`."""
     with path.open("rb") as file:
         is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
     description, places = (_read_zip if is_zip else _read_legacy)(path)
@@ -50,10 +50,10 @@ def _state_dict(path: Path, value: Any) -> dict[str, Tensor]:
             value = value[wrapper]
             break
     if not isinstance(value, dict):
-        raise UserError(f"{path}: holds no state dict")
+        raise UserError(f"{path}: contains no state dict")
     for name, tensor in value.items():
         if not (isinstance(name, str) and isinstance(tensor, Tensor)):
-            raise UserError(f"{path}: not a state dict: {str(name)[:40]!r} is no tensor")
+            raise UserError(f"{path}: not a state dict: {str(name)[:40]!r} is not a tensor")
     return value
 
 
@@ -63,7 +63,7 @@ def _read_zip(path: Path) -> tuple[Description, dict[str, Place]]:
             names = archive.namelist()
             root = next((n[: -len("data.pkl")] for n in names if n.endswith("/data.pkl")), None)
             if root is None or archive.getinfo(f"{root}data.pkl").file_size > MAX_BYTES:
-                raise UserError(f"{path}: a zip file, but not one of PyTorch")
+                raise UserError(f"{path}: a zip file, but not a PyTorch checkpoint")
             if f"{root}byteorder" in names:
                 with archive.open(f"{root}byteorder") as file:
                     _require_little_endian(path, file.read(len(b"little")) == b"little")
@@ -82,7 +82,7 @@ def _zip_places(path: Path, archive: zipfile.ZipFile, folder: str) -> dict[str, 
             if not member.filename.startswith(folder):
                 continue
             if member.compress_type != zipfile.ZIP_STORED:
-                raise UserError(f"{path}: {member.filename} is compressed; PyTorch never does that")
+                raise UserError(f"{path}: {member.filename} is compressed; PyTorch never compresses")
             file.seek(member.header_offset)
             header = file.read(_ZIP_HEADER.size).ljust(_ZIP_HEADER.size, b"\0")
             start = member.header_offset + _ZIP_HEADER.size + sum(_ZIP_HEADER.unpack(header))
@@ -97,14 +97,14 @@ def _read_legacy(path: Path) -> tuple[Description, dict[str, Place]]:
         head = BytesIO(file.read(MAX_BYTES))
         _, version, system, description, keys = (describe(head, str(path)) for _ in range(5))
         if version.value != _LEGACY_PROTOCOL or not isinstance(system.value, dict):
-            raise UserError(f"{path}: not a PyTorch file of the known old format")
+            raise UserError(f"{path}: not a supported legacy PyTorch file")
         _require_little_endian(path, system.value.get("little_endian") is True)
         file.seek(head.tell())
         places = {}
         for key in keys.value if isinstance(keys.value, list) else ():
             storage = description.storages.get(key) if isinstance(key, str) else None
             if storage is None or int.from_bytes(file.read(8), "little") != storage.count:
-                raise UserError(f"{path}: a damaged PyTorch file: its storages do not fit its index")
+                raise UserError(f"{path}: a damaged PyTorch file: its storages do not match its index")
             places[key] = Place(file.tell(), storage.nbytes)
             file.seek(min(file.tell() + storage.nbytes, path.stat().st_size))
     return description, places
