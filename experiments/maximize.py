@@ -25,6 +25,7 @@ from nst_jax.networks.trained import Weights
 from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.vision import maximize, units
+from nst_jax.vision.framing import LARGEST_INPUT
 from nst_jax.weights import load_network
 
 ACROSS = 6  # pictures per row of the sheet
@@ -56,10 +57,10 @@ class MaximizeSettings:
         fields.one_of("layer", self.layer, arch.names)
         if not self.units:
             raise UserError("units: is empty; give at least one, for example (0, 1, 2)")
-        fields.at_least("seed", self.seed, 0)
-        fields.at_least("jitter", self.jitter, 0)
+        fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)
+        fields.at_least("jitter", self.jitter, 0, self.size)
         fields.not_negative("tv_weight", self.tv_weight)
-        fields.at_least("size", self.size, SMALLEST_SIDE)
+        fields.at_least("size", self.size, SMALLEST_SIDE, LARGEST_INPUT)
         if not all(receptive.shape(arch.layers, self.layer, self.size, self.size)):
             raise UserError(f"size: {self.size} pixels are too few for {self.layer}")
         if self.optimizer.name == "lbfgs" and self.jitter:
@@ -70,8 +71,10 @@ class MaximizeSettings:
 
 def main(argv: list[str]) -> int:
     """Find a picture for each unit, and write them, sheet.png and maximize.json."""
-    config, folder = cli.parse_experiment(argv, MaximizeSettings, __doc__ or "", "configs/maximize.py")
-    cli.use_compilation_cache()
+    return cli.run_experiment(argv, MaximizeSettings, __doc__ or "", "configs/maximize.py", _run)
+
+
+def _run(config: MaximizeSettings, folder: Path) -> None:
     network, weights = load_network(config.network, (config.layer,))
     _check(config, weights)
     results = _paint_all(config, network, folder)
@@ -85,7 +88,6 @@ def main(argv: list[str]) -> int:
     }
     files.write_json(folder / "maximize.json", record)
     print(f"{folder / 'sheet.png'}: {len(results)} units of {config.layer}, network {weights.name}")
-    return 0
 
 
 def _check(config: MaximizeSettings, weights: Weights) -> None:

@@ -1,15 +1,14 @@
 """Many runs from one config: `python -m nst_jax.sweep --config=configs/sweeps/gatys2015_fig3.py`."""
 
-from pathlib import Path
-
 from absl import flags
 
 from nst_jax import cli
 from nst_jax.config import from_dict
-from nst_jax.errors import UserError
+from nst_jax.storage.locks import claimed
 from nst_jax.sweeps import gallery, plan
 from nst_jax.sweeps.running import run_sweep
 from nst_jax.sweeps.sweep_folder import Sweep
+from nst_jax.terminal.signals import StopSignal
 
 USAGE = """python -m nst_jax.sweep --config=FILE [--vary=FIELD=VALUE,VALUE ...] [--workdir=FOLDER] [--resume]
 
@@ -24,10 +23,12 @@ def main(argv: list[str]) -> int:
     values = parse_flags(argv)
     sweep = open_sweep(values)
     cli.use_compilation_cache()
-    if not run_sweep(sweep, values.batch):
-        print(f"interrupted; continue with --workdir={sweep.path} --resume")
-        return cli.EXIT_INTERRUPTED
-    page = gallery.write_gallery(sweep)
+    stop = StopSignal()
+    with claimed(sweep.path):
+        if not run_sweep(sweep, values.batch, stop):
+            print(f"interrupted; continue with --workdir={sweep.path} --resume")
+            return stop.exit_status
+        page = gallery.write_gallery(sweep)
     print(f"done: {page}, {sweep.summary()}")
     return 0
 
@@ -51,10 +52,8 @@ def parse_flags(argv: list[str]) -> flags.FlagValues:
 
 def open_sweep(values: flags.FlagValues) -> Sweep:
     """The sweep given by the flags, or the one in the folder to resume; the two must agree."""
-    if values.resume and values.workdir is None:
-        raise UserError("--resume: name the sweep folder with --workdir")
     if values.resume and values["config"].value is None:
-        return Sweep.load(Path(values.workdir))
+        return Sweep.load(cli.work_folder(values))
     base = cli.config_value(values, EXAMPLE)
     from_dict(base)
     cells = plan.cells_of(cli.config_path(values))

@@ -11,8 +11,8 @@ from tests.command import ROOT
 PACKAGE = ROOT / "nst_jax"
 # Each imports from those before it, never from those after.
 LAYERS = (
-    *("errors", "files", "networks", "images", "config", "weights", "losses", "optimizers"),
-    *("runs", "transfer", "figures", "sweeps", "vision", "distill", "cli", "run", "sweep"),
+    *("errors", "files", "storage", "terminal", "networks", "images", "config", "weights", "losses"),
+    *("optimizers", "runs", "transfer", "figures", "sweeps", "vision", "distill", "cli", "run", "sweep"),
 )
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # One function of each reader has the same name: it is their common interface.

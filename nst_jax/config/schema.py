@@ -18,6 +18,9 @@ CONVS = ("auto", "direct", "winograd")
 CONTENT_LOSSES = ("sum", "mean")
 SMALLEST_SIDE = 16  # pixels: VGG halves the picture four times before its deepest convolutions
 SMALLEST_TILE = 64  # pixels: a smaller tile is mostly halo
+# Limits that no real run comes near; a number beyond them is a mistake.
+LARGEST_SIDE = 1 << 15  # pixels
+MOST_STEPS, MOST_MEMORY, MOST_SCALES = 10_000_000, 1000, 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +39,7 @@ class NetworkConfig:
         fields.one_of("network.pool", self.pool, POOLS)
         fields.one_of("network.conv", self.conv, CONVS)
         fields.one_of("network.precision", self.precision, PRECISIONS)
-        fields.not_empty("network.weights", self.weights)
+        fields.not_empty("network.weights", self.weights, "auto")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,9 +53,9 @@ class OptimizerConfig:
     bands: bool = False  # lbfgs: one initial scale per frequency band, see optimizers/bands.py
 
     def __post_init__(self) -> None:
-        fields.at_least("optimizer.steps", self.steps, 1)
+        fields.at_least("optimizer.steps", self.steps, 1, MOST_STEPS)
         fields.positive("optimizer.learning_rate", self.learning_rate)
-        fields.at_least("optimizer.memory", self.memory, 1)
+        fields.at_least("optimizer.memory", self.memory, 1, MOST_MEMORY)
 
 
 def _gatys_content() -> dict[str, float]:
@@ -90,12 +93,16 @@ class Config:
     def __post_init__(self) -> None:
         for name in ("content", "style", "init"):
             fields.not_empty(name, getattr(self, name))
-        fields.at_least("size", self.size, SMALLEST_SIDE)
+        fields.at_least("size", self.size, SMALLEST_SIDE, LARGEST_SIDE)
         fields.positive("style_scale", self.style_scale)
-        fields.at_least("seed", self.seed, 0)
+        if self.size * self.style_scale > LARGEST_SIDE:
+            raise UserError(
+                f"style_scale: {self.style_scale} times size {self.size} is above {LARGEST_SIDE} pixels"
+            )
+        fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)
         fields.one_of("content_loss", self.content_loss, CONTENT_LOSSES)
         if self.tile:
-            fields.at_least("tile", self.tile, SMALLEST_TILE)
+            fields.at_least("tile", self.tile, SMALLEST_TILE, LARGEST_SIDE)
         fields.at_least("log_every", self.log_every, 1)
         fields.at_least("snapshot_every", self.snapshot_every, 1)
         self._check_weights()
@@ -119,12 +126,18 @@ class Config:
     def _check_scales(self) -> None:
         if not self.scales or self.scales[-1] != 1.0:
             raise UserError(f"scales: {self.scales} must end with 1.0, the full size")
+        if len(self.scales) > MOST_SCALES:
+            raise UserError(f"scales: {len(self.scales)} are more than {MOST_SCALES}")
         for scale in self.scales:
             fields.positive("scales", scale)
             if scale > 1:
                 raise UserError(f"scales: {scale} is above 1.0, the full size")
             if round(self.size * scale) < SMALLEST_SIDE:
                 raise UserError(f"scales: {scale} of size {self.size} is under {SMALLEST_SIDE} pixels")
+
+    def style_size(self) -> int:
+        """Longer side of the style picture at full size, in pixels."""
+        return round(self.size * self.style_scale)
 
     def active_content(self) -> dict[str, float]:
         """Content layers in use: alpha and the weight of the layer are above 0."""

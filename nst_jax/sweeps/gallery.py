@@ -10,6 +10,7 @@ from urllib.parse import quote
 import numpy as np
 
 from nst_jax import files, images
+from nst_jax.errors import UserError, printable
 from nst_jax.figures import plots
 from nst_jax.figures.pages import render
 from nst_jax.figures.plots import XY
@@ -18,7 +19,16 @@ from nst_jax.runs.folder import read_run
 from nst_jax.sweeps import judging
 from nst_jax.sweeps.plan import Run, flat, swept
 from nst_jax.sweeps.sweep_folder import Sweep
+from nst_jax.transfer.pictures import Pictures
 
+# Fields of run.json that the table shows.
+RECORDED = {
+    "network": dict,
+    "steps": int,
+    "evaluations": int,
+    "wall_seconds": float,
+    "painted_together": int,
+}
 NOT_TERMS = ("step", "evaluations", "seconds", "scale")  # keys of metrics.jsonl that are not losses
 
 Row = dict[str, Any]
@@ -30,20 +40,22 @@ def write_gallery(sweep: Sweep) -> Path:
     """Write sheet.png, table.csv and index.html of a sweep whose runs have ended; return the page's path.
 
     Raises:
-        UserError: the folder cannot be written, or a picture in it cannot be read.
+        UserError: the folder cannot be written, or a file of a run cannot be read.
     """
-    pictures = {run.folder: images.read(str(sweep.path / run.folder / "result.png")) for run in sweep.runs}
-    sources = _sources(sweep)
+    pictures = {run.folder: _read_result(sweep, run) for run in sweep.runs}
+    inputs = Pictures(run.config for run in sweep.runs)
+    sources = _sources(sweep, inputs)
     cells = {_labels(sweep, run): pictures[run.folder] for run in sweep.runs}
     sheet = sweep_sheet(cells, [(label, picture) for label, _, picture in sources])
     images.write(sweep.path / "sheet.png", sheet)
     network, weights = judging.judge([run.config for run in sweep.runs])
     rows = [
-        _row(sweep, run) | judging.measure(network, run.config, pictures[run.folder]) for run in sweep.runs
+        _row(sweep, run) | judging.measure(network, run.config, pictures[run.folder], inputs)
+        for run in sweep.runs
     ]
-    files.write_bytes(sweep.path / "table.csv", _csv(rows).encode())
+    files.write_text(sweep.path / "table.csv", _csv(rows))
     page = sweep.path / "index.html"
-    files.write_bytes(page, _page(sweep, rows, sources, weights.name))
+    files.write_text(page, _page(sweep, rows, sources, weights.name))
     return page
 
 
@@ -55,7 +67,12 @@ def _labels(sweep: Sweep, run: Run) -> tuple[str, ...]:
     return (f"{run.labels[0]} (fallback: {used})",)
 
 
-def _sources(sweep: Sweep) -> Sources:
+def _read_result(sweep: Sweep, run: Run) -> np.ndarray:
+    """Read the result of a run, which may be smaller than pictures that a run accepts."""
+    return images.read(str(sweep.path / run.folder / "result.png"), smallest=1)
+
+
+def _sources(sweep: Sweep, inputs: Pictures) -> Sources:
     """Every content and style picture with a nonzero weight, at the size at which it was used."""
     seen: dict[tuple[str, str], np.ndarray] = {}
     for kind in ("content", "style"):
@@ -63,14 +80,14 @@ def _sources(sweep: Sweep) -> Sources:
             active = run.config.active_content() if kind == "content" else run.config.active_style()
             name = getattr(run.config, kind)
             if active and (kind, name) not in seen:
-                seen[kind, name] = images.fit(images.read(name), run.config.size)
-    return [(kind, name, picture) for (kind, name), picture in seen.items()]
+                seen[kind, name] = images.fit(inputs.fitted(name, run.config.size).pixels, run.config.size)
+    return [(kind, printable(name), picture) for (kind, name), picture in seen.items()]
 
 
 def _row(sweep: Sweep, run: Run) -> Row:
     """One row of the table: the swept fields, the final losses, and the cost of the run."""
-    fields, record = flat(run.config), read_run(sweep.path / run.folder)
-    last = sweep.folder(run).metrics.read()[-1]
+    fields, record = flat(run.config), read_run(sweep.path / run.folder, **RECORDED)
+    last = _lines(sweep, run)[-1]
     return {
         "run": run.folder,
         "status": record["status"],
@@ -82,6 +99,14 @@ def _row(sweep: Sweep, run: Run) -> Row:
         "seconds": record["wall_seconds"],
         "painted_together": record["painted_together"],
     }
+
+
+def _lines(sweep: Sweep, run: Run) -> Lines:
+    """The metrics of a run, at least one line."""
+    metrics = sweep.folder(run).metrics
+    if lines := metrics.read():
+        return lines
+    raise UserError(f"{metrics.path}: is missing or empty; delete {run.folder} to paint this run again")
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:
@@ -99,10 +124,10 @@ def _csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def _page(sweep: Sweep, rows: Sequence[Row], sources: Sources, judge: str) -> bytes:
+def _page(sweep: Sweep, rows: Sequence[Row], sources: Sources, judge: str) -> str:
     """Return index.html, and write the source pictures and plots that it shows."""
     names = swept(sweep.runs)
-    lines = {run.folder: sweep.folder(run).metrics.read() for run in sweep.runs}
+    lines = {run.folder: _lines(sweep, run) for run in sweep.runs}
     titles = {run.folder: ", ".join(run.labels) or run.folder for run in sweep.runs}
     down, across = grid_axes([run.labels for run in sweep.runs])
     return render(

@@ -16,6 +16,7 @@ from nst_jax.losses.gram import gram
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
+from nst_jax.transfer.pictures import Pictures
 from nst_jax.weights import load_network
 
 STYLE_LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))
@@ -36,15 +37,22 @@ def judge(configs: Sequence[Config]) -> tuple[Network, Weights]:
     return load_network(network, largest.active_layers())
 
 
-def measure(network: Network, config: Config, picture: Float[np.ndarray, "1 h w 3"]) -> dict[str, float]:
+def measure(
+    network: Network,
+    config: Config,
+    picture: Float[np.ndarray, "1 h w 3"],
+    pictures: Pictures | None = None,
+) -> dict[str, float]:
     """Return how close `picture` is to the content and style of `config`, whatever its own objective was.
 
     `ssim`: structural similarity to the content (Wang et al. 2004), 1 if equal. `style_distance/L`:
     ||G - A|| / ||A|| of the Gram matrices; `content_distance/L`: ||F - P|| / ||P||; Frobenius norms, 0 if
-    equal. Layers that `network` lacks, or for which a picture is too small, are omitted.
+    equal. Measures for which the picture is too small, and layers that `network` lacks, are omitted. Content
+    and style are read from `pictures` if given.
     """
-    content = images.resize(images.read(config.content), *picture.shape[1:3])
-    style = images.fit(images.read(config.style), round(config.size * config.style_scale))
+    pictures = pictures or Pictures([config])
+    content = pictures.resized(config.content, *picture.shape[1:3])
+    style = images.fit(pictures.fitted(config.style, config.style_size()).pixels, config.style_size())
     side = min(*picture.shape[1:3], *style.shape[1:3])
     layers = [layer for layer in (*STYLE_LAYERS, CONTENT_LAYER) if _fits(network, layer, side)]
     F, P, S = (
@@ -58,7 +66,8 @@ def measure(network: Network, config: Config, picture: Float[np.ndarray, "1 h w 
     if CONTENT_LAYER in layers:
         content_distance = relative_distance(F[CONTENT_LAYER], P[CONTENT_LAYER])
         distances[f"content_distance/{CONTENT_LAYER}"] = content_distance
-    return {"ssim": _ssim(picture, content), **distances}
+    similarity = {"ssim": _ssim(picture, content)} if min(picture.shape[1:3]) >= SSIM_WINDOW else {}
+    return similarity | distances
 
 
 def relative_distance(a: Any, b: Any) -> float:

@@ -1,9 +1,12 @@
 """A job: a config with its pictures and its network, all read and checked."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 
 import jax
 import numpy as np
+from absl import logging
 
 from nst_jax import images
 from nst_jax.config import Config, fields
@@ -17,7 +20,10 @@ from nst_jax.networks.trained import Weights
 from nst_jax.optimizers.methods import find_method
 from nst_jax.runs.checkpoint import picture_digest
 from nst_jax.runs.machine import environment, peak_memory_bytes
+from nst_jax.transfer.pictures import Pictures
 from nst_jax.weights import load_network
+
+USEFUL_TILE = 128  # pixels: below, memory does not shrink any more, and halos dominate the arithmetic
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +31,14 @@ class Job:
     """One style transfer, ready to be computed."""
 
     config: Config
-    content: np.ndarray
-    style: np.ndarray
-    start: np.ndarray | None  # None for noise
+    content: np.ndarray  # at full size, or smaller if its file is
+    style: np.ndarray  # likewise
+    start: np.ndarray | None  # likewise; None for noise
     network: Network
     weights: Weights
+    # Height and width of the files, which give the exact aspect ratios.
+    content_size: tuple[int, int]
+    style_size: tuple[int, int]
 
     def identity(self) -> str:
         """Return a digest of the inputs, which a resumed run compares with that of its checkpoint."""
@@ -39,8 +48,8 @@ class Job:
     def sizes_at(self, scale: float) -> tuple[tuple[int, int], tuple[int, int]]:
         """Return (height, width) of the result and of the style picture at `scale` times the full size."""
         size = self.config.size * scale
-        result = images.fitted(self.content.shape[1:3], round(size))
-        return result, images.fitted(self.style.shape[1:3], round(size * self.config.style_scale))
+        result = images.fitted(self.content_size, round(size))
+        return result, images.fitted(self.style_size, round(size * self.config.style_scale))
 
     def shape_at(self, scale: float) -> tuple[int, ...]:
         """Return the shape of the result at `scale` times the full size."""
@@ -65,17 +74,24 @@ class Outcome:
     seconds: float
 
 
-def prepare(config: Config, network: tuple[Network, Weights] | None = None) -> Job:
-    """Read the pictures, and the weights unless `network`, as `load_network` returns it, is given.
+def prepare(
+    config: Config, network: tuple[Network, Weights] | None = None, pictures: Pictures | None = None
+) -> Job:
+    """Read the pictures and the weights, unless they are given: `network` is a result of `load_network`.
 
     Raises:
         UserError: a picture, the weights or a setting cannot be used; nothing has been written.
     """
     _check_names(config)
-    content, style = _read("content", config.content), _read("style", config.style)
-    starts = {"noise": None, "content": content, "style": style}
-    start = starts[config.init] if config.init in starts else _read("init", config.init)
-    _check_sizes(config, content, style)
+    if pictures is None:
+        pictures = Pictures([config])
+        pictures.require_memory()
+    with _named("content"):
+        content = pictures.fitted(config.content, config.size)
+    with _named("style"):
+        style = pictures.fitted(config.style, config.style_size())
+    _check_sizes(config, content.size, style.size)
+    start = _start(config, pictures, images.fitted(content.size, config.size))
     layers = config.active_layers()
     built, weights = network or load_network(config.network, layers)
     if missing := [layer for layer in layers if layer not in built.layers]:
@@ -83,7 +99,8 @@ def prepare(config: Config, network: tuple[Network, Weights] | None = None) -> J
         raise UserError(f"network.weights: {weights.name} ends before {missing[0]}; it has {available}")
     if config.tile:
         _check_tiles(config, built)
-    return Job(config, content, style, start, built, weights)
+    sizes = content.size, style.size
+    return Job(config, content.pixels, style.pixels, start, built, weights, *sizes)
 
 
 def run_record(job: Job, outcome: Outcome) -> dict[str, object]:
@@ -103,12 +120,22 @@ def run_record(job: Job, outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _read(field: str, source: str) -> np.ndarray:
+def _start(config: Config, pictures: Pictures, size: tuple[int, int]) -> np.ndarray | None:
+    """Return the initial picture at the full `size` of the result; None for noise."""
+    if config.init == "noise":
+        return None
+    source = {"content": config.content, "style": config.style}.get(config.init, config.init)
+    with _named("init: expected noise, content, style or a picture"):
+        return pictures.resized(source, *size)
+
+
+@contextlib.contextmanager
+def _named(field: str) -> Iterator[None]:
+    """Put the name of the `field` in front of the errors of its picture."""
     try:
-        return images.read(source)
+        yield
     except UserError as error:
-        choices = "expected noise, content, style or a picture; " if field == "init" else ""
-        raise UserError(f"{field}: {choices}{error}") from error
+        raise error.prefixed(field) from error
 
 
 def _check_names(config: Config) -> None:
@@ -117,16 +144,16 @@ def _check_names(config: Config) -> None:
         fields.one_of("style_losses", name, STYLE_LOSSES)
 
 
-def _check_sizes(config: Config, content: np.ndarray, style: np.ndarray) -> None:
+def _check_sizes(config: Config, content: tuple[int, int], style: tuple[int, int]) -> None:
     """Refuse pictures of which pooling would leave nothing at the deepest layer."""
     deepest = config.active_layers()[-1]
     needed = receptive.smallest_side(architecture(config.network.arch).layers, deepest)
     size = config.size * min(config.scales)
-    for field, picture, longer in (
+    for field, shape, longer in (
         ("size", content, size),
         ("style_scale", style, size * config.style_scale),
     ):
-        shorter = longer * min(picture.shape[1:3]) / max(picture.shape[1:3])
+        shorter = longer * min(shape) / max(shape)
         if round(shorter) < needed:
             raise UserError(
                 f"{field}: {getattr(config, field)} leaves a shorter side of {shorter:.0f} pixels; "
@@ -139,5 +166,7 @@ def _check_tiles(config: Config, network: Network) -> None:
     for name in config.active_losses():
         if not STYLE_LOSSES[name].additive:
             raise UserError(f"tile: {config.tile} cannot be used with style_losses.{name}; use 0")
+    if config.tile < USEFUL_TILE:
+        logging.warning("tile: %d is slower than %d and saves no memory", config.tile, USEFUL_TILE)
     if layer := misfit(up_to(network.geometry, config.active_layers()[-1])):
         raise UserError(f"tile: {config.tile} cannot be used with {layer.name} of this network; use 0")

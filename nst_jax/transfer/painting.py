@@ -1,6 +1,6 @@
 """Painting of jobs together: through all scales, each recorded into its own folder and resumed from it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -8,6 +8,7 @@ import numpy as np
 
 from nst_jax import images
 from nst_jax.config import Config
+from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look, Loop, Watch
 from nst_jax.optimizers.state import NOT_FINITE, restore
 from nst_jax.runs.checkpoint import Checkpoint
@@ -15,6 +16,7 @@ from nst_jax.runs.folder import RunFolder
 from nst_jax.runs.recorder import Recorder
 from nst_jax.transfer.finish import finish
 from nst_jax.transfer.job import Job, Outcome, run_record
+from nst_jax.transfer.result import result_image
 from nst_jax.transfer.session import Session
 
 
@@ -32,11 +34,14 @@ def paint(
     False. A job whose loss remains non-finite ends as 'diverged' with its best image; the others continue.
 
     Raises:
-        UserError: a folder cannot be written, or a checkpoint does not match its job.
+        UserError: a folder cannot be written, in which case it tries to save the pictures so far, or a
+            checkpoint does not match its job.
     """
     checkpoints = {lane: checkpoint for lane, checkpoint in enumerate(saved or []) if checkpoint}
     batch = JobBatch(session, jobs, folders, watch, checkpoints)
     first = max((checkpoint.scale for checkpoint in checkpoints.values()), default=0)
+    if first >= len(session.config.scales):
+        raise UserError(f"--resume: the checkpoint is at scale {first}, but scales ends before it")
     for scale in range(first, len(session.config.scales)):
         if not batch.paint_scale(scale):
             break
@@ -63,6 +68,7 @@ class JobBatch:
     ):
         """Create or reopen the folders; `saved` holds checkpoints to resume from, by index of the job."""
         self.session, self.jobs, self.watch, self.saved = session, jobs, watch, saved
+        self.folders = folders
         self.config = session.config
         # Copies of the last job fill up the width; they take no steps.
         self.padded = [*jobs, *[jobs[-1]] * (session.width - len(jobs))]
@@ -75,19 +81,14 @@ class JobBatch:
 
     def paint_scale(self, index: int) -> bool:
         """Run the scale at `index` in `config.scales`; return False if `watch` stopped it."""
-        self.scale, steps = index, self.config.optimizer.steps
+        self.scale = index
         self._begin()
         if index == 0:
             self._log(0)
-        for stop in stops(self.config, index):
-            if not self.loop.run_to(stop, self._after_chunk):
-                self.interrupted = True
-                self._checkpoint()
-                break
-            if stop % self.config.log_every == 0 or stop % steps == 0:
-                self._log(stop)
-            if stop % self.config.snapshot_every == 0:
-                self._save_snapshots(stop)
+        try:
+            self._run_to_end()
+        except UserError as error:  # the disk is full, or the folder has become unwritable
+            raise self._rescued(error) from error
         state = self.loop.state
         self.previous = ScaleResult(np.asarray(state.image), state.evaluations)
         return not self.interrupted
@@ -118,6 +119,27 @@ class JobBatch:
         self.loop.freeze(
             np.array([lane >= len(self.jobs) or lane in self.outcomes for lane in range(self.session.width)])
         )
+
+    def _run_to_end(self) -> None:
+        """Advance to the end of the scale, or until `watch` stops it, and record what is due on the way."""
+        for stop in stops(self.config, self.scale):
+            if not self.loop.run_to(stop, self._after_chunk):
+                self.interrupted = True
+                self._checkpoint()
+                break
+            if stop % self.config.log_every == 0 or stop % self.config.optimizer.steps == 0:
+                self._log(stop)
+            if stop % self.config.snapshot_every == 0:
+                self._save_snapshots(stop)
+
+    def _rescued(self, error: UserError) -> UserError:
+        """Try to save the pictures so far; return the error to raise, which says whether that succeeded."""
+        self.interrupted = True
+        try:
+            self.finish()
+        except UserError:
+            return error
+        return UserError(f"{error}; the picture so far is saved as result.png")
 
     def _initial_picture(self, lane: int, scale: float) -> np.ndarray:
         """Return the initial image of a lane at the first scale, else the result of the previous scale."""
@@ -167,24 +189,22 @@ class JobBatch:
                 self.recorder.draw(lane, stop, finish(job, np.asarray(self.loop.state.image[lane])))
 
     def _finish_lane(self, lane: int, status: str) -> None:
-        """Write the result of a lane with its final status: its best image unless it is 'done'."""
-        state, job, look = self.loop.state, self.jobs[lane], self.loop.look()
-        image = np.asarray((state.image if status == "done" else state.best_image)[lane])
+        """Write the result of a lane with its final status."""
+        job, look = self.jobs[lane], self.loop.look()
+        image, which = result_image(self.loop.state, lane, status, self.folders[lane].path.name)
         steps, evaluations = int(look.step[lane]), int(look.evaluations[lane])
         outcome = Outcome(finish(job, image), status, steps, evaluations, self.recorder.seconds())
-        record = run_record(job, outcome) | {"painted_together": len(self.jobs)}
+        record = run_record(job, outcome) | {"picture": which, "painted_together": len(self.jobs)}
         self.recorder.finish(lane, outcome.image, record)
         self.outcomes[lane] = outcome
 
 
-def stops(config: Config, scale: int) -> list[int]:
-    """Return the steps of a scale, an index into `config.scales`, after which to log, save or finish."""
+def stops(config: Config, scale: int) -> Iterator[int]:
+    """Yield the steps of a scale, an index into `config.scales`, after which to log, save or finish."""
     steps = config.optimizer.steps
-    return [
-        step
-        for step in range(scale * steps + 1, (scale + 1) * steps + 1)
-        if step % steps == 0 or step % config.log_every == 0 or step % config.snapshot_every == 0
-    ]
+    for step in range(scale * steps + 1, (scale + 1) * steps + 1):
+        if step % steps == 0 or step % config.log_every == 0 or step % config.snapshot_every == 0:
+            yield step
 
 
 def _reported(config: Config) -> set[str]:

@@ -18,7 +18,7 @@ from nst_jax.networks.classifier import GRID, HEAD_LAYERS, ClassifierWeights
 from nst_jax.networks.trained import array_digest
 from nst_jax.weights import registry
 from nst_jax.weights.checks import finite_float32
-from nst_jax.weights.loading import read_contents
+from nst_jax.weights.loading import displayed_name, read_contents
 from nst_jax.weights.naming import classifier_name, shortened
 from nst_jax.weights.resolving import SPECIAL_NAMES
 
@@ -49,7 +49,7 @@ def load_classifier(path: str | os.PathLike[str], arch: str) -> ClassifierWeight
     _check_shapes(str(file), arch, arrays)
     for array in arrays.values():
         array.flags.writeable = False
-    return ClassifierWeights(file.name, MappingProxyType(arrays), array_digest(arrays))
+    return ClassifierWeights(displayed_name(file), MappingProxyType(arrays), array_digest(arrays))
 
 
 def _canonical(file: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 from absl import logging
 
-from nst_jax.errors import UserError
+from nst_jax.errors import UserError, one_line
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.trained import OXFORD, TORCHVISION, Preprocessing, Weights, make_weights
 from nst_jax.weights import checks, naming, oxford, readers
 
+LONGEST_NAME = 80  # characters
 _FAMILY_PREPROCESSING = {
     "caffe": OXFORD,
     "canonical": OXFORD,
@@ -43,12 +44,18 @@ def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing |
         or _oxford_preprocessing(arch, arrays)
         or _guessed_preprocessing(file, named.family)
     )
-    return make_weights(file.name, arch, *_oxford_as_bgr(arrays, detected))
+    sound = checks.require_sound(str(file), detected)
+    return make_weights(displayed_name(file), arch, *_oxford_as_bgr(arrays, sound))
 
 
 def stated_arch(path: str | os.PathLike[str]) -> str | None:
     """The architecture stated in a file, as in our canonical files; None if there is none."""
     return read_contents(Path(path)).arch
+
+
+def displayed_name(file: Path) -> str:
+    """The name of `file` as printed and recorded."""
+    return one_line(file.name, LONGEST_NAME)
 
 
 def read_contents(file: Path, skip: readers.Skip = naming.is_ignored) -> readers.Contents:

@@ -45,16 +45,20 @@ def _find(name: str, arch: str) -> Weights:
     return cache.cached(entry) or cache.obtain(entry)
 
 
-def _automatic(arch: str) -> Weights:
-    """Weights from the cache, else downloaded, else the embedded network with a warning that says why."""
+def cached_of(arch: str) -> Weights | None:
+    """The network of `arch` that "auto" takes without a download; None if none is in the cache."""
     entries = registry.of_arch(arch)
     if not entries:
         return embedded.slim()
-    for entry in entries:
-        if weights := cache.cached(entry):
-            return weights
+    return next((weights for entry in entries if (weights := cache.cached(entry))), None)
+
+
+def _automatic(arch: str) -> Weights:
+    """Weights from the cache, else downloaded, else the embedded network with a warning that says why."""
+    if weights := cached_of(arch):
+        return weights
     try:
-        return cache.obtain(entries[0], _AUTO_TIMEOUT)
+        return cache.obtain(registry.of_arch(arch)[0], _AUTO_TIMEOUT)
     except UserError as reason:
         weights = embedded.slim()
         logging.warning("%s; falling back to %s, the network bundled with the package", reason, weights.name)

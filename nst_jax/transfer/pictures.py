@@ -1,0 +1,92 @@
+"""The pictures that jobs need: each file is decoded once, and kept at the sizes that are needed."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32
+
+from nst_jax import images
+from nst_jax.config import Config
+from nst_jax.errors import UserError
+from nst_jax.runs.machine import free_host_bytes
+from nst_jax.runs.progress import byte_count
+
+BYTES_PER_PIXEL = 12  # three float32
+DECODING = 3  # peak memory of decoding a picture, relative to the picture
+
+
+class Picture(NamedTuple):
+    """A picture as it is kept."""
+
+    pixels: Float32[np.ndarray, "1 h w 3"]
+    size: tuple[int, int]  # height and width of the file, which give the exact aspect ratio
+
+
+class Pictures:
+    """Reads the pictures of `configs`, and shares those that several of them need."""
+
+    def __init__(self, configs: Iterable[Config]):
+        """Note which sizes are needed; nothing is read yet."""
+        self._longer_sides: dict[str, set[int]] = defaultdict(set)
+        for config in configs:
+            self._longer_sides[config.content].add(config.size)
+            self._longer_sides[config.style].add(config.style_size())
+        self._fitted: dict[tuple[str, int], Picture] = {}
+        self._resized: dict[tuple[str, int, int], np.ndarray] = {}
+        self._latest: tuple[str, np.ndarray] | None = None  # the file that was decoded last
+
+    def fitted(self, source: str, longer_side: int) -> Picture:
+        """Return the picture reduced to `longer_side` pixels, or as it is if it is smaller.
+
+        Raises:
+            UserError: the file cannot be read, or its pixels do not fit into memory.
+        """
+        if (source, longer_side) not in self._fitted:
+            picture = self._read(source)
+            for side in {*self._longer_sides[source], longer_side}:
+                kept = images.fit(picture, side) if side < max(picture.shape) else picture
+                self._fitted[source, side] = Picture(kept, (picture.shape[1], picture.shape[2]))
+        return self._fitted[source, longer_side]
+
+    def resized(self, source: str, height: int, width: int) -> Float32[np.ndarray, "1 {height} {width} 3"]:
+        """Return the picture resized to `height` x `width` pixels.
+
+        Raises:
+            UserError: as for `fitted`.
+        """
+        key = source, height, width
+        if key not in self._resized:
+            self._resized[key] = images.resize(self._read(source), height, width)
+        return self._resized[key]
+
+    def require_memory(self) -> None:
+        """Check from the headers of the files that the pictures fit into the free memory.
+
+        Raises:
+            UserError: they do not.
+        """
+        pixels = {source: _pixel_count(source) for source in self._longer_sides}
+        kept = sum(
+            min(pixels[source], side**2) for source, sides in self._longer_sides.items() for side in sides
+        )
+        needed = BYTES_PER_PIXEL * (kept + DECODING * max(pixels.values()))
+        if needed > (free := free_host_bytes()):
+            raise UserError(
+                f"size: {len(pixels)} pictures need {byte_count(needed)} of memory, but only "
+                f"{byte_count(free)} are free; use a smaller size, or smaller or fewer pictures"
+            )
+
+    def _read(self, source: str) -> np.ndarray:
+        if self._latest is None or self._latest[0] != source:
+            self._latest = None  # free it before the next one is decoded
+            self._latest = source, images.read(source)
+        return self._latest[1]
+
+
+def _pixel_count(source: str) -> int:
+    try:
+        return images.pixel_count(source)
+    except UserError:
+        return 0  # reading it will say what is wrong, and for which field
