@@ -98,7 +98,7 @@ def _paint_all(
 ) -> list[tuple[dict[str, object], np.ndarray]]:
     """Return the entry of each unit in maximize.json, and its picture, which is written at once."""
     optimizer = Optimizer(maximize.unit_objective(config.layer), find_method(config.optimizer))
-    rate, steps = config.optimizer.learning_rate, config.optimizer.steps
+    rate, (steps,) = config.optimizer.learning_rate, config.optimizer.steps_by_scale(1)
     measure = jax.jit(maximize.mean_activation, static_argnames="layer")
     results = []
     for number in config.units:
