@@ -79,8 +79,6 @@ class JobBatch:
         """Run the scale at `index` in `config.scales`; return False if `watch` stopped it."""
         self.scale, last = index, self.ends[index]
         self._begin()
-        if index == 0:
-            self._log(0)
         for stop in stops(self.config, index):
             if not self.loop.run_to(stop, self._after_chunk):
                 self.interrupted = True
@@ -88,7 +86,7 @@ class JobBatch:
                 break
             if stop % self.config.log_every == 0 or stop == last:
                 self._log(stop)
-            if stop % self.config.snapshot_every == 0:
+            if stop and stop % self.config.snapshot_every == 0:
                 self._save_snapshots(stop)
         state = self.loop.state
         self.previous = ScaleResult(np.asarray(state.image), state.evaluations)
@@ -158,7 +156,7 @@ class JobBatch:
             if lane not in self.outcomes and (look.step[lane] == stop or self.loop.resting[lane])
         }
         if runs := self.recorder.unlogged(steps):
-            terms = self.session.terms(self.loop)
+            terms = jax.device_get(self.loop.state.terms)
             scale = self.config.scales[self.scale]
             self.recorder.log(runs, look.step, look.evaluations, scale, terms)
 
@@ -180,8 +178,11 @@ class JobBatch:
 
 
 def stops(config: Config, scale: int) -> list[int]:
-    """Return the steps of a scale, an index into `config.scales`, after which to log, save or finish."""
-    first, last = (0, *scale_ends(config))[scale : scale + 2]
+    """Return the steps of a scale, an index into `config.scales`, after which to log, save or finish.
+
+    The first scale begins with step 0, the initial image.
+    """
+    first, last = (-1, *scale_ends(config))[scale : scale + 2]
     return [
         step
         for step in range(first + 1, last + 1)

@@ -58,9 +58,8 @@ def maximize(
     """
     noise, shifts = jax.random.split(jax.random.key(seed))
     spectrum = START_CONTRAST * jax.random.normal(noise, (1, size, size, 3))
-    first, *others = jax.random.randint(shifts, (steps + 1, 2), -jitter, jitter + 1)
-    state = optimizer.start(network, target._replace(shift=first), spectrum, jnp.float32(learning_rate))
-    for step, shift in enumerate(others, 1):
+    state = optimizer.start(network, target, spectrum, jnp.float32(learning_rate))
+    for step, shift in enumerate(jax.random.randint(shifts, (steps + 1, 2), -jitter, jitter + 1)):
         shifted = target._replace(shift=shift)
         state = optimizer.advance(network, shifted, state, jnp.int32(step), jnp.int32(MOST_EVALUATIONS))
     if int(state.status) == NOT_FINITE:
@@ -70,18 +69,22 @@ def maximize(
     return np.asarray(picture(spectrum)), np.asarray(picture(state.image))
 
 
-def unit_objective(layer: str) -> Callable[[Network, UnitTarget, Array], Array]:
-    """Return the loss: minus the log of the unit's mean activation, plus weighted total variation.
+def unit_objective(layer: str) -> Callable[[Network, UnitTarget, Array], tuple[Array, dict[str, Array]]]:
+    """Return the loss and its terms: the unit's mean activation, and weighted total variation.
 
-    The mean is over all positions. The logarithm makes one `tv_weight` suit all units, whatever their scale.
-    `total_variation` is divided by the number of values, so that it does not depend on the size.
+    The loss is minus the log of the activation, a mean over all positions, plus `tv_weight` times the
+    variation. The logarithm makes one weight suit all units, whatever their scale. The variation is divided
+    by the number of values, so that it does not depend on the size.
     """
 
-    def loss(network: Network, target: UnitTarget, spectrum: Float[Array, "1 h w 3"]) -> Float[Array, ""]:
+    def loss(
+        network: Network, target: UnitTarget, spectrum: Float[Array, "1 h w 3"]
+    ) -> tuple[Float[Array, ""], dict[str, Array]]:
         image = jnp.roll(picture(spectrum), target.shift, (1, 2))
         variation = total_variation(image) / image.size
         mean = mean_activation(network, image, layer, target.unit)
-        return target.tv_weight * variation - jnp.log(mean + LOG_OFFSET)
+        value = target.tv_weight * variation - jnp.log(mean + LOG_OFFSET)
+        return value, {"activation": mean, "tv": variation}
 
     return loss
 

@@ -29,7 +29,7 @@ def blurred(shared, target, image):
 def evaluations_to(target, bands, objective=blurred):
     optimizer = make_optimizer("lbfgs", objective, memory=5, bands=bands)
     bottom = formula_image(12, 16)
-    state = start(optimizer, bottom, jnp.zeros(SHAPE))
+    state = advance(optimizer, start(optimizer, bottom, jnp.zeros(SHAPE)), 0, bottom)
     goal = target * float(state.value)
     for stop in range(1, 301):
         if float(state.value) <= goal:
