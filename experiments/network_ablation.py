@@ -24,8 +24,9 @@ from nst_jax.networks.trained import Weights
 from nst_jax.networks.vgg import VGG
 from nst_jax.runs.folder import RunFolder
 from nst_jax.sweeps.judging import relative_distance
-from nst_jax.transfer.job import Job, prepare
+from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import paint
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from nst_jax.weights import cache, load, registry, resolve
 

@@ -10,8 +10,9 @@ from nst_jax.runs.folder import RunFolder, read_settings, require_same
 from nst_jax.runs.interrupt import CtrlC
 from nst_jax.runs.progress import Progress, byte_count, duration
 from nst_jax.transfer.estimate import require_memory
-from nst_jax.transfer.job import Job, Outcome, prepare
+from nst_jax.transfer.job import Job, Outcome
 from nst_jax.transfer.painting import paint
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 
 USAGE = """python -m nst_jax.run --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume]

@@ -23,8 +23,8 @@ from nst_jax.networks.network import Network
 from nst_jax.networks.vgg import VGG
 from nst_jax.runs.folder import RunFolder, read_run
 from nst_jax.sweeps import neutral
-from nst_jax.transfer.job import prepare
 from nst_jax.transfer.painting import paint
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from nst_jax.weights import load
 

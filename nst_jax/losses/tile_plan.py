@@ -70,8 +70,14 @@ class Block:
 
     def size(self, name: str) -> tuple[int, int]:
         """Rows and columns of the block's layer `name` for the whole image."""
-        halvings = next(layer.stride > 1 for layer in self.layers if layer.name == name)
-        return self.rows.length >> halvings, self.columns.length >> halvings
+        return self.rows.length >> self._halvings(name), self.columns.length >> self._halvings(name)
+
+    def tile_size(self, name: str) -> tuple[int, int]:
+        """Rows and columns of the block's layer `name` for one tile."""
+        return self.rows.tile >> self._halvings(name), self.columns.tile >> self._halvings(name)
+
+    def _halvings(self, name: str) -> int:
+        return next(layer.stride > 1 for layer in self.layers if layer.name == name)
 
     def without_halo(self, window: Array) -> Array:
         """`window` cropped to its tile."""

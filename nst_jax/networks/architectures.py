@@ -30,7 +30,10 @@ class Layer(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """A network's layers, input first; `build(weights, pool, conv, precision)` returns the module."""
+    """A network's layers, input first.
+
+    `build(weights, pool=..., conv=..., precision=..., padding=...)` returns the module.
+    """
 
     name: str
     layers: tuple[Layer, ...]
@@ -117,10 +120,10 @@ def _vgg(name: str, convs_per_block: Sequence[int], widths: Sequence[int | None]
     return Architecture(name, tuple(layers), _build_vgg)
 
 
-def _build_vgg(weights: Any, pool: str, conv: str, precision: str) -> Any:
+def _build_vgg(weights: Any, **options: str) -> Any:
     from nst_jax.networks.vgg import VGG  # imports JAX and Flax, which configs do not need
 
-    return VGG(weights, pool, conv, precision)
+    return VGG(weights, **options)
 
 
 _VGG_WIDTHS = (64, 128, 256, 512, 512)

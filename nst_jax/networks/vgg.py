@@ -10,12 +10,13 @@ from nst_jax.networks import winograd
 from nst_jax.networks.architectures import Layer, architecture
 from nst_jax.networks.conv import conv3x3, turned
 from nst_jax.networks.network import Relu, walk
+from nst_jax.networks.padding import crop, pad
 from nst_jax.networks.pool import POOLS
 from nst_jax.networks.trained import Preprocessing, Weights
 
 
 class Conv(nnx.Module):
-    """3x3 convolution with zero padding, bias and ReLU."""
+    """3x3 convolution with bias and ReLU; its outputs have the size of its inputs."""
 
     def __init__(
         self,
@@ -23,15 +24,16 @@ class Conv(nnx.Module):
         bias: Float[Array, "o"],
         algorithm: str = "auto",
         precision: str = "float32",
+        padding: str = "zeros",
     ):
         """Store the trained `kernel` and `bias`.
 
         `algorithm` is 'direct', 'winograd', or 'auto' for the faster of the two; `precision` applies to
-        'direct' only.
+        'direct' only; `padding` is 'zeros' or one of `nst_jax.networks.padding`.
         """
         self.kernel = nnx.Param(kernel)
         self.bias = nnx.Param(bias)
-        self.precision = precision
+        self.precision, self.padding = precision, padding
         self.winograd = algorithm == "winograd" or (algorithm == "auto" and winograd.pays(kernel.shape))
         if self.winograd:
             self.filters = nnx.Variable(winograd.transform_filters(kernel))
@@ -39,11 +41,14 @@ class Conv(nnx.Module):
 
     def __call__(self, x: Float[Array, "b h w i"], relu: Relu = nnx.relu) -> Float[Array, "b h w o"]:
         """The rectified response of each filter."""
+        if self.padding == "zeros":
+            return relu(self._convolved(x) + self.bias[...])
+        return relu(crop(self._convolved(pad(x, self.padding))) + self.bias[...])
+
+    def _convolved(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h w o"]:
         if self.winograd:
-            response = winograd.conv3x3_by_tiles(x, self.filters[...], self.turned[...])
-        else:
-            response = conv3x3(x, self.kernel[...], self.precision)
-        return relu(response + self.bias[...])
+            return winograd.conv3x3_by_tiles(x, self.filters[...], self.turned[...])
+        return conv3x3(x, self.kernel[...], self.precision)
 
 
 class VGG(nnx.Module):
@@ -54,15 +59,22 @@ class VGG(nnx.Module):
     layers, the network ends there. Simonyan & Zisserman 2015; average pooling: Gatys et al. 2015, 'Methods'.
     """
 
-    def __init__(self, weights: Weights, pool: str = "avg", conv: str = "auto", precision: str = "float32"):
-        """Build the layers from `weights`; `pool` is 'avg' or 'max'; `conv` and `precision` as in `Conv`."""
+    def __init__(
+        self,
+        weights: Weights,
+        pool: str = "avg",
+        conv: str = "auto",
+        precision: str = "float32",
+        padding: str = "zeros",
+    ):
+        """Build the layers from `weights`; `pool` is 'avg' or 'max'; for the others see `Conv`."""
         self.pool = pool
         self.preprocessing = weights.preprocessing
         self.geometry = _reachable(weights)
         self.layers = tuple(layer.name for layer in self.geometry)
         self.convs = nnx.Dict(
             {
-                layer.name: Conv(*_kernel_and_bias(weights, layer.name), conv, precision)
+                layer.name: Conv(*_kernel_and_bias(weights, layer.name), conv, precision, padding)
                 for layer in self.geometry
                 if layer.weighted
             }
