@@ -4,6 +4,7 @@ from absl import flags
 
 from nst_jax import cli
 from nst_jax.config import from_dict, to_dict
+from nst_jax.config.tables import extensible
 from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look
 from nst_jax.runs.folder import RunFolder, read_settings, require_same
@@ -61,7 +62,7 @@ def _paint(session: Session, job: Job, folder: RunFolder) -> Outcome:
 
 def _parse(argv: list[str]) -> flags.FlagValues:
     values = flags.FlagValues()
-    cli.define_resumable(values, argv)
+    cli.define_resumable(values, argv, extensible)
     cli.parse(values, argv, USAGE)
     return values
 

@@ -7,6 +7,7 @@ import jax
 from jaxtyping import Array, Float
 
 from nst_jax.losses.gram import gram, gram_distance
+from nst_jax.losses.sums import guided_mean, mean_distance
 
 
 def averaged(statistics: Sequence[Any], weights: Sequence[float]) -> Any:
@@ -37,6 +38,7 @@ class StyleLoss(NamedTuple):
 
 STYLE_LOSSES = {
     "gram": StyleLoss(gram, gram_distance, additive=True),
+    "sums": StyleLoss(guided_mean, mean_distance, additive=True),
 }
 
 

@@ -65,13 +65,21 @@ def _read_style(name: str, style: StyleConfig, region: str, config: Config, cont
     return Style(name, recolored, style.weight, region, mask, style.scale * config.style_scale, layers)
 
 
+def picture_sources(source: str) -> list[str]:
+    """Return the pictures that the `image` of a style names: itself, or those of a folder by name.
+
+    Raises:
+        UserError: the folder cannot be read, or has no pictures.
+    """
+    if not source.startswith(FOLDER):
+        return [source]
+    folder, paths = folder_files(source.removeprefix(FOLDER))
+    return [str(folder / path) for path in paths]
+
+
 def _read_pictures(field: str, source: str) -> list[np.ndarray]:
-    """The picture that `source` names, or those of a folder in order of their names."""
     try:
-        if source.startswith(FOLDER):
-            folder, paths = folder_files(source.removeprefix(FOLDER))
-            return [images.read(str(folder / path)) for path in paths]
-        return [images.read(source)]
+        return [images.read(name) for name in picture_sources(source)]
     except UserError as error:
         raise UserError(f"{field}: {error}") from error
 
