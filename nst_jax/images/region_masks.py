@@ -9,7 +9,7 @@ from nst_jax.images.reading import read
 
 MOST_DISTORTION = 0.02  # by which the aspect ratio of a mask may differ from that of its picture
 
-Mask = Float[np.ndarray, "h w"]
+Mask = Float[np.ndarray, "_ _"]
 
 
 def read_mask(source: str, size: tuple[int, int]) -> Mask:

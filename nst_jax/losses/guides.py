@@ -14,7 +14,7 @@ from nst_jax.networks import receptive
 from nst_jax.networks.architectures import Layer, up_to
 
 MODES = ("simple", "inside", "all")
-Mask = Float[np.ndarray, "h w"]
+Mask = Float[np.ndarray, "_ _"]
 
 
 def guides(

@@ -21,8 +21,8 @@ EVERYWHERE = ""
 GRAM_ALONE: Mapping[str, float] = MappingProxyType({"gram": 1.0})
 
 LayerNames = tuple[str, ...]
-# layer -> region -> the guide over the layer's positions, or None for the whole layer
-Guides = dict[str, dict[str, Float[Array, "1 _ _ 1"] | None]]
+# layer -> region -> the guide over the layer's positions, "1 h w 1", or None for the whole layer
+Guides = dict[str, dict[str, Array | None]]
 # layer -> region -> loss -> statistic
 Statistics = dict[str, dict[str, dict[str, Any]]]
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -103,7 +104,7 @@ def content_guides(job: Job, scale: float) -> dict[str, dict[str, Any]]:
     return {region: _guides(job, job.regions.get(region), size, layers) for region in regions}
 
 
-def is_visible(guide: np.ndarray | None) -> bool:
+def is_visible(guide: jax.Array | None) -> bool:
     """Whether any position of a layer is in use."""
     return guide is None or bool(np.any(guide))
 
@@ -112,4 +113,5 @@ def _guides(job: Job, mask: Mask | None, size: tuple[int, int], layers: tuple[st
     if mask is None:
         return dict.fromkeys(layers)
     wrap = job.config.network.padding == "circular"
-    return dict(guides(resize_mask(mask, *size), job.network.geometry, layers, job.config.guides, wrap))
+    by_layer = guides(resize_mask(mask, *size), job.network.geometry, layers, job.config.guides, wrap)
+    return {layer: jnp.asarray(guide) for layer, guide in by_layer.items()}
