@@ -1,6 +1,9 @@
 """Many runs from one config: `python -m nst_jax.sweep --config=configs/sweeps/gatys2015_fig3.py`."""
 
+import sys
+import types
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -9,6 +12,7 @@ from nst_jax.config import from_dict
 from nst_jax.config.tables import extensible
 from nst_jax.errors import UserError
 from nst_jax.sweeps import gallery, plan
+from nst_jax.sweeps.collecting import collect_results
 from nst_jax.sweeps.running import run_sweep
 from nst_jax.sweeps.sweep_folder import Sweep
 
@@ -29,6 +33,7 @@ def main(argv: list[str]) -> int:
         print(f"interrupted; continue with --workdir={sweep.path} --resume")
         return cli.EXIT_INTERRUPTED
     page = gallery.write_gallery(sweep)
+    collect_results(sweep)
     print(f"done: {page}, {sweep.summary()}")
     return 0
 
@@ -40,7 +45,8 @@ def parse_flags(argv: list[str]) -> flags.FlagValues:
     flags.DEFINE_multi_string(
         "vary",
         [],
-        "field=value,value: one run per value; if repeated, one run per combination of values",
+        "field=value,value: one run per value; if repeated, one run per combination of values; "
+        "content=folder:PATH: one run per picture",
         flag_values=values,
     )
     flags.DEFINE_integer(
@@ -64,6 +70,17 @@ def open_sweep(values: flags.FlagValues) -> Sweep:
     runs = plan.plan_runs(base, cells)
     return Sweep.open(cli.work_folder(values), cli.config_name(values), runs, values.resume)
 
+
+class _Command(types.ModuleType):
+    """Makes this module callable as `nst_jax.sweep(...)`, which it hides once it has been imported."""
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        from nst_jax.api import sweeping
+
+        return sweeping.sweep(*arguments, **keywords)
+
+
+sys.modules[__name__].__class__ = _Command
 
 if __name__ == "__main__":
     cli.run(main)
