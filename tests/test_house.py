@@ -12,7 +12,20 @@ PACKAGE = ROOT / "nst_jax"
 # Each imports from those before it, never from those after.
 LAYERS = (
     *("errors", "files", "networks", "images", "config", "weights", "losses", "optimizers"),
-    *("runs", "transfer", "figures", "sweeps", "vision", "distill", "cli", "api", "run", "sweep"),
+    *(
+        "runs",
+        "transfer",
+        "figures",
+        "sweeps",
+        "vision",
+        "distill",
+        "cli",
+        "preview",
+        "film",
+        "api",
+        "run",
+        "sweep",
+    ),
 )
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # One function of each reader has the same name: it is their common interface.
@@ -43,7 +56,7 @@ def imported(path: Path) -> set[str]:
 
 def test_the_root_holds_only_what_every_room_needs():
     modules = {path.name for path in PACKAGE.glob("*.py")}
-    assert modules == {"__init__.py", "run.py", "sweep.py", "cli.py", "errors.py", "files.py"}
+    assert modules == {"__init__.py", "run.py", "sweep.py", "film.py", "cli.py", "errors.py", "files.py"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
