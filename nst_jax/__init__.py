@@ -6,7 +6,8 @@
     result.save("result.png")
 
 `stylize` returns a `Result`, `paint` yields a `Snapshot` every few steps, `sweep` paints many settings, and a
-`Session` compiles once for many pictures. The commands are `python -m nst_jax.run` and `nst_jax.sweep`.
+`Session` compiles once for many pictures; `top_patches` shows what units respond to. The commands are
+`python -m nst_jax.run`, `sweep`, `preview`, `film` and `weights`.
 """
 
 import importlib
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from nst_jax.api.results import Result, Snapshot, SweepResult, load_result
     from nst_jax.api.stylizing import Session, paint, stylize
     from nst_jax.api.sweeping import sweep
+    from nst_jax.api.unit_patches import top_patches
 
 __version__ = "0.1.0"
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "paint",
     "stylize",
     "sweep",
+    "top_patches",
 ]
 
 # Imported on first use, because JAX takes seconds to load. The module `sweep` is a command and can be called
@@ -40,6 +43,7 @@ _HOMES = {
     "load_config": "nst_jax.api.inputs",
     **dict.fromkeys(("Result", "Snapshot", "SweepResult", "load_result"), "nst_jax.api.results"),
     **dict.fromkeys(("Session", "paint", "stylize"), "nst_jax.api.stylizing"),
+    "top_patches": "nst_jax.api.unit_patches",
 }
 
 
