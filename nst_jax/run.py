@@ -11,6 +11,7 @@ from nst_jax.preview.previewing import define_preview, previewed
 from nst_jax.runs.folder import RunFolder, read_settings, require_same
 from nst_jax.runs.interrupt import CtrlC
 from nst_jax.runs.progress import Progress, byte_count, duration
+from nst_jax.runs.tensorboard_log import define_log, logged
 from nst_jax.transfer.estimate import require_memory
 from nst_jax.transfer.job import Job, Outcome
 from nst_jax.transfer.painting import paint
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
     job = prepare(folder.config)
     session = Session([job])
     print(f"estimate: {byte_count(require_memory(session, job))} of memory", flush=True)
-    with previewed(values, folder.path):
+    with previewed(values, folder.path), logged(values, folder.path):
         outcome = _paint(session, job, folder)
     result = folder.path / "result.png"
     if outcome.status == "diverged":
@@ -66,6 +67,7 @@ def _parse(argv: list[str]) -> flags.FlagValues:
     values = flags.FlagValues()
     cli.define_resumable(values, argv, extensible)
     define_preview(values)
+    define_log(values)
     cli.parse(values, argv, USAGE)
     return values
 

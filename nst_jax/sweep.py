@@ -12,6 +12,7 @@ from nst_jax.config import from_dict
 from nst_jax.config.tables import extensible
 from nst_jax.errors import UserError
 from nst_jax.preview.previewing import define_preview, previewed
+from nst_jax.runs.tensorboard_log import define_log, logged
 from nst_jax.sweeps import gallery, plan
 from nst_jax.sweeps.collecting import collect_results
 from nst_jax.sweeps.running import run_sweep
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> int:
     values = parse_flags(argv)
     sweep = open_sweep(values)
     cli.use_compilation_cache()
-    with previewed(values, sweep.path):
+    with previewed(values, sweep.path), logged(values, sweep.path):
         finished = run_sweep(sweep, values.batch)
     if not finished:
         print(f"interrupted; continue with --workdir={sweep.path} --resume")
@@ -56,6 +57,7 @@ def parse_flags(argv: list[str]) -> flags.FlagValues:
         "batch", None, "runs computed together; default: as many as fit in memory", 1, flag_values=values
     )
     define_preview(values)
+    define_log(values)
     cli.parse(values, argv, USAGE)
     return values
 
