@@ -40,6 +40,8 @@ def test_a_film_has_the_snapshots_and_the_result(run, name):
     assert durations == [250, 250, 250, 2000]
 
 
+# The package forks to start ffmpeg, which JAX warns about where it has run before, as in other tests.
+@pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
 def test_mp4(run):
     ffmpeg = pytest.importorskip("imageio_ffmpeg")
     assert call(run, f"--out={run}/film.mp4", "--fps=4", module=MODULE).returncode == 0
