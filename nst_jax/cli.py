@@ -12,6 +12,7 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from nst_jax.config import fields
+from nst_jax.config.named import config_file, make_importable
 from nst_jax.errors import UserError
 from nst_jax.files import cache_dir
 
@@ -44,9 +45,10 @@ def define_config(
 
     `adapt` receives the config of the file, and returns the one to which the overrides are applied.
     """
+    make_importable()
     config_flags.DEFINE_config_file(
         "config",
-        help_string="config file with get_config(), e.g. configs/gatys.py or configs/gatys.py:normalized",
+        help_string="a config by name, e.g. quick or gatys:normalized, or a Python file with get_config()",
         flag_values=values,
         # Unknown names are accepted here and rejected in config/, which also sees typos inside the file.
         lock_config=False,
@@ -143,12 +145,20 @@ def work_folder(values: flags.FlagValues) -> Path:
 
 
 def config_first(argv: Sequence[str]) -> list[str]:
-    """`argv` with `--config` moved to the front: its overrides are unknown flags until the file is loaded."""
+    """`argv` with `--config` moved to the front, as a path even if it is a name.
+
+    Its overrides are unknown flags until the file is loaded.
+
+    Raises:
+        UserError: there is no such config file.
+    """
     program, *arguments = argv
     for index, argument in enumerate(arguments):
-        if argument.lstrip("-").partition("=")[0] == "config" and argument.startswith("-"):
-            end = index + (1 if "=" in argument else 2)
-            return [program, *arguments[index:end], *arguments[:index], *arguments[end:]]
+        flag, equals, value = argument.partition("=")
+        if flag in ("-config", "--config"):
+            end = index + (1 if equals else 2)
+            value = value if equals else "".join(arguments[index + 1 : end])
+            return [program, f"--config={config_file(value)}", *arguments[:index], *arguments[end:]]
     return list(argv)
 
 

@@ -7,9 +7,11 @@ from nst_jax.config import from_dict, to_dict
 from nst_jax.config.tables import extensible
 from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look
+from nst_jax.preview.previewing import define_preview, previewed
 from nst_jax.runs.folder import RunFolder, read_settings, require_same
 from nst_jax.runs.interrupt import CtrlC
 from nst_jax.runs.progress import Progress, byte_count, duration
+from nst_jax.runs.tensorboard_log import define_log, logged
 from nst_jax.transfer.estimate import require_memory
 from nst_jax.transfer.job import Job, Outcome
 from nst_jax.transfer.painting import paint
@@ -33,7 +35,8 @@ def main(argv: list[str]) -> int:
     job = prepare(folder.config)
     session = Session([job])
     print(f"estimate: {byte_count(require_memory(session, job))} of memory", flush=True)
-    outcome = _paint(session, job, folder)
+    with previewed(values, folder.path), logged(values, folder.path):
+        outcome = _paint(session, job, folder)
     result = folder.path / "result.png"
     if outcome.status == "diverged":
         raise UserError(
@@ -63,6 +66,8 @@ def _paint(session: Session, job: Job, folder: RunFolder) -> Outcome:
 def _parse(argv: list[str]) -> flags.FlagValues:
     values = flags.FlagValues()
     cli.define_resumable(values, argv, extensible)
+    define_preview(values)
+    define_log(values)
     cli.parse(values, argv, USAGE)
     return values
 

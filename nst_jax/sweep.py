@@ -1,6 +1,9 @@
 """Many runs from one config: `python -m nst_jax.sweep --config=configs/sweeps/gatys2015_fig3.py`."""
 
+import sys
+import types
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -8,7 +11,10 @@ from nst_jax import cli
 from nst_jax.config import from_dict
 from nst_jax.config.tables import extensible
 from nst_jax.errors import UserError
+from nst_jax.preview.previewing import define_preview, previewed
+from nst_jax.runs.tensorboard_log import define_log, logged
 from nst_jax.sweeps import gallery, plan
+from nst_jax.sweeps.collecting import collect_results
 from nst_jax.sweeps.running import run_sweep
 from nst_jax.sweeps.sweep_folder import Sweep
 
@@ -25,10 +31,13 @@ def main(argv: list[str]) -> int:
     values = parse_flags(argv)
     sweep = open_sweep(values)
     cli.use_compilation_cache()
-    if not run_sweep(sweep, values.batch):
+    with previewed(values, sweep.path), logged(values, sweep.path):
+        finished = run_sweep(sweep, values.batch)
+    if not finished:
         print(f"interrupted; continue with --workdir={sweep.path} --resume")
         return cli.EXIT_INTERRUPTED
     page = gallery.write_gallery(sweep)
+    collect_results(sweep)
     print(f"done: {page}, {sweep.summary()}")
     return 0
 
@@ -40,12 +49,15 @@ def parse_flags(argv: list[str]) -> flags.FlagValues:
     flags.DEFINE_multi_string(
         "vary",
         [],
-        "field=value,value: one run per value; if repeated, one run per combination of values",
+        "field=value,value: one run per value; if repeated, one run per combination of values; "
+        "content=folder:PATH: one run per picture",
         flag_values=values,
     )
     flags.DEFINE_integer(
         "batch", None, "runs computed together; default: as many as fit in memory", 1, flag_values=values
     )
+    define_preview(values)
+    define_log(values)
     cli.parse(values, argv, USAGE)
     return values
 
@@ -64,6 +76,17 @@ def open_sweep(values: flags.FlagValues) -> Sweep:
     runs = plan.plan_runs(base, cells)
     return Sweep.open(cli.work_folder(values), cli.config_name(values), runs, values.resume)
 
+
+class _Command(types.ModuleType):
+    """Makes this module callable as `nst_jax.sweep(...)`, which it hides once it has been imported."""
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        from nst_jax.api import sweeping
+
+        return sweeping.sweep(*arguments, **keywords)
+
+
+sys.modules[__name__].__class__ = _Command
 
 if __name__ == "__main__":
     cli.run(main)

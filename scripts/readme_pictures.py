@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from nst_jax import cli, images, sweep
+from nst_jax import cli, images
 from nst_jax.config import Config, from_dict
 from nst_jax.figures.sheets import contact_sheet
 from nst_jax.runs.folder import RunFolder
+from nst_jax.sweep import main as paint_sweep
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
@@ -55,7 +56,7 @@ def gallery() -> None:
     """Create the sheets of `FIGURES` with the `:quick` configs."""
     for name in FIGURES:
         with tempfile.TemporaryDirectory() as folder:
-            sweep.main(["sweep", f"--config=configs/sweeps/{name}.py:quick", f"--workdir={folder}/{name}"])
+            paint_sweep(["sweep", f"--config=configs/sweeps/{name}.py:quick", f"--workdir={folder}/{name}"])
             sheet = images.read(f"{folder}/{name}/sheet.png")
         path = HERO.parent / "gallery" / f"{name}.jpg"
         path.parent.mkdir(exist_ok=True)

@@ -12,7 +12,7 @@ class StyleConfig:
     """One of several styles; those of the same `region` are averaged by their `weight`."""
 
     image: str = ""  # a path, sample:NAME, or folder:PATH for the average of its pictures
-    weight: float = 1.0
+    weight: float = 1.0  # among the styles of its region
     region: str = ""  # a mask of the content, white where this style applies; '' for everywhere
     mask: str = ""  # a mask of the style picture, white where it is taken from; '' for all of it
     scale: float = 1.0  # times `style_scale`

@@ -28,9 +28,9 @@ SMALLEST_TILE = 64  # pixels: a smaller tile is mostly halo
 class NetworkConfig:
     """The network whose activations define the losses."""
 
-    arch: str = "vgg19"
+    arch: str = "vgg19"  # 'vgg19', 'vgg16' or 'slim'
     weights: str = "auto"  # 'auto', 'random', a registered name, or a path
-    pool: str = "avg"
+    pool: str = "avg"  # 'avg' or 'max'
     padding: str = "zeros"  # at the borders; 'circular' gives seamless pictures
     conv: str = "auto"  # convolution algorithm: 'auto', 'direct' or 'winograd', see networks/vgg.py
     normalize: bool = False  # rescale filters to mean activation 1; changes the meaning of alpha/beta
@@ -85,23 +85,26 @@ def _gatys_style() -> dict[str, float]:
 class Config:
     """One style transfer; the defaults are Gatys et al. 2015, Fig 2."""
 
-    content: str = "sample:chelsea"
-    style: str = "sample:swirls"
+    content: str = "sample:chelsea"  # a path, or sample:NAME
+    style: str = "sample:swirls"  # a path, sample:NAME, or folder:PATH for the average of its pictures
     styles: dict[str, StyleConfig] = dataclasses.field(default_factory=dict)  # if any, in place of `style`
     size: int = 512  # longer side of the result, pixels
     style_scale: float = 1.0  # size of the style relative to the result
     init: str = "noise"  # 'noise', 'content', 'style', or a path
     noise: float = 1 / 255  # standard deviation of 'noise' about the network's mean colour, in [0,1] units
-    seed: int = 0
+    seed: int = 0  # of the noise
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
+    # The weight of each layer; 0 turns it off.
     content_layers: dict[str, float] = dataclasses.field(default_factory=_gatys_content)
+    # The weight of each layer; 0 turns it off.
     style_layers: dict[str, float] = dataclasses.field(default_factory=_gatys_style)
+    # The weight of each style loss, by its name in losses/style.py.
     style_losses: dict[str, float] = dataclasses.field(default_factory=lambda: {"gram": 1.0})
     guides: str = "simple"  # how masks are brought down to layers, see losses/guides.py
     color: str = "style"  # where colours come from, see images/color.py
     content_weight: float = 1e-3  # alpha
     style_weight: float = 1.0  # beta
-    tv_weight: float = 0.0
+    tv_weight: float = 0.0  # of the total variation
     laplacian_weight: float = 0.0  # of the content's outlines, see losses/laplacian.py
     content_loss: str = "sum"  # 'sum': half the sum of squares (the paper); 'mean' (its code)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)

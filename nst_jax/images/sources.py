@@ -17,6 +17,7 @@ from nst_jax.errors import UserError, unknown
 from nst_jax.images.reading import UnreadableError, open_file
 from nst_jax.images.samples import PHOTOS, SAMPLE_PREFIX, locate
 
+FOLDER = "folder:"
 CHOICES = ("folder:PATH", "tfds:NAME[/CONFIG]:SPLIT", SAMPLE_PREFIX)
 
 _TFDS_SPEC = re.compile(r"(?P<name>[^:]+(?::\d+\.\d+\.\d+)?):(?P<split>.+)")

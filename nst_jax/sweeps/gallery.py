@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,18 @@ import numpy as np
 from nst_jax import files, images
 from nst_jax.config import Config
 from nst_jax.figures import plots
-from nst_jax.figures.pages import render
+from nst_jax.figures.pages import render, short
 from nst_jax.figures.plots import XY
 from nst_jax.figures.sheets import grid_axes, sweep_sheet
 from nst_jax.runs.folder import read_run
 from nst_jax.sweeps import judging
 from nst_jax.sweeps.plan import Run, flat, swept
+from nst_jax.sweeps.repeating import repeat_command
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.transfer.styles import picture_sources
 
 NOT_TERMS = ("step", "evaluations", "seconds", "scale")  # keys of metrics.jsonl that are not losses
+MOST_CHOICES = 20  # of a filter
 
 Row = dict[str, Any]
 Lines = Sequence[Mapping[str, Any]]  # lines of a run's metrics.jsonl
@@ -119,21 +122,27 @@ def _page(sweep: Sweep, rows: Sequence[Row], sources: Sources, judge: str) -> by
     lines = {run.folder: sweep.folder(run).metrics.read() for run in sweep.runs}
     titles = {run.folder: ", ".join(run.labels) or run.folder for run in sweep.runs}
     down, across = grid_axes([run.labels for run in sweep.runs])
+    shown = [_write_source(sweep, index, *source) for index, source in enumerate(sources)]
+    photos = {
+        name: file["file"] for (kind, name, _), file in zip(sources, shown, strict=True) if kind == "content"
+    }
     return render(
         "gallery.html",
         title=sweep.name,
         summary=sweep.summary(),
-        sources=[_write_source(sweep, index, *source) for index, source in enumerate(sources)],
+        sources=shown,
         # A full grid has the columns of the sheet; anything else wraps at the page's width.
         across=len(across) if len(down) * len(across) == len(sweep.runs) > len(down) else "auto-fill",
         runs=[
-            _dialog(sweep, run, titles[run.folder], lines[run.folder], row, names)
+            _dialog(sweep, run, titles[run.folder], lines[run.folder], row, names, photos)
             for run, row in zip(sweep.runs, rows, strict=True)
         ],
         plots=[
             _write_comparison(sweep, {titles[folder]: lines[folder] for folder in lines}, unit)
             for unit in ("evaluations", "seconds")
         ],
+        filters={name: values for name in names if 1 < len(values := _values(sweep, name)) <= MOST_CHOICES},
+        scores=[name for name in _columns(rows) if name not in names and _is_score(rows[0].get(name))],
         judge=f"Distances are measured with {judge} for all runs, whichever network painted them.",
         rows=rows,
         columns=_columns(rows),
@@ -160,7 +169,13 @@ def _write_comparison(sweep: Sweep, runs: Mapping[str, Lines], across: str) -> d
 
 
 def _dialog(
-    sweep: Sweep, run: Run, title: str, lines: Lines, row: Row, names: Sequence[str]
+    sweep: Sweep,
+    run: Run,
+    title: str,
+    lines: Lines,
+    row: Row,
+    names: Sequence[str],
+    photos: Mapping[str, str],
 ) -> dict[str, Any]:
     """The values of one run's dialog: its loss curves, measurements and settings."""
     terms = [name for name in lines[-1] if name not in NOT_TERMS]
@@ -175,4 +190,17 @@ def _dialog(
         "plot": quote(file),
         "measurements": {name: value for name, value in row.items() if name not in (*settings, *names)},
         "settings": settings,
+        "differing": {name: short(settings.get(name, 0.0)) for name in names},
+        "scores": {name: value for name, value in row.items() if _is_score(value) and math.isfinite(value)},
+        "photo": photos.get(run.config.content, ""),
+        "command": repeat_command(run.config),
     }
+
+
+def _values(sweep: Sweep, name: str) -> list[str]:
+    """The values of a swept field as text, each once."""
+    return list(dict.fromkeys(short(flat(run.config).get(name, 0.0)) for run in sweep.runs))
+
+
+def _is_score(value: Any) -> bool:
+    return isinstance(value, int | float)

@@ -1,7 +1,7 @@
 """Painting of jobs together: through all scales, each recorded into its own folder and resumed from it."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -77,6 +77,12 @@ class JobBatch:
 
     def paint_scale(self, index: int) -> bool:
         """Run the scale at `index` in `config.scales`; return False if `watch` stopped it."""
+        for _ in self.stops_of_scale(index):
+            pass
+        return not self.interrupted
+
+    def stops_of_scale(self, index: int) -> Iterator[int]:
+        """Run the scale at `index`; yield the number of every step that is logged, after it."""
         self.scale, last = index, self.ends[index]
         self._begin()
         for stop in stops(self.config, index):
@@ -88,9 +94,14 @@ class JobBatch:
                 self._log(stop)
             if stop and stop % self.config.snapshot_every == 0:
                 self._save_snapshots(stop)
+            if stop % self.config.log_every == 0 or stop == last:
+                yield stop
         state = self.loop.state
         self.previous = ScaleResult(np.asarray(state.image), state.evaluations)
-        return not self.interrupted
+
+    def picture(self, lane: int) -> np.ndarray:
+        """Return the current picture of a job."""
+        return finish(self.jobs[lane], np.asarray(self.loop.state.image[lane]))
 
     def finish(self) -> list[Outcome]:
         """Save the result of every job that has not ended yet."""
@@ -167,9 +178,9 @@ class JobBatch:
 
     def _save_snapshots(self, stop: int) -> None:
         look = self.loop.look()
-        for lane, job in enumerate(self.jobs):
+        for lane in range(len(self.jobs)):
             if look.step[lane] == stop:
-                self.recorder.draw(lane, stop, finish(job, np.asarray(self.loop.state.image[lane])))
+                self.recorder.draw(lane, stop, self.picture(lane))
 
     def _finish_lane(self, lane: int, status: str) -> None:
         """Write the result of a lane with its final status: its best image unless it is 'done'."""

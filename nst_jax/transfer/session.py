@@ -34,12 +34,12 @@ def group(jobs: Sequence[Job]) -> list[list[int]]:
     """Return the indices of `jobs` in groups that one program can paint, ordered by first member."""
     groups: dict[Any, list[int]] = {}
     for index, job in enumerate(jobs):
-        groups.setdefault(_key(job), []).append(index)
+        groups.setdefault(program_key(job), []).append(index)
     return list(groups.values())
 
 
-def _key(job: Job) -> Any:
-    """Everything that is compiled into the program of a job, or that its steps are scheduled by."""
+def program_key(job: Job) -> Any:
+    """Return everything that is compiled into the program of a job, or that its steps are scheduled by."""
     config = job.config
     return (
         (job.weights.sha256, job.weights.arch, job.weights.preprocessing),

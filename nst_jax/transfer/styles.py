@@ -12,10 +12,9 @@ from nst_jax.config.controls import StyleConfig
 from nst_jax.errors import UserError
 from nst_jax.images import color
 from nst_jax.images.region_masks import Mask, read_mask, resize_mask
-from nst_jax.images.sources import folder_files
+from nst_jax.images.sources import FOLDER, folder_files
 from nst_jax.losses.objective import EVERYWHERE
 
-FOLDER = "folder:"
 NEGLIGIBLE_GAP = 0.01  # share of the picture without a style that needs no warning
 
 
