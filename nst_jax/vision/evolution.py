@@ -7,7 +7,6 @@ to pixels. A sudden jump in appearance means that the strongest activation has m
 import dataclasses
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float32
@@ -21,7 +20,7 @@ from nst_jax.networks.architectures import ARCHITECTURES, Layer, architecture
 from nst_jax.networks.network import Network
 from nst_jax.vision import deconvnet, top_patches
 from nst_jax.vision.patches_sheet import cut
-from nst_jax.vision.top_patches import Patch, Strongest, numbers
+from nst_jax.vision.top_patches import Patch
 from nst_jax.vision.units import require_units
 
 
@@ -89,19 +88,11 @@ def see_units(network: Network, stream: Stream, settings: EvolutionSettings) -> 
     Raises:
         UserError: the layer has no such unit, or no picture can be read.
     """
-    lists = _strongest(network, stream, settings)
+    lists = top_patches.search_once(network, stream, settings.layer, settings.size, top=1)
     require_units("units", settings.units, settings.layer, width=len(lists.image))
     fired = {unit: patches[0] for unit in settings.units if (patches := top_patches.patches_of(lists, unit))}
     views = _projected(network, stream, settings, fired) if fired else {}
     return {unit: views.get(unit) for unit in settings.units}
-
-
-def _strongest(network: Network, stream: Stream, settings: EvolutionSettings) -> Strongest:
-    """Search all pictures in one pass, for all units of the layer."""
-    lists = top_patches.empty_lists(network, (settings.layer,), settings.size, top=1)
-    for batch in stream.batches(settings.batch):
-        lists, _ = top_patches.step(network, lists, jnp.asarray(batch.pixels), numbers(batch))
-    return jax.device_get(lists[settings.layer])
 
 
 def _projected(

@@ -14,10 +14,11 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, UInt8
 
-from nst_jax.images.streams import Batch
+from nst_jax.images.streams import Batch, Stream
 from nst_jax.networks.network import Network
 
 NO_IMAGE = -1
+BATCH = 16  # pictures of a pass without settings of its own
 
 
 class Strongest(NamedTuple):
@@ -57,6 +58,14 @@ def step(
     activations = network(pixels.astype(jnp.float32) / 255, tuple(lists))
     merged = {layer: merge(lists[layer], strongest(activations[layer], images)) for layer in lists}
     return merged, jnp.sum(images != NO_IMAGE)
+
+
+def search_once(network: Network, stream: Stream, layer: str, size: int, top: int) -> Strongest:
+    """Search all pictures of `stream`, of `size` pixels, in one pass, for all units of one layer."""
+    lists = empty_lists(network, (layer,), size, top)
+    for batch in stream.batches(BATCH):
+        lists, _ = step(network, lists, jnp.asarray(batch.pixels), numbers(batch))
+    return jax.device_get(lists[layer])
 
 
 def strongest(F: Float[Array, "b h w units"], images: Int[Array, "b"]) -> Strongest:

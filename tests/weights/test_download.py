@@ -20,7 +20,7 @@ def _no_proxy(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def get(target, *urls, timeout=5.0, digest=SHA256, size=len(CONTENT)):
+def get(target, *urls, timeout=5.0, digest=SHA256, size: int | None = 1 << 20):
     download(urls, target, size, digest, timeout, pause=0.001)
     assert target.read_bytes() == CONTENT
     assert os.listdir(target.parent) == [target.name]
