@@ -1,9 +1,9 @@
 """Relevance of units: gradient times activation, towards a class or a deeper unit.
 
-Units are ranked by what they contribute to a decision instead of how strongly they fire (Achtibat et al. 2023,
-"From attribution maps to human-understandable explanations through Concept Relevance Propagation",
-"Relevance maximization"). The contributions here are gradient times activation (Shrikumar et al. 2016, arXiv
-1605.01713); for ReLU networks without biases they equal layer-wise relevance propagation with the z-rule.
+Units are ranked by what they contribute to a decision instead of how strongly they fire (Achtibat et al.
+2023, "From attribution maps to human-understandable explanations through Concept Relevance Propagation",
+"Relevance maximization"). The contributions here are gradient times activation (Shrikumar et al. 2016,
+arXiv 1605.01713); for ReLU networks without biases they equal layer-wise relevance propagation (z-rule).
 """
 
 from collections.abc import Sequence

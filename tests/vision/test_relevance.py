@@ -22,7 +22,7 @@ def test_relevance_is_gradient_times_activation_as_in_pytorch():
     torch = pytest.importorskip("torch")
     from tests.torch_reference import activations
 
-    weights, images = formula_weights(), jnp.concatenate([formula_image(24, 20), formula_image(24, 20, 1.0)])
+    weights, images = formula_weights(), jnp.concatenate([formula_image(40, 36), formula_image(40, 36, 1.0)])
     found, labels = relevances(VGG(weights, "max"), None, images, LAYERS, Towards("conv3_1", 2))
     assert labels.tolist() == [-1, -1]
     x = torch.tensor(np.asarray(images, np.float64)).permute(0, 3, 1, 2).requires_grad_(True)
