@@ -64,7 +64,7 @@ def _squeezenet(config: ConfigDict) -> ConfigDict:
     config.network.arch = "squeezenet1_0"
     config.network.pool = "max"
     config.rule = "deconvnet"
-    config.layers = ("conv1", "fire3", "fire5", "fire7", "fire9")
+    config.layers = ("fire3", "fire5", "fire7", "fire9")
     config.target = "class"
     config.size = 227
     return config

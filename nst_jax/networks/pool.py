@@ -10,7 +10,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax import Array, lax
+from jax import Array
 from jaxtyping import Float
 
 
@@ -51,21 +51,41 @@ def _backward(
     x, y = residuals
     if kernel == stride == 2 and not (padding or ceil):
         return (_backward_2x2(x, y, cotangent),)
-    low, high = _ends(stride, padding, ceil)
-    padded = jnp.pad(x, ((0, 0), (low, high), (low, high), (0, 0)), constant_values=-jnp.inf)
-    rows, columns = (stride * (count - 1) + 1 for count in y.shape[1:3])
-    unassigned, gradient = jnp.ones(y.shape, bool), jnp.zeros(padded.shape, x.dtype)
+    return (_backward_overlapping(x, y, cotangent, kernel, stride, _ends(stride, padding, ceil)),)
+
+
+def _backward_overlapping(
+    x: Array, y: Array, cotangent: Array, kernel: int, stride: int, ends: tuple[int, int]
+) -> Array:
+    """The same for any windows.
+
+    Inputs whose places agree modulo the stride are summed on a grid of their own, at the size of `y`, and the
+    grids are interleaved at the end: this moves less memory than adding to the whole gradient each time.
+    """
+    (batch, rows, columns, channels), reach = y.shape, -(-kernel // stride)
+    tall, wide = rows + reach - 1, columns + reach - 1  # of each grid
+    sizes = (ends[0] + x.shape[1], ends[0] + x.shape[2])
+    fill = (
+        (0, 0),
+        *((ends[0], max(0, stride * n - s)) for n, s in zip((tall, wide), sizes, strict=True)),
+        (0, 0),
+    )
+    padded = jnp.pad(x, fill, constant_values=-jnp.inf)
+    unassigned, grids = jnp.ones(y.shape, bool), [[jnp.zeros(())] * stride for _ in range(stride)]
     for i in range(kernel):
         for j in range(kernel):
-            first_maximum = unassigned & (padded[:, i : i + rows : stride, j : j + columns : stride] == y)
-            part = jnp.where(first_maximum, cotangent, 0)
-            down, across = (
-                (start, size - start - extent, stride - 1)
-                for start, size, extent in ((i, padded.shape[1], rows), (j, padded.shape[2], columns))
-            )
-            gradient += lax.pad(part, jnp.zeros((), x.dtype), ((0, 0, 0), down, across, (0, 0, 0)))
+            last_row, last_column = i + stride * (rows - 1) + 1, j + stride * (columns - 1) + 1
+            first_maximum = unassigned & (padded[:, i:last_row:stride, j:last_column:stride] == y)
             unassigned &= ~first_maximum
-    return (gradient[:, low : low + x.shape[1], low : low + x.shape[2]],)
+            down, across = i // stride, j // stride
+            place = ((0, 0), (down, reach - 1 - down), (across, reach - 1 - across), (0, 0))
+            part = jnp.pad(jnp.where(first_maximum, cotangent, 0), place)
+            grids[i % stride][j % stride] = grids[i % stride][j % stride] + part
+    interleaved = jnp.stack([jnp.stack(row, axis=3) for row in grids], axis=2)
+    whole = interleaved.reshape(batch, stride * tall, stride * wide, channels)
+    short = [max(0, size - side) for size, side in zip(sizes, whole.shape[1:3], strict=True)]
+    whole = jnp.pad(whole, ((0, 0), (0, short[0]), (0, short[1]), (0, 0)))
+    return whole[:, ends[0] : sizes[0], ends[0] : sizes[1]]
 
 
 def _backward_2x2(x: Array, y: Array, cotangent: Array) -> Array:
