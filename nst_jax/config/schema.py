@@ -11,6 +11,7 @@ from typing import Any
 from nst_jax.config import fields
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import ARCHITECTURES, architecture
+from nst_jax.networks.counterparts import require_layer
 
 POOLS = ("avg", "max")
 PRECISIONS = ("float32", "tf32", "bfloat16")
@@ -106,7 +107,7 @@ class Config:
             fields.not_negative(name, getattr(self, name))
         for field in ("content_layers", "style_layers"):
             for layer, weight in getattr(self, field).items():
-                fields.one_of(field, layer, architecture(self.network.arch).names)
+                require_layer(field, layer, self.network.arch)
                 fields.not_negative(f"{field}.{layer}", weight)
         for name, weight in self.style_losses.items():
             fields.not_negative(f"style_losses.{name}", weight)

@@ -17,6 +17,7 @@ from nst_jax.errors import UserError
 from nst_jax.images.streams import Box, Stream
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import ARCHITECTURES, Layer, architecture
+from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
 from nst_jax.vision import deconvnet, top_patches
 from nst_jax.vision.patches_sheet import cut
@@ -57,7 +58,7 @@ class EvolutionSettings:
                 raise UserError(f"{name}: is empty; give at least one")
             if len(set(values)) < len(values):
                 raise UserError(f"{name}: {', '.join(map(str, values))} contains duplicates")
-        fields.one_of("layer", self.layer, architecture(self.network.arch).names)
+        require_layer("layer", self.layer, self.network.arch)
         fields.not_empty("data", self.data)
         fields.at_least("size", self.size, receptive.field_side(self.geometry(), self.layer))
         fields.at_least("batch", self.batch, 1)

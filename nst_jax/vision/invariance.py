@@ -19,8 +19,8 @@ from jaxtyping import Array, Float, Int
 from nst_jax.config import NetworkConfig, fields
 from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
-from nst_jax.networks.architectures import architecture
 from nst_jax.networks.classifier import Classifier
+from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
 from nst_jax.vision.classes import classifier_behind
 from nst_jax.vision.deconvnet import MID_GRAY
@@ -57,7 +57,7 @@ class InvarianceSettings:
         fields.at_least("batch", self.batch, 1)
         fields.one_of("padding", self.padding, PADDINGS)
         for name in ("low", "high"):
-            fields.one_of(name, getattr(self, name), architecture(self.network.arch).names)
+            require_layer(name, getattr(self, name), self.network.arch)
         if self.classes and len(self.classes) != len(self.images):
             raise UserError(
                 f"classes: {len(self.classes)} classes for {len(self.images)} images; give one per image"

@@ -9,6 +9,7 @@ from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
+from nst_jax.networks.counterparts import require_layer
 from nst_jax.vision.objectives import OBJECTIVES
 from nst_jax.vision.transforms import MotionRange
 from nst_jax.vision.units import require_units
@@ -47,7 +48,7 @@ class MaximizeSettings:
     def __post_init__(self) -> None:
         arch = architecture(self.network.arch)
         fields.one_of("objective", self.objective, OBJECTIVES)
-        fields.one_of("layer", self.layer, arch.names)
+        require_layer("layer", self.layer, self.network.arch)
         if not self.units and self.by_unit:
             raise UserError("units: is empty; give at least one, for example (0, 1, 2)")
         if self.objective == "direction":

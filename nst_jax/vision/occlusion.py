@@ -20,6 +20,7 @@ from nst_jax.errors import UserError
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.classifier import INPUT_SIDE, Classifier
+from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
 from nst_jax.vision.labels import AUTO
 
@@ -49,7 +50,7 @@ class OcclusionSettings:
             fields.at_least(name, getattr(self, name), 1)
         for name in ("unit", "label"):
             fields.at_least(name, getattr(self, name), -1)
-        fields.one_of("layer", self.layer, architecture(self.network.arch).names)
+        require_layer("layer", self.layer, self.network.arch)
         if not 0 <= self.gray <= 1:
             raise UserError(f"gray: {self.gray} is not in [0, 1]")
         if self.square > self.size:

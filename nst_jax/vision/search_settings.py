@@ -7,6 +7,7 @@ from nst_jax.config import NetworkConfig, fields
 from nst_jax.errors import UserError
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
+from nst_jax.networks.counterparts import require_layer
 from nst_jax.vision.deconvnet import RULES
 from nst_jax.vision.labels import AUTO
 from nst_jax.vision.relevance import CLASS, Towards, read_target
@@ -56,7 +57,7 @@ class TopPatchesSettings:
         if not self.layers:
             raise UserError(f"layers: is empty; choices: {', '.join(arch.names)}")
         for layer in self.layers:
-            fields.one_of("layers", layer, arch.names)
+            require_layer("layers", layer, self.network.arch)
         if len(set(self.layers)) < len(self.layers):
             raise UserError(f"layers: {', '.join(self.layers)} contains duplicates")
         deepest = max(self.layers, key=lambda layer: receptive.field_side(arch.layers, layer))

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from nst_jax.config import NetworkConfig
+from nst_jax.config import NetworkConfig, from_dict
 from nst_jax.errors import UserError
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.classifier import Classifier
+from nst_jax.networks.counterparts import counterpart
 from nst_jax.networks.trained import CAFFE, TORCHVISION, make_weights
 from nst_jax.vision import deconvnet
 from nst_jax.vision.classes import classifier_behind
@@ -228,3 +229,9 @@ def test_dense_layers_are_needed_only_by_vgg():
     classifier, _ = classifier_behind(network, NetworkConfig("resnet18", "random", pool="max"), 224)
     assert isinstance(classifier, Classifier)
     assert not classifier.names
+
+
+def test_a_layer_of_another_network_is_refused_with_the_one_that_would_do():
+    with pytest.raises(UserError, match=r"choices: conv1, pool1, fire2.*fire7 of squeezenet1_0 sees about"):
+        from_dict({"network": {"arch": "squeezenet1_0"}})
+    assert counterpart("conv5_1", "vgg19", "resnet18") == "block4_1"
