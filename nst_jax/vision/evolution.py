@@ -103,13 +103,13 @@ def _projected(
     pictures = np.stack([pixels for pixels, _ in inputs]).astype(np.float32) / 255
     where = jnp.array([(unit, patch.row, patch.column) for unit, patch in fired.items()], jnp.int32)
     projections = deconvnet.project(network, jnp.asarray(pictures), settings.layer, *where.T, settings.rule)
-    side = receptive.field_side(settings.geometry(), settings.layer)
+    side = receptive.field_side(network.geometry, settings.layer)
     views = {}
     for (unit, patch), (_, frame), picture in zip(
         fired.items(), inputs, deconvnet.to_picture(projections), strict=True
     ):
         box = receptive.box(
-            settings.geometry(), settings.layer, patch.row, patch.column, settings.size, settings.size
+            network.geometry, settings.layer, patch.row, patch.column, settings.size, settings.size
         )
         projection = cut(picture, box, side)[np.newaxis]
         views[unit] = UnitView(patch.activation, frame.name, frame.to_source(box), projection)
