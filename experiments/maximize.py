@@ -78,7 +78,7 @@ def _paint_all(
     entries = []
     for name, weighting in directions.items():
         direction = jnp.asarray(weighting)
-        rate, steps = config.optimizer.learning_rate, config.optimizer.steps
+        rate, (steps,) = config.optimizer.learning_rate, config.optimizer.steps_by_scale(1)
         result = maximize.paint_responses(
             optimizer, network, direction, weights, spectra, config.motions, rate, steps, motions
         )

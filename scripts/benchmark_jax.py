@@ -147,14 +147,13 @@ def descend(job: Job, task: dict[str, Any]) -> dict[str, Any]:
     session = Session([job])
     image: np.ndarray | None = None
     evaluations = 0.0
-    for scale in job.config.scales:
+    for scale, steps in zip(job.config.scales, job.config.steps_by_scale(), strict=True):
         start = job.initial_image(scale)
         if image is not None:
             start = images.resize(image, *start.shape[1:3])
         loop = session.begin([job], scale, start[np.newaxis])
         watch = partial(_above, task["target"] if scale == 1.0 else -np.inf)
-        steps = task["most_steps"] if scale == 1.0 else job.config.optimizer.steps
-        for stop in range(1, steps + 1):
+        for stop in range(1, (task["most_steps"] if scale == 1.0 else steps) + 1):
             if not loop.run_to(stop, watch):
                 break
         look, image = loop.look(), np.asarray(loop.state.image[0])

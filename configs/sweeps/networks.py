@@ -7,8 +7,8 @@ All start from the same photograph and optimise the style alone, because a ratio
 balance for each network. A network is painted with trained weights if they are in the cache
 (`python -m nst_jax.weights fetch squeezenet1_0-torchvision`) or listed in FILES; slim always is. Random
 filters reproduce texture (He, Wang & Hopcroft 2016). table.csv measures all pictures with one network:
-`neutral_style` is a sliced Wasserstein distance, which no run optimises, and `ssim` tells how much of the
-photograph is left.
+`neutral/sliced` is a sliced Wasserstein distance to the painting as a share of the photograph's, which no run
+optimises, and `ssim` tells how much of the photograph is left.
 
 With NST_REFERENCE_DATA, the first eight convolutions of VGG-19 and the SqueezeNet in its folder `weights` are
 used, and the layers end at conv3_1 and its counterparts.

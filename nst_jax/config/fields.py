@@ -1,5 +1,6 @@
 """Conversion of a ConfigDict to a typed dataclass, and the checks for its `__post_init__`."""
 
+import contextlib
 import dataclasses
 import math
 import types
@@ -33,6 +34,8 @@ def _build(kind: type[Fields], values: Mapping[str, Any], prefix: str) -> Fields
 def _typed(hint: Any, value: Any, name: str) -> Any:
     """Check `value` against the type `hint`; ints are accepted as floats, and lists as tuples."""
     origin, parameters = get_origin(hint), get_args(hint)
+    if origin is types.UnionType:
+        return _typed_as_any(parameters, value, name)
     if dataclasses.is_dataclass(hint) and hasattr(value, "items"):
         return _build(cast(type, hint), dict(value.items()), f"{name}.")
     if origin is dict and hasattr(value, "items"):
@@ -46,6 +49,15 @@ def _typed(hint: Any, value: Any, name: str) -> Any:
     if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is hint:
         return value
     expected = hint.__name__ if isinstance(hint, type) and origin is None else str(hint)
+    raise UserError(f"config field {name}: expected {expected}, got {value!r}")
+
+
+def _typed_as_any(hints: tuple[Any, ...], value: Any, name: str) -> Any:
+    """Check `value` against each of the type `hints`, and return it as the first that fits."""
+    for hint in hints:
+        with contextlib.suppress(UserError):
+            return _typed(hint, value, name)
+    expected = " or ".join(hint.__name__ if get_origin(hint) is None else str(hint) for hint in hints)
     raise UserError(f"config field {name}: expected {expected}, got {value!r}")
 
 

@@ -42,18 +42,30 @@ class NetworkConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """How the image is optimised; `steps` applies to each scale."""
+    """How the image is optimised."""
 
     name: str = "lbfgs"  # a name in optimizers/methods.py
-    steps: int = 500
+    steps: int | tuple[int, ...] = 500  # at each scale, or one number per scale
     learning_rate: float = 0.02  # for adam and gd, in [0,1] pixel units; lbfgs uses a line search
     memory: int = 10  # steps in the history of lbfgs
     bands: bool = False  # lbfgs: one initial scale per frequency band, see optimizers/bands.py
 
     def __post_init__(self) -> None:
-        fields.at_least("optimizer.steps", self.steps, 1)
+        for steps in self.steps if isinstance(self.steps, tuple) else (self.steps,):
+            fields.at_least("optimizer.steps", steps, 1)
         fields.positive("optimizer.learning_rate", self.learning_rate)
         fields.at_least("optimizer.memory", self.memory, 1)
+
+    def steps_by_scale(self, scales: int) -> tuple[int, ...]:
+        """The number of steps at each of so many `scales`.
+
+        Raises:
+            UserError: `steps` are given for another number of scales.
+        """
+        steps = self.steps if isinstance(self.steps, tuple) else (self.steps,) * scales
+        if len(steps) != scales:
+            raise UserError(f"optimizer.steps: {steps} are {len(steps)} numbers, but scales has {scales}")
+        return steps
 
 
 def _gatys_content() -> dict[str, float]:
@@ -73,6 +85,7 @@ class Config:
     size: int = 512  # longer side of the result, pixels
     style_scale: float = 1.0  # size of the style relative to the result
     init: str = "noise"  # 'noise', 'content', 'style', or a path
+    noise: float = 1 / 255  # standard deviation of 'noise' about the network's mean colour, in [0,1] units
     seed: int = 0
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     content_layers: dict[str, float] = dataclasses.field(default_factory=_gatys_content)
@@ -93,6 +106,7 @@ class Config:
             fields.not_empty(name, getattr(self, name))
         fields.at_least("size", self.size, SMALLEST_SIDE)
         fields.positive("style_scale", self.style_scale)
+        fields.not_negative("noise", self.noise)
         fields.at_least("seed", self.seed, 0)
         fields.one_of("content_loss", self.content_loss, CONTENT_LOSSES)
         if self.tile:
@@ -126,6 +140,11 @@ class Config:
                 raise UserError(f"scales: {scale} is above 1.0, the full size")
             if round(self.size * scale) < SMALLEST_SIDE:
                 raise UserError(f"scales: {scale} of size {self.size} is under {SMALLEST_SIDE} pixels")
+        self.steps_by_scale()
+
+    def steps_by_scale(self) -> tuple[int, ...]:
+        """The number of steps at each scale."""
+        return self.optimizer.steps_by_scale(len(self.scales))
 
     def active_content(self) -> dict[str, float]:
         """Content layers in use: alpha and the weight of the layer are above 0."""

@@ -138,6 +138,14 @@ def total(network: Network, objective: Objective, image: Float[Array, "1 _ _ 3"]
     return terms(network, objective, image)["total"]
 
 
+def total_and_terms(
+    network: Network, objective: Objective, image: Float[Array, "1 _ _ 3"]
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """J(G) and its terms: the form that `nst_jax.optimizers` minimises."""
+    by_name = terms(network, objective, image)
+    return by_name["total"], by_name
+
+
 def loss_weights(
     alpha: float,
     beta: float,

@@ -22,6 +22,11 @@ class Preprocessing:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
+    def mean_color(self) -> np.ndarray:
+        """The mean colour of the training images, RGB in [0,1]."""
+        color = np.array(self.mean, np.float32) / np.float32(self.scale)
+        return color[::-1] if self.channels == "bgr" else color
+
 
 OXFORD = Preprocessing("bgr", 255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
 CAFFE = Preprocessing("bgr", 255.0, (104.0, 117.0, 123.0), (1.0, 1.0, 1.0))  # of its model zoo

@@ -22,7 +22,6 @@ STYLE_LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))
 CONTENT_LAYER = "conv4_2"
 JUDGES = ("vgg19", "vgg16", "slim")  # architectures, best first
 SSIM_WINDOW = 7  # pixels
-DIRECTIONS, QUANTILES = 256, 1024  # of the sliced Wasserstein distance
 
 
 def judge(configs: Sequence[Config]) -> tuple[Network, Weights]:
@@ -47,8 +46,7 @@ def measure(network: Network, config: Config, picture: Float[np.ndarray, "1 h w 
 
     `ssim`: structural similarity to the content (Wang et al. 2004), 1 if equal. `style_distance/L`:
     ||G - A|| / ||A|| of the Gram matrices; `content_distance/L`: ||F - P|| / ||P||; Frobenius norms, 0 if
-    equal. `neutral_style`: the mean of `sliced_distance` over the style layers, a statistic that no run
-    optimises. Layers that `network` lacks, or for which a picture is too small, are omitted.
+    equal. Layers that `network` lacks, or for which a picture is too small, are omitted.
     """
     content = images.resize(images.read(config.content), *picture.shape[1:3])
     style = images.fit(images.read(config.style), round(config.size * config.style_scale))
@@ -65,27 +63,7 @@ def measure(network: Network, config: Config, picture: Float[np.ndarray, "1 h w 
     if CONTENT_LAYER in layers:
         content_distance = relative_distance(F[CONTENT_LAYER], P[CONTENT_LAYER])
         distances[f"content_distance/{CONTENT_LAYER}"] = content_distance
-    sliced = [sliced_distance(F[layer], S[layer]) for layer in layers if layer != CONTENT_LAYER]
-    neutral = {"neutral_style": float(np.mean(sliced))} if sliced else {}
-    return {"ssim": _ssim(picture, content), **neutral, **distances}
-
-
-def sliced_distance(F: Float[Any, "1 _ _ n"], S: Float[Any, "1 _ _ n"]) -> float:
-    """Return the sliced Wasserstein distance of two distributions of activations, relative to the second.
-
-    The mean over `DIRECTIONS` fixed random directions of the squared differences between the sorted
-    projections, divided by the variance of the projections of S; 0 if equal. Heitz et al. 2021
-    (arXiv 2006.07229), section 3.
-    """
-    rng = np.random.default_rng(0)
-    directions = rng.standard_normal((F.shape[-1], DIRECTIONS)).astype(np.float32)
-    directions /= np.linalg.norm(directions, axis=0)
-    ranks = np.linspace(0, 1, QUANTILES)
-    one, other = (
-        np.quantile(np.reshape(np.asarray(each), (-1, each.shape[-1])) @ directions, ranks, axis=0)
-        for each in (F, S)
-    )
-    return float(np.mean(np.square(one - other)) / np.var(other, axis=0).mean())
+    return {"ssim": _ssim(picture, content), **distances}
 
 
 def relative_distance(a: Any, b: Any) -> float:

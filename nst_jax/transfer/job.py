@@ -47,10 +47,16 @@ class Job:
         return (1, *self.sizes_at(scale)[0], 3)
 
     def initial_image(self, scale: float) -> np.ndarray:
-        """Return the initial image: white noise, uniform in [0,1], or the picture that `init` names."""
+        """Return the initial image: the picture that `init` names, or Gaussian noise about the mean colour.
+
+        The authors' code adds noise of standard deviation 1 to the network's input, on the scale 0 to 255
+        (leongatys/DeepTextures). Strong noise, such as uniform in [0,1], leaves a grain in the result:
+        the gradient of the losses is almost zero at the finest frequencies.
+        """
         height, width = self.sizes_at(scale)[0]
         if self.start is None:
-            return np.asarray(jax.random.uniform(jax.random.key(self.config.seed), (1, height, width, 3)))
+            grain = jax.random.normal(jax.random.key(self.config.seed), (1, height, width, 3))
+            return np.asarray(self.weights.preprocessing.mean_color() + self.config.noise * grain)
         return images.resize(self.start, height, width)
 
 

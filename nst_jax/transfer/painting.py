@@ -1,5 +1,6 @@
 """Painting of jobs together: through all scales, each recorded into its own folder and resumed from it."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -64,6 +65,7 @@ class JobBatch:
         """Create or reopen the folders; `saved` holds checkpoints to resume from, by index of the job."""
         self.session, self.jobs, self.watch, self.saved = session, jobs, watch, saved
         self.config = session.config
+        self.ends = scale_ends(self.config)
         # Copies of the last job fill up the width; they take no steps.
         self.padded = [*jobs, *[jobs[-1]] * (session.width - len(jobs))]
         identities, reported = [job.identity() for job in jobs], [_reported(job.config) for job in jobs]
@@ -75,18 +77,16 @@ class JobBatch:
 
     def paint_scale(self, index: int) -> bool:
         """Run the scale at `index` in `config.scales`; return False if `watch` stopped it."""
-        self.scale, steps = index, self.config.optimizer.steps
+        self.scale, last = index, self.ends[index]
         self._begin()
-        if index == 0:
-            self._log(0)
         for stop in stops(self.config, index):
             if not self.loop.run_to(stop, self._after_chunk):
                 self.interrupted = True
                 self._checkpoint()
                 break
-            if stop % self.config.log_every == 0 or stop % steps == 0:
+            if stop % self.config.log_every == 0 or stop == last:
                 self._log(stop)
-            if stop % self.config.snapshot_every == 0:
+            if stop and stop % self.config.snapshot_every == 0:
                 self._save_snapshots(stop)
         state = self.loop.state
         self.previous = ScaleResult(np.asarray(state.image), state.evaluations)
@@ -105,7 +105,7 @@ class JobBatch:
         pictures = np.stack([self._initial_picture(lane, scale) for lane in range(self.session.width)])
         self.loop = self.session.begin(self.padded, scale, pictures)
         evaluations = 0 if self.previous is None else self.previous.evaluations
-        self.loop.count_from(self.scale * self.config.optimizer.steps, evaluations)
+        self.loop.count_from(self.ends[self.scale - 1] if self.scale else 0, evaluations)
         if self.saved:
             like = jax.tree.map(
                 lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.loop.state
@@ -156,7 +156,7 @@ class JobBatch:
             if lane not in self.outcomes and (look.step[lane] == stop or self.loop.resting[lane])
         }
         if runs := self.recorder.unlogged(steps):
-            terms = self.session.terms(self.loop)
+            terms = jax.device_get(self.loop.state.terms)
             scale = self.config.scales[self.scale]
             self.recorder.log(runs, look.step, look.evaluations, scale, terms)
 
@@ -178,13 +178,21 @@ class JobBatch:
 
 
 def stops(config: Config, scale: int) -> list[int]:
-    """Return the steps of a scale, an index into `config.scales`, after which to log, save or finish."""
-    steps = config.optimizer.steps
+    """Return the steps of a scale, an index into `config.scales`, after which to log, save or finish.
+
+    The first scale begins with step 0, the initial image.
+    """
+    first, last = (-1, *scale_ends(config))[scale : scale + 2]
     return [
         step
-        for step in range(scale * steps + 1, (scale + 1) * steps + 1)
-        if step % steps == 0 or step % config.log_every == 0 or step % config.snapshot_every == 0
+        for step in range(first + 1, last + 1)
+        if step == last or step % config.log_every == 0 or step % config.snapshot_every == 0
     ]
+
+
+def scale_ends(config: Config) -> tuple[int, ...]:
+    """Return the number of the last step of each scale, counted through all scales."""
+    return tuple(itertools.accumulate(config.steps_by_scale()))
 
 
 def _reported(config: Config) -> set[str]:

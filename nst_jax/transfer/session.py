@@ -61,7 +61,7 @@ class Session:
         self.content_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_content()}))
         self.style_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_style()}))
         self.losses = tuple(config.active_losses())
-        self.optimizer = Optimizer(objective.total, find_method(config.optimizer))
+        self.optimizer = Optimizer(objective.total_and_terms, find_method(config.optimizer))
         self._style_targets: dict[Any, Any] = {}
         self._shapes: dict[tuple[int, ...], Targets] = {}
         if width is None:
@@ -71,7 +71,6 @@ class Session:
         self.lanes = Lanes(self.optimizer, -(-len(jobs) // batches), devices)
         self.width = self.lanes.width
         self.network = self.lanes.replicate(jobs[0].network)
-        self._terms = jax.jit(self.lanes.over_lanes(objective.terms, (None, 0, 0)))
 
     @property
     def compilations(self) -> int:
@@ -83,10 +82,6 @@ class Session:
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[self.objective(j, scale) for j in jobs])
         rates = [job.config.optimizer.learning_rate for job in jobs]
         return Loop(self.lanes, self.network, stacked, pictures, rates)
-
-    def terms(self, loop: Loop) -> dict[str, np.ndarray]:
-        """Return the objective's terms for the current images of `loop`, with an entry per lane."""
-        return jax.device_get(self._terms(self.network, loop.data, loop.state.image))
 
     def objective(self, job: Job, scale: float) -> Objective:
         """Return the objective of `job` at `scale`, with targets for all layers of the group."""

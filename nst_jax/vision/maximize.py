@@ -64,11 +64,11 @@ def paint_responses(
         UserError: the loss became non-finite.
     """
     motions = random_motions(key, steps + 1, within)
-    first, *others = (Motion(*(part[step] for part in motions)) for step in range(steps + 1))
     stacked = spectra.reshape(1, -1, *spectra.shape[2:])  # the optimiser holds one array
-    state = optimizer.start(network, Wanted(direction, first, weights), stacked, jnp.float32(learning_rate))
-    for step, motion in enumerate(others, 1):
-        wanted = Wanted(direction, motion, weights)
+    first = Wanted(direction, Motion(*(part[0] for part in motions)), weights)
+    state = optimizer.start(network, first, stacked, jnp.float32(learning_rate))
+    for step in range(steps + 1):
+        wanted = first._replace(motion=Motion(*(part[step] for part in motions)))
         state = optimizer.advance(network, wanted, state, jnp.int32(step), jnp.int32(MOST_EVALUATIONS))
     if int(state.status) == NOT_FINITE:
         raise UserError(
@@ -82,22 +82,24 @@ def paint_responses(
 
 def response_loss(
     layer: str, objective: str, pictures: int = 1
-) -> Callable[[Network, Wanted, Float[Array, "1 rows w 3"]], Float[Array, ""]]:
-    """Return the loss: minus the logarithms of the responses, plus weighted penalties.
+) -> Callable[[Network, Wanted, Float[Array, "1 rows w 3"]], tuple[Array, dict[str, Array]]]:
+    """Return the loss and its terms: minus the logarithms of the responses, plus weighted penalties.
 
     The penalties are the total variation, divided by the number of values so that it does not depend on the
     size, and the similarity of the pictures. Responses are those of the moved pictures, which are stacked
     along the rows of the argument.
     """
 
-    def loss(network: Network, wanted: Wanted, stacked: Array) -> Array:
+    def loss(network: Network, wanted: Wanted, stacked: Array) -> tuple[Array, dict[str, Array]]:
         spectra = stacked.reshape(pictures, -1, *stacked.shape[2:])
         still = picture(spectra, wanted.weights.contrast, wanted.weights.finest)
         images = moved(still, wanted.motion)
         F = network(images, (layer,))[layer]
         response = OBJECTIVES[objective](F, wanted.direction)
         variation = sum(total_variation(image[jnp.newaxis]) for image in still) / still[0].size
-        penalty = wanted.weights.tv * variation - log_response(response).sum()
-        return penalty + wanted.weights.diversity * similarity(F) if pictures > 1 else penalty
+        alike = similarity(F) if pictures > 1 else jnp.zeros(())
+        penalty = wanted.weights.tv * variation + wanted.weights.diversity * alike
+        terms = {"response": response.mean(), "tv": jnp.asarray(variation), "similarity": alike}
+        return penalty - log_response(response).sum(), terms
 
     return loss

@@ -73,7 +73,7 @@ def test_layers_of_one_kind_are_enough(content, style, tile):
 
 def test_an_optimisation_goes_the_same_way():
     image = formula_image(72, 72)
-    optimizer = Optimizer(objective.total, find_method(OptimizerConfig()))
+    optimizer = Optimizer(objective.total_and_terms, find_method(OptimizerConfig()))
     ends = []
     for tile in (0, 32):
         layers = {"content": {"conv2_1": 1.0}, "style": {"conv1_1": 0.5, "conv3_1": 0.5}}

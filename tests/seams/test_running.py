@@ -27,7 +27,7 @@ def sign_descent():
         init=lambda image: jnp.zeros((), jnp.int32),
         begin=lambda state: (
             (
-                Point(state.image - state.rate * jnp.sign(state.grad), state.value, state.grad),
+                Point(state.image - state.rate * jnp.sign(state.grad), state.value, state.grad, state.terms),
                 jnp.zeros((), bool),
             ),
             state.memory + 1,

@@ -113,7 +113,7 @@ def test_the_loss_is_of_the_moved_picture():
     F = network(transforms.moved(jnp.asarray(still), motion(3, -5)), (LAYER,))[LAYER]
     steps = [np.square(np.diff(still, axis=axis)).sum() for axis in (1, 2)]
     expected = 5 * sum(steps) / still.size - np.log1p(float(F[..., 2].mean()) / objectives.LOG_OFFSET)
-    loss = maximize.response_loss(LAYER, "channel")(
+    loss, _ = maximize.response_loss(LAYER, "channel")(
         network, Wanted(one(2), motion(3, -5), weights()), spectrum
     )
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
