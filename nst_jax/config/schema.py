@@ -48,7 +48,7 @@ class OptimizerConfig:
     steps: int | tuple[int, ...] = 500  # at each scale, or one number per scale
     learning_rate: float = 0.02  # for adam and gd, in [0,1] pixel units; lbfgs uses a line search
     memory: int = 10  # steps in the history of lbfgs
-    bands: bool = False  # lbfgs: one initial scale per frequency band, see optimizers/bands.py
+    bands: bool = True  # lbfgs: one initial scale per frequency band, see optimizers/bands.py
 
     def __post_init__(self) -> None:
         for steps in self.steps if isinstance(self.steps, tuple) else (self.steps,):
