@@ -9,14 +9,14 @@ of VGG-19 are not available.
 Variants:
     configs/gatys.py:released       the authors' code: 500 steps at 591 px, then 200 at 1182 px
     configs/gatys.py:released_512   its first stage alone
-    configs/gatys.py:normalized     the authors' constants for filters rescaled to mean activation 1 (CVPR 2016)
+    configs/gatys.py:normalized     the authors' constants for filters of mean activation 1 (CVPR 2016)
 
 The authors' code (leongatys/NeuralImageSynthesis, BasicStyleTransfer) gives a picture an area of 512 x 512
 pixels, then 1024 x 1024, whatever its shape. `size` is the longer side: 1024 * sqrt(longer / shorter side).
 The variant's 1182 px are those of a 4:3 picture; for 3:2 give --config.size=1254, for a square 1024.
 """
 
-from ml_collections import ConfigDict, FieldReference
+from ml_collections import ConfigDict
 
 from nst_jax.errors import unknown
 
@@ -47,10 +47,9 @@ def get_config(variant: str = "paper") -> ConfigDict:
     config.tv_weight = 0.0
     config.content_loss = "sum"
 
-    config.optimizer = ConfigDict()
+    config.optimizer = ConfigDict(type_safe=False)  # `steps` is a number or a tuple
     config.optimizer.name = "lbfgs"
-    # A number, or one per scale: on the command line --config.optimizer.steps=300 or (300,100).
-    config.optimizer.steps = FieldReference(500, field_type=object)
+    config.optimizer.steps = 500  # at each scale, or one number per scale, e.g. (300, 100)
     config.optimizer.learning_rate = 0.02  # for adam; gd needs about 1e-9 here; lbfgs ignores it
     config.optimizer.bands = True  # changes only how fast lbfgs gets there
     config.scales = (1.0,)  # coarse to fine, e.g. (0.5, 1.0)

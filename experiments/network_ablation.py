@@ -17,6 +17,7 @@ from absl import flags
 
 from nst_jax import cli, files, images
 from nst_jax.config import Config, from_dict
+from nst_jax.config.tables import extensible
 from nst_jax.figures.sheets import contact_sheet
 from nst_jax.losses.gram import gram
 from nst_jax.networks.network import Network
@@ -24,8 +25,9 @@ from nst_jax.networks.trained import Weights
 from nst_jax.networks.vgg import VGG
 from nst_jax.runs.folder import RunFolder
 from nst_jax.sweeps.judging import relative_distance
-from nst_jax.transfer.job import Job, prepare
+from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import paint
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from nst_jax.weights import cache, load, registry, resolve
 
@@ -33,7 +35,7 @@ from nst_jax.weights import cache, load, registry, resolve
 def main(argv: list[str]) -> int:
     """Paint with each network, measure the distances, and write sheet.png and distances.json."""
     values = flags.FlagValues()
-    cli.define_config(values, argv)
+    cli.define_config(values, argv, extensible)
     flags.DEFINE_string("workdir", "runs/network_ablation", "output folder", flag_values=values)
     flags.DEFINE_string("vgg19", None, "a file of VGG-19 weights; default: the cache", flag_values=values)
     cli.parse(values, argv, __doc__ or "")

@@ -21,8 +21,29 @@ EXIT_INTERRUPTED = 130
 Settings = TypeVar("Settings")
 
 
-def define_config(values: flags.FlagValues, argv: Sequence[str]) -> None:
-    """Add `--config=FILE[:variant]` and its `--config.x.y=...` overrides to `values`."""
+class AdaptingParser(flags.ArgumentParser):
+    """A parser that passes its result through a function."""
+
+    def __init__(self, parser: flags.ArgumentParser, adapt: Callable[[Any], Any]):
+        """Wrap `parser`."""
+        self._parser, self._adapt = parser, adapt
+
+    def parse(self, argument: Any) -> Any:
+        """Parse `argument` and adapt the result."""
+        return self._adapt(self._parser.parse(argument))
+
+    def flag_type(self) -> str:
+        """The type of the flag, for its help."""
+        return str(self._parser.flag_type())
+
+
+def define_config(
+    values: flags.FlagValues, argv: Sequence[str], adapt: Callable[[Any], Any] = lambda config: config
+) -> None:
+    """Add `--config=FILE[:variant]` and its `--config.x.y=...` overrides to `values`.
+
+    `adapt` receives the config of the file, and returns the one to which the overrides are applied.
+    """
     config_flags.DEFINE_config_file(
         "config",
         help_string="config file with get_config(), e.g. configs/gatys.py or configs/gatys.py:normalized",
@@ -32,11 +53,14 @@ def define_config(values: flags.FlagValues, argv: Sequence[str]) -> None:
         accept_new_attributes=True,
         sys_argv=config_first(argv),
     )
+    values["config"].parser = AdaptingParser(values["config"].parser, adapt)
 
 
-def define_resumable(values: flags.FlagValues, argv: Sequence[str]) -> None:
-    """Add the flags of a resumable command: `--config`, `--workdir`, `--resume`."""
-    define_config(values, argv)
+def define_resumable(
+    values: flags.FlagValues, argv: Sequence[str], adapt: Callable[[Any], Any] = lambda config: config
+) -> None:
+    """Add the flags of a resumable command: `--config` (see `define_config`), `--workdir`, `--resume`."""
+    define_config(values, argv, adapt)
     flags.DEFINE_string(
         "workdir", None, "output folder; default: runs/<config name>-<time>", flag_values=values
     )
@@ -92,6 +116,11 @@ def config_value(values: flags.FlagValues, example: str) -> Any:
     path = config_path(values)
     if not os.path.isfile(path):
         raise UserError(f"--config: no such file: {path}")
+    if "style" in config_flags.get_override_values(values["config"]) and config.get("styles"):
+        raise UserError(
+            f"--config.style: has no effect beside styles ({', '.join(config.styles)}); set --config.styles."
+            f"{next(iter(config.styles))}.image instead"
+        )
     return config
 
 

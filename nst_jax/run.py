@@ -4,14 +4,16 @@ from absl import flags
 
 from nst_jax import cli
 from nst_jax.config import from_dict, to_dict
+from nst_jax.config.tables import extensible
 from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look
 from nst_jax.runs.folder import RunFolder, read_settings, require_same
 from nst_jax.runs.interrupt import CtrlC
 from nst_jax.runs.progress import Progress, byte_count, duration
 from nst_jax.transfer.estimate import require_memory
-from nst_jax.transfer.job import Job, Outcome, prepare
+from nst_jax.transfer.job import Job, Outcome
 from nst_jax.transfer.painting import paint
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 
 USAGE = """python -m nst_jax.run --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume]
@@ -60,7 +62,7 @@ def _paint(session: Session, job: Job, folder: RunFolder) -> Outcome:
 
 def _parse(argv: list[str]) -> flags.FlagValues:
     values = flags.FlagValues()
-    cli.define_resumable(values, argv)
+    cli.define_resumable(values, argv, extensible)
     cli.parse(values, argv, USAGE)
     return values
 

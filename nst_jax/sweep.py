@@ -6,6 +6,7 @@ from absl import flags
 
 from nst_jax import cli
 from nst_jax.config import from_dict
+from nst_jax.config.tables import extensible
 from nst_jax.errors import UserError
 from nst_jax.sweeps import gallery, plan
 from nst_jax.sweeps.running import run_sweep
@@ -35,7 +36,7 @@ def main(argv: list[str]) -> int:
 def parse_flags(argv: list[str]) -> flags.FlagValues:
     """Parse the flags in `argv`."""
     values = flags.FlagValues()
-    cli.define_resumable(values, argv)
+    cli.define_resumable(values, argv, extensible)
     flags.DEFINE_multi_string(
         "vary",
         [],

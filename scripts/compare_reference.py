@@ -17,14 +17,15 @@ from absl import flags
 
 from nst_jax import cli, files, images
 from nst_jax.config import Config, from_dict
+from nst_jax.config.tables import extensible
 from nst_jax.errors import UserError
 from nst_jax.figures.sheets import contact_sheet
 from nst_jax.networks.network import Network
 from nst_jax.networks.vgg import VGG
 from nst_jax.runs.folder import RunFolder, read_run
 from nst_jax.sweeps import neutral
-from nst_jax.transfer.job import prepare
 from nst_jax.transfer.painting import paint
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from nst_jax.weights import load
 
@@ -39,7 +40,7 @@ WEIGHTS = "weights/vgg19_conv1_1-conv3_4.safetensors"
 def main(argv: list[str]) -> int:
     """Paint, measure, and write sheet.png and scores.json."""
     values = flags.FlagValues()
-    cli.define_config(values, argv)
+    cli.define_config(values, argv, extensible)
     flags.DEFINE_string("workdir", None, "output folder; default: a new one", flag_values=values)
     cli.parse(values, argv, __doc__ or "")
     cli.use_compilation_cache()

@@ -19,8 +19,8 @@ from nst_jax import cli, images, sweep
 from nst_jax.config import Config, from_dict
 from nst_jax.figures.sheets import contact_sheet
 from nst_jax.runs.folder import RunFolder
-from nst_jax.transfer.job import prepare
 from nst_jax.transfer.painting import paint
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 
 STYLES = ("swirls", "stained_glass", "sunset", "ink_wash")

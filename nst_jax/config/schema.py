@@ -9,14 +9,19 @@ import dataclasses
 from typing import Any
 
 from nst_jax.config import fields
+from nst_jax.config.controls import StyleConfig, check_styles
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import ARCHITECTURES, architecture
 from nst_jax.networks.counterparts import require_layer
+from nst_jax.networks.layers import misfit
 
 POOLS = ("avg", "max")
 PRECISIONS = ("float32", "tf32", "bfloat16")
 CONVS = ("auto", "direct", "winograd")
+PADDINGS = ("zeros", "replicate", "reflect", "circular")
 CONTENT_LOSSES = ("sum", "mean")
+GUIDES = ("simple", "inside", "all")
+COLORS = ("style", "luminance", "chol", "pca", "sym")
 SMALLEST_SIDE = 16  # pixels: VGG halves the picture four times before its deepest convolutions
 SMALLEST_TILE = 64  # pixels: a smaller tile is mostly halo
 
@@ -28,16 +33,22 @@ class NetworkConfig:
     arch: str = "vgg19"
     weights: str = "auto"  # 'auto', 'random', a registered name, or a path
     pool: str = "avg"
-    conv: str = "auto"  # convolution algorithm: 'auto', 'direct' or 'winograd', see networks/vgg.py
+    padding: str = "zeros"  # at the borders; 'circular' gives seamless pictures
+    conv: str = "auto"  # convolution algorithm: 'auto', 'direct' or 'winograd', see networks/convnet.py
     normalize: bool = False  # rescale filters to mean activation 1; changes the meaning of alpha/beta
     precision: str = "float32"  # of the convolutions; 'tf32' and 'bfloat16' are faster on GPUs
 
     def __post_init__(self) -> None:
         fields.one_of("network.arch", self.arch, ARCHITECTURES)
         fields.one_of("network.pool", self.pool, POOLS)
+        fields.one_of("network.padding", self.padding, PADDINGS)
         fields.one_of("network.conv", self.conv, CONVS)
         fields.one_of("network.precision", self.precision, PRECISIONS)
         fields.not_empty("network.weights", self.weights)
+        if self.padding != "zeros" and (layer := misfit(architecture(self.arch).layers)):
+            raise UserError(
+                f"network.padding: {self.padding} cannot be used with {layer.name} of {self.arch}; use zeros"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +93,7 @@ class Config:
 
     content: str = "sample:chelsea"
     style: str = "sample:swirls"
+    styles: dict[str, StyleConfig] = dataclasses.field(default_factory=dict)  # if any, in place of `style`
     size: int = 512  # longer side of the result, pixels
     style_scale: float = 1.0  # size of the style relative to the result
     init: str = "noise"  # 'noise', 'content', 'style', or a path
@@ -91,9 +103,12 @@ class Config:
     content_layers: dict[str, float] = dataclasses.field(default_factory=_gatys_content)
     style_layers: dict[str, float] = dataclasses.field(default_factory=_gatys_style)
     style_losses: dict[str, float] = dataclasses.field(default_factory=lambda: {"gram": 1.0})
+    guides: str = "simple"  # how masks are brought down to layers, see losses/guides.py
+    color: str = "style"  # where colours come from, see images/color.py
     content_weight: float = 1e-3  # alpha
     style_weight: float = 1.0  # beta
     tv_weight: float = 0.0
+    laplacian_weight: float = 0.0  # of the content's outlines, see losses/laplacian.py
     content_loss: str = "sum"  # 'sum': half the sum of squares (the paper); 'mean' (its code)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     scales: tuple[float, ...] = (1.0,)  # sizes relative to `size`, coarse to fine
@@ -109,15 +124,18 @@ class Config:
         fields.not_negative("noise", self.noise)
         fields.at_least("seed", self.seed, 0)
         fields.one_of("content_loss", self.content_loss, CONTENT_LOSSES)
+        fields.one_of("guides", self.guides, GUIDES)
+        fields.one_of("color", self.color, COLORS)
         if self.tile:
             fields.at_least("tile", self.tile, SMALLEST_TILE)
         fields.at_least("log_every", self.log_every, 1)
         fields.at_least("snapshot_every", self.snapshot_every, 1)
         self._check_weights()
+        check_styles(self.styles, self.active_style())
         self._check_scales()
 
     def _check_weights(self) -> None:
-        for name in ("content_weight", "style_weight", "tv_weight"):
+        for name in ("content_weight", "style_weight", "tv_weight", "laplacian_weight"):
             fields.not_negative(name, getattr(self, name))
         for field in ("content_layers", "style_layers"):
             for layer, weight in getattr(self, field).items():
@@ -145,6 +163,11 @@ class Config:
     def steps_by_scale(self) -> tuple[int, ...]:
         """The number of steps at each scale."""
         return self.optimizer.steps_by_scale(len(self.scales))
+
+    def active_styles(self) -> dict[str, StyleConfig]:
+        """The styles in use, by name: those with a weight above 0, or `style` alone."""
+        named = {name: style for name, style in self.styles.items() if style.weight > 0}
+        return named or {"style": StyleConfig(self.style)}
 
     def active_content(self) -> dict[str, float]:
         """Content layers in use: alpha and the weight of the layer are above 0."""

@@ -10,12 +10,13 @@ from nst_jax.networks import winograd
 from nst_jax.networks.architectures import Filters, Layer, architecture
 from nst_jax.networks.conv import conv3x3, strided_conv, turned
 from nst_jax.networks.network import Relu, walk
+from nst_jax.networks.padding import crop, pad
 from nst_jax.networks.pool import POOLS
 from nst_jax.networks.trained import Preprocessing, Weights
 
 
 class Conv(nnx.Module):
-    """A convolution with zero padding, bias and ReLU."""
+    """A convolution with bias and ReLU."""
 
     def __init__(
         self,
@@ -23,18 +24,20 @@ class Conv(nnx.Module):
         bias: Float[Array, "o"],
         algorithm: str = "auto",
         precision: str = "float32",
+        padding: str = "zeros",
         stride: int = 1,
-        padding: int = 1,
+        border: int = 1,
     ):
-        """Store the trained `kernel` and `bias`.
+        """Store the trained `kernel` and `bias`; the input is padded by `border` positions on each side.
 
-        `algorithm` is 'direct', 'winograd', or 'auto' for the faster of the two; it matters only to 3x3
-        convolutions with a stride and a padding of 1. `precision` applies to 'direct' only.
+        `algorithm` is 'direct', 'winograd', or 'auto' for the faster of the two, and `padding` is 'zeros' or
+        one of `nst_jax.networks.padding`. They apply to 3x3 convolutions with a stride and a border of 1;
+        others are direct, and pad by zeros. `precision` applies to 'direct' only.
         """
         self.kernel = nnx.Param(kernel)
         self.bias = nnx.Param(bias)
-        self.precision, self.stride, self.padding = precision, stride, padding
-        self.is_3x3 = (kernel.shape[:2], stride, padding) == ((3, 3), 1, 1)
+        self.precision, self.padding, self.stride, self.border = precision, padding, stride, border
+        self.is_3x3 = (kernel.shape[:2], stride, border) == ((3, 3), 1, 1)
         self.winograd = self.is_3x3 and (
             algorithm == "winograd" or (algorithm == "auto" and winograd.pays(kernel.shape))
         )
@@ -44,13 +47,18 @@ class Conv(nnx.Module):
 
     def __call__(self, x: Float[Array, "b h w i"], relu: Relu = nnx.relu) -> Float[Array, "b _ _ o"]:
         """The rectified response of each filter."""
-        if self.winograd:
-            response = winograd.conv3x3_by_tiles(x, self.filters[...], self.turned[...])
-        elif self.is_3x3:
-            response = conv3x3(x, self.kernel[...], self.precision)
+        if self.is_3x3 and self.padding != "zeros":
+            response = crop(self._convolved(pad(x, self.padding)))
         else:
-            response = strided_conv(x, self.kernel[...], self.stride, self.padding, self.precision)
+            response = self._convolved(x)
         return relu(response + self.bias[...])
+
+    def _convolved(self, x: Float[Array, "b h w i"]) -> Float[Array, "b _ _ o"]:
+        if self.winograd:
+            return winograd.conv3x3_by_tiles(x, self.filters[...], self.turned[...])
+        if self.is_3x3:
+            return conv3x3(x, self.kernel[...], self.precision)
+        return strided_conv(x, self.kernel[...], self.stride, self.border, self.precision)
 
 
 class ConvNet(nnx.Module):
@@ -61,15 +69,22 @@ class ConvNet(nnx.Module):
     pooling in place of max pooling: Gatys et al. 2015, 'Methods'.
     """
 
-    def __init__(self, weights: Weights, pool: str = "avg", conv: str = "auto", precision: str = "float32"):
-        """Build the layers from `weights`; `pool` is 'avg' or 'max'; `conv` and `precision` as in `Conv`."""
+    def __init__(
+        self,
+        weights: Weights,
+        pool: str = "avg",
+        conv: str = "auto",
+        precision: str = "float32",
+        padding: str = "zeros",
+    ):
+        """Build the layers from `weights`; `pool` is 'avg' or 'max'; for the others see `Conv`."""
         self.pool = pool
         self.preprocessing = weights.preprocessing
         self.geometry = _reachable(weights)
         self.layers = tuple(layer.name for layer in self.geometry)
         self.convs = nnx.Dict(
             {
-                filters.name: _conv(weights, filters, conv, precision)
+                filters.name: _conv(weights, filters, conv, precision, padding)
                 for layer in self.geometry
                 for filters in layer.convolutions()
             }
@@ -123,6 +138,6 @@ def _reachable(weights: Weights) -> tuple[Layer, ...]:
     return tuple(reachable)
 
 
-def _conv(weights: Weights, filters: Filters, algorithm: str, precision: str) -> Conv:
+def _conv(weights: Weights, filters: Filters, algorithm: str, precision: str, padding: str) -> Conv:
     kernel, bias = (jnp.asarray(weights.arrays[f"{filters.name}.{part}"]) for part in ("kernel", "bias"))
-    return Conv(kernel, bias, algorithm, precision, filters.stride, filters.padding)
+    return Conv(kernel, bias, algorithm, precision, padding, filters.stride, filters.padding)

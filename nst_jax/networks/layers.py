@@ -68,16 +68,17 @@ class Head(NamedTuple):
     grid: int = 1
 
 
-def _convnet(*arguments: Any) -> Any:
+def _convnet(weights: Any, **options: str) -> Any:
     from nst_jax.networks.convnet import ConvNet  # imports Flax, which descriptions do not need
 
-    return ConvNet(*arguments)
+    return ConvNet(weights, **options)
 
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """A network's layers, input first; `build(weights, pool, conv, precision)` returns the module.
+    """A network's layers, input first.
 
+    `build(weights, pool=..., conv=..., precision=..., padding=...)` returns the module.
     `torchvision` maps the modules of torchvision's network to our arrays. `preprocessing`, a name in
     `trained.PREPROCESSINGS`, is assumed for files that do not state theirs. `head` is the classifier, if any.
     `as_trained(preprocessing)` returns the layers for weights with that preprocessing, if they depend on it.
@@ -155,3 +156,16 @@ def blocks(layers: Sequence[Layer]) -> list[tuple[Layer, ...]]:
         if layer.stride > 1:
             groups.append(())
     return [group for group in groups if group]
+
+
+def misfit(layers: Sequence[Layer]) -> Layer | None:
+    """The first of `layers` that supports neither tiling nor padding other than by zeros, or None.
+
+    Both require same-padded layers with stride 1, and unpadded layers with kernel 2 and stride 2, as in VGG.
+    """
+    for layer in layers:
+        same = layer.stride == 1 and layer.kernel == 2 * layer.padding + 1
+        halving = (layer.kernel, layer.stride, layer.padding) == (2, 2, 0)
+        if not (same or halving):
+            return layer
+    return None

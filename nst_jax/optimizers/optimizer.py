@@ -127,8 +127,10 @@ class Optimizer:
         better = accept & (point.value < state.best_value)
         old = Point(state.image, state.value, state.grad, state.terms)
         moved = jax.tree.map(lambda new, old: jnp.where(accept, new, old), point, old)
+        # A run whose first loss is not finite still has terms to show which of them is to blame.
+        terms = jax.tree.map(lambda new, old: jnp.where(state.opening, new, old), point.terms, moved.terms)
         return state._replace(
-            **moved._asdict(),
+            **moved._replace(terms=terms)._asdict(),
             best_image=jnp.where(better, point.image, state.best_image),
             best_value=jnp.where(better, point.value, state.best_value),
             step=state.step + (accept & ~state.opening).astype(jnp.int32),

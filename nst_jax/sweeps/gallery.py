@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +20,7 @@ from nst_jax.runs.folder import read_run
 from nst_jax.sweeps import judging, neutral
 from nst_jax.sweeps.plan import Run, flat, swept
 from nst_jax.sweeps.sweep_folder import Sweep
+from nst_jax.transfer.styles import picture_sources
 
 NOT_TERMS = ("step", "evaluations", "seconds", "scale")  # keys of metrics.jsonl that are not losses
 
@@ -71,15 +72,27 @@ def _labels(sweep: Sweep, run: Run) -> tuple[str, ...]:
 
 
 def _sources(sweep: Sweep) -> Sources:
-    """Every content and style picture with a nonzero weight, at the size at which it was used."""
+    """Every content and style picture and mask with a nonzero weight, at the size at which it was used."""
     seen: dict[tuple[str, str], np.ndarray] = {}
-    for kind in ("content", "style"):
-        for run in sweep.runs:
-            active = run.config.active_content() if kind == "content" else run.config.active_style()
-            name = getattr(run.config, kind)
-            if active and (kind, name) not in seen:
+    for run in sweep.runs:
+        for kind, name in _inputs(run.config):
+            if (kind, name) not in seen:
                 seen[kind, name] = images.fit(images.read(name), run.config.size)
-    return [(kind, name, picture) for (kind, name), picture in seen.items()]
+    ordered = sorted(seen.items(), key=lambda item: item[0][0] != "content")
+    return [(kind, name, picture) for (kind, name), picture in ordered]
+
+
+def _inputs(config: Config) -> Iterable[tuple[str, str]]:
+    """The kind and the source of each picture that a run uses; of a folder, the first picture."""
+    if config.active_content() or config.laplacian_weight:
+        yield "content", config.content
+    for name, style in config.active_styles().items() if config.active_style() else ():
+        kind = f"style {name}" if config.styles else "style"
+        yield kind, picture_sources(style.image)[0]
+        if style.mask:
+            yield f"mask of {kind}", style.mask
+        if style.region:
+            yield f"region of {kind}", style.region
 
 
 def _row(sweep: Sweep, run: Run) -> Row:

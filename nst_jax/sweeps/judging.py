@@ -16,6 +16,7 @@ from nst_jax.losses.gram import gram
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
+from nst_jax.transfer.styles import picture_sources
 from nst_jax.weights import load_network
 
 STYLE_LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))
@@ -45,18 +46,20 @@ def measure(network: Network, config: Config, picture: Float[np.ndarray, "1 h w 
     """Return how close `picture` is to the content and style of `config`, whatever its own objective was.
 
     `ssim`: structural similarity to the content (Wang et al. 2004), 1 if equal. `style_distance/L`:
-    ||G - A|| / ||A|| of the Gram matrices; `content_distance/L`: ||F - P|| / ||P||; Frobenius norms, 0 if
-    equal. Layers that `network` lacks, or for which a picture is too small, are omitted.
+    ||G - A|| / ||A|| of the Gram matrices; of several styles, the average by their weights, whatever their
+    regions. `content_distance/L`: ||F - P|| / ||P||; Frobenius norms, 0 if equal. Layers that `network`
+    lacks, or for which a picture is too small, are omitted.
     """
     content = images.resize(images.read(config.content), *picture.shape[1:3])
-    style = images.fit(images.read(config.style), round(config.size * config.style_scale))
-    side = min(*picture.shape[1:3], *style.shape[1:3])
-    layers = [layer for layer in (*STYLE_LAYERS, CONTENT_LAYER) if _fits(network, layer, side)]
-    F, P, S = (
-        _activations(network, jnp.asarray(image), tuple(layers)) for image in (picture, content, style)
-    )
+    shares, styles = zip(*_styles(config), strict=True)
+    side = min(min(image.shape[1:3]) for image in (picture, *styles))
+    layers = tuple(layer for layer in (*STYLE_LAYERS, CONTENT_LAYER) if _fits(network, layer, side))
+    F, P, *S = (_activations(network, jnp.asarray(image), layers) for image in (picture, content, *styles))
     distances = {
-        f"style_distance/{layer}": relative_distance(gram(F[layer]), gram(S[layer]))
+        f"style_distance/{layer}": sum(
+            share * relative_distance(gram(F[layer]), gram(one[layer]))
+            for share, one in zip(shares, S, strict=True)
+        )
         for layer in layers
         if layer != CONTENT_LAYER
     }
@@ -64,6 +67,19 @@ def measure(network: Network, config: Config, picture: Float[np.ndarray, "1 h w 
         content_distance = relative_distance(F[CONTENT_LAYER], P[CONTENT_LAYER])
         distances[f"content_distance/{CONTENT_LAYER}"] = content_distance
     return {"ssim": _ssim(picture, content), **distances}
+
+
+def _styles(config: Config) -> list[tuple[float, np.ndarray]]:
+    """Every style picture, and its share in the average."""
+    styles = config.active_styles().values()
+    total = sum(style.weight for style in styles)
+    found = []
+    for style in styles:
+        size = round(config.size * config.style_scale * style.scale)
+        sources = picture_sources(style.image)
+        share = style.weight / total / len(sources)
+        found += [(share, images.fit(images.read(source), size)) for source in sources]
+    return found
 
 
 def relative_distance(a: Any, b: Any) -> float:

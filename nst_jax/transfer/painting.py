@@ -1,7 +1,7 @@
 """Painting of jobs together: through all scales, each recorded into its own folder and resumed from it."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -123,13 +123,14 @@ class JobBatch:
         """Return the initial image of a lane at the first scale, else the result of the previous scale."""
         if self.previous is None:
             return self.padded[lane].initial_image(scale)
-        height, width = self.padded[lane].sizes_at(scale)[0]
+        height, width = self.padded[lane].size_at(scale)
         return images.resize(self.previous.images[lane], height, width)
 
     def _after_chunk(self, look: Look) -> bool:
         """Save diverged jobs, and a checkpoint if one is due; return False if the run should stop."""
         for lane in np.flatnonzero(self.loop.resting & (look.status == NOT_FINITE)):
             if lane < len(self.jobs) and lane not in self.outcomes:
+                self._log_lanes({int(lane): int(look.step[lane])}, look)
                 self._finish_lane(int(lane), "diverged")
         runs = slice(len(self.jobs))
         if not self.watch(Look(*(entries[runs] for entries in look))):
@@ -155,6 +156,10 @@ class JobBatch:
             for lane in range(len(self.jobs))
             if lane not in self.outcomes and (look.step[lane] == stop or self.loop.resting[lane])
         }
+        self._log_lanes(steps, look)
+
+    def _log_lanes(self, steps: Mapping[int, int], look: Look) -> None:
+        """Log the lanes in `steps`, a lane's current step by lane, unless that step is logged already."""
         if runs := self.recorder.unlogged(steps):
             terms = jax.device_get(self.loop.state.terms)
             scale = self.config.scales[self.scale]

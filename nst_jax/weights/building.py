@@ -33,7 +33,9 @@ def load_network(config: NetworkConfig, layers: Sequence[str]) -> tuple[Network,
     if config.normalize:
         weights = normalized(weights, config.pool)
     # With 'auto', the weights may have another architecture than `config.arch`.
-    network = architecture(weights.arch).build(weights, config.pool, config.conv, config.precision)
+    network = architecture(weights.arch).build(
+        weights, pool=config.pool, conv=config.conv, precision=config.precision, padding=config.padding
+    )
     return network, weights
 
 
@@ -45,5 +47,5 @@ def normalized(weights: Weights, pool: str) -> Weights:
     """
     require_chain(weights.arch)
     samples = [images.fit(images.read(name), NORMALIZATION_SIZE) for name in NORMALIZATION_SAMPLES]
-    network = architecture(weights.arch).build(weights, pool, "auto", "float32")
+    network = architecture(weights.arch).build(weights, pool=pool)
     return normalize_filters(weights, mean_activations(network, [jnp.asarray(s) for s in samples]))

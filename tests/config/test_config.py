@@ -48,7 +48,7 @@ def test_normalized_has_the_authors_constants_for_rescaled_filters():
     """Style 1e9 / 5 times the mean square of G - A, which is 4 E; content 1e6 times the mean square."""
     config = gatys("normalized")
     assert config.network.normalize
-    assert 4e9 / 5 / 1e6 == pytest.approx(config.style_layers["conv3_1"] / config.content_weight)
+    assert pytest.approx(config.style_layers["conv3_1"] / config.content_weight) == 4e9 / 5 / 1e6
     assert (config.content_loss, config.init) == ("mean", "content")
 
 
@@ -85,7 +85,10 @@ REFUSED = {
     "negative size": ({"size": -5}, "size: -5 is below 16"),
     "steps": ({"optimizer": {"steps": 0}}, r"optimizer\.steps: 0 is below 1"),
     "steps of a scale": ({"optimizer": {"steps": (3, 0)}}, r"optimizer\.steps: 0 is below 1"),
-    "steps in words": ({"optimizer": {"steps": "x"}}, r"optimizer\.steps: expected int or tuple\[int, \.\.\.\], got 'x'"),
+    "steps in words": (
+        {"optimizer": {"steps": "x"}},
+        r"optimizer\.steps: expected int or tuple\[int, \.\.\.\], got 'x'",
+    ),
     "noise": ({"noise": -0.1}, r"noise: -0\.1 is not a finite number >= 0"),
     "learning rate": ({"optimizer": {"learning_rate": float("nan")}}, r"optimizer\.learning_rate: nan"),
     "no scales": ({"scales": ()}, r"scales: \(\) must end with 1\.0"),

@@ -84,7 +84,9 @@ def first_guess(pairs):
 
 
 def test_plain_directions_are_optaxs():
-    state = start(make_optimizer("lbfgs", blurred, memory=4), formula_image(12, 16), jnp.zeros(SHAPE))
+    optimizer, target = make_optimizer("lbfgs", blurred, memory=4), formula_image(12, 16)
+    state = advance(optimizer, start(optimizer, target, jnp.zeros(SHAPE)), 0, target)
+    state = state._replace(memory=lbfgs(memory=4, bands=False).init(state.image))
     search, _ = lbfgs(memory=4, bands=False).begin(state)
     plain = optax.scale_by_lbfgs(4)
     expected, _ = plain.update(state.grad, plain.init(state.image), state.image)

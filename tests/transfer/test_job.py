@@ -8,13 +8,13 @@ from nst_jax import images
 from nst_jax.config import from_dict
 from nst_jax.errors import UserError
 from nst_jax.losses.gram import gram
-from nst_jax.losses.objective import EVERYWHERE, ONLY_STYLE
+from nst_jax.losses.objective import EVERYWHERE
 from nst_jax.networks.normalize import mean_activations
 from nst_jax.networks.trained import OXFORD, TORCHVISION
 from nst_jax.networks.vgg import VGG
 from nst_jax.runs.folder import RunFolder
-from nst_jax.transfer.job import prepare
 from nst_jax.transfer.painting import paint
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from nst_jax.weights.building import NORMALIZATION_SAMPLES, normalized
 from tests.conftest import formula_weights
@@ -34,7 +34,7 @@ def alone(one, path):
 def style_targets(one):
     """The Gram matrices of the style, by layer."""
     style = Session([one]).objective(one, 1.0).targets.style
-    return {layer: regions[EVERYWHERE][ONLY_STYLE]["gram"] for layer, regions in style.items()}
+    return {layer: regions[EVERYWHERE]["gram"] for layer, regions in style.items()}
 
 
 @pytest.mark.parametrize("deviation", [1 / 255, 0.1])
