@@ -12,6 +12,8 @@ from nst_jax.config import fields
 from nst_jax.config.controls import StyleConfig, check_styles
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import ARCHITECTURES, architecture
+from nst_jax.networks.counterparts import require_layer
+from nst_jax.networks.layers import misfit
 
 POOLS = ("avg", "max")
 PRECISIONS = ("float32", "tf32", "bfloat16")
@@ -32,7 +34,7 @@ class NetworkConfig:
     weights: str = "auto"  # 'auto', 'random', a registered name, or a path
     pool: str = "avg"  # 'avg' or 'max'
     padding: str = "zeros"  # at the borders; 'circular' gives seamless pictures
-    conv: str = "auto"  # convolution algorithm: 'auto', 'direct' or 'winograd', see networks/vgg.py
+    conv: str = "auto"  # convolution algorithm: 'auto', 'direct' or 'winograd', see networks/convnet.py
     normalize: bool = False  # rescale filters to mean activation 1; changes the meaning of alpha/beta
     precision: str = "float32"  # of the convolutions; 'tf32' and 'bfloat16' are faster on GPUs
 
@@ -43,6 +45,10 @@ class NetworkConfig:
         fields.one_of("network.conv", self.conv, CONVS)
         fields.one_of("network.precision", self.precision, PRECISIONS)
         fields.not_empty("network.weights", self.weights)
+        if self.padding != "zeros" and (layer := misfit(architecture(self.arch).layers)):
+            raise UserError(
+                f"network.padding: {self.padding} cannot be used with {layer.name} of {self.arch}; use zeros"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +142,7 @@ class Config:
             fields.not_negative(name, getattr(self, name))
         for field in ("content_layers", "style_layers"):
             for layer, weight in getattr(self, field).items():
-                fields.one_of(field, layer, architecture(self.network.arch).names)
+                require_layer(field, layer, self.network.arch)
                 fields.not_negative(f"{field}.{layer}", weight)
         for name, weight in self.style_losses.items():
             fields.not_negative(f"style_losses.{name}", weight)

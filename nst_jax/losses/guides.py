@@ -44,7 +44,12 @@ def _brought_down(mask: Mask, layers: Sequence[Layer], mode: str, wrap: bool) ->
 def _largest_in_windows(mask: Mask, layer: Layer, wrap: bool) -> Mask:
     """The largest value among the inputs of each output of `layer`."""
     outside = {"mode": "wrap"} if wrap else {"constant_values": 0.0}  # no mask is below 0
-    padded = np.pad(mask, layer.padding, **outside)
+    outputs = receptive.shape((layer,), layer.name, *mask.shape)
+    ends = [
+        (layer.padding, max(layer.padding, (count - 1) * layer.stride + layer.kernel - length - layer.padding))
+        for count, length in zip(outputs, mask.shape, strict=True)
+    ]
+    padded = np.pad(mask, ends, **outside)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (layer.kernel, layer.kernel))
     return windows[:: layer.stride, :: layer.stride].max((-1, -2))
 

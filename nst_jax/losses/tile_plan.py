@@ -85,19 +85,6 @@ class Block:
         return window[:, top : top + height, left : left + width]
 
 
-def misfit(layers: Sequence[Layer]) -> Layer | None:
-    """The first of `layers` that does not support tiling, or None.
-
-    Tiling supports same-padded layers with stride 1, and unpadded layers with kernel 2 and stride 2.
-    """
-    for layer in layers:
-        same = layer.stride == 1 and layer.kernel == 2 * layer.padding + 1
-        halving = (layer.kernel, layer.stride, layer.padding) == (2, 2, 0)
-        if not (same or halving):
-            return layer
-    return None
-
-
 def tile_blocks(
     network: Network,
     size: tuple[int, int],

@@ -40,7 +40,7 @@ def tiled_statistics(
 
     `tile` is the side of a tile of the first block, in pixels; tiles of deeper blocks hold as many
     activations. Differentiable once, with respect to `image`. Requires layers that support tiling
-    (`tile_plan.misfit`) and additive losses.
+    (`networks.layers.misfit`) and additive losses.
     """
     F: Activations = {}
     by_layer: dict[str, Any] = {}

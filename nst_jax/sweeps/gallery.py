@@ -16,8 +16,9 @@ from nst_jax.figures import plots
 from nst_jax.figures.pages import render, short
 from nst_jax.figures.plots import XY
 from nst_jax.figures.sheets import grid_axes, sweep_sheet
+from nst_jax.networks.network import Network
 from nst_jax.runs.folder import read_run
-from nst_jax.sweeps import judging
+from nst_jax.sweeps import judging, neutral
 from nst_jax.sweeps.plan import Run, flat, swept
 from nst_jax.sweeps.repeating import repeat_command
 from nst_jax.sweeps.sweep_folder import Sweep
@@ -44,12 +45,25 @@ def write_gallery(sweep: Sweep) -> Path:
     images.write(sweep.path / "sheet.png", sheet)
     network, weights = judging.judge([run.config for run in sweep.runs])
     rows = [
-        _row(sweep, run) | judging.measure(network, run.config, pictures[run.folder]) for run in sweep.runs
+        _row(sweep, run)
+        | judging.measure(network, run.config, pictures[run.folder])
+        | _neutral_scores(network, run.config, pictures[run.folder])
+        for run in sweep.runs
     ]
     files.write_bytes(sweep.path / "table.csv", _csv(rows).encode())
     page = sweep.path / "index.html"
     files.write_bytes(page, _page(sweep, rows, sources, weights.name))
     return page
+
+
+def _neutral_scores(network: Network, config: Config, picture: np.ndarray) -> dict[str, float]:
+    """Style distances that no run optimises; none if the content is the style."""
+    layers = [layer for layer in neutral.LAYERS if layer in network.layers]
+    if config.content == config.style or not layers:
+        return {}
+    sources = images.read(config.content), images.read(config.style)
+    shares = neutral.style_shares(network, picture, *sources, layers)
+    return {f"neutral/{name}": share for name, share in shares.items()}
 
 
 def _labels(sweep: Sweep, run: Run) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from skimage.metrics import structural_similarity
 
 from nst_jax import images
-from nst_jax.config import Config
+from nst_jax.config import Config, NetworkConfig
 from nst_jax.losses.gram import gram
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
@@ -26,13 +26,18 @@ SSIM_WINDOW = 7  # pixels
 
 
 def judge(configs: Sequence[Config]) -> tuple[Network, Weights]:
-    """Load the network that measures all pictures: the largest trained one among `configs`.
+    """Load the network that measures all pictures: the largest trained one of `JUDGES` among `configs`.
+
+    If there is none, it is the bundled network.
 
     Raises:
         UserError: the network cannot be loaded.
     """
     trained = [config for config in configs if config.network.weights != "random"] or list(configs)
-    largest = min(trained, key=lambda config: JUDGES.index(config.network.arch))
+    able = [config for config in trained if config.network.arch in JUDGES]
+    if not able:
+        return load_network(NetworkConfig("slim"), STYLE_LAYERS)
+    largest = min(able, key=lambda config: JUDGES.index(config.network.arch))
     network = dataclasses.replace(largest.network, normalize=False)
     return load_network(network, largest.active_layers())
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
 from nst_jax.losses.objective import everywhere, style_targets
+from nst_jax.networks.layers import misfit, up_to
 from nst_jax.optimizers.lanes import Lane
 from nst_jax.runs.machine import free_memory_bytes, peak_memory_bytes
 from nst_jax.runs.progress import byte_count
@@ -94,6 +95,8 @@ def _one_lane(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
 
 def _fitting_tile(job: Job, free: int) -> int:
     """Return the largest of `TILES` with which `job` fits into `free` bytes, or 0 if none does."""
+    if misfit(up_to(job.network.geometry, job.config.active_layers()[-1])):
+        return 0
     limit = min(job.config.tile or job.config.size, job.config.size)
     smaller = (tile for tile in TILES if tile < limit)
     return next((tile for tile in smaller if _needed_with(job, tile=tile) <= free), 0)

@@ -8,9 +8,9 @@ from nst_jax.config import Config, fields
 from nst_jax.errors import UserError
 from nst_jax.images.color import luminance
 from nst_jax.losses.style import STYLE_LOSSES
-from nst_jax.losses.tile_plan import misfit
 from nst_jax.networks import receptive
-from nst_jax.networks.architectures import architecture, up_to
+from nst_jax.networks.architectures import architecture
+from nst_jax.networks.layers import misfit, up_to
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.optimizers.methods import find_method

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import math
 import re
 import time
 import urllib.error
@@ -24,8 +25,8 @@ class WrongContentError(Exception):
     """The server's file is not the expected one."""
 
 
-def complete(url: str, part: Path, size: int, timeout: float, pause: float) -> None:
-    """Download the rest of the file `part`, until it has `size` bytes.
+def complete(url: str, part: Path, size: int | None, timeout: float, pause: float) -> None:
+    """Download the rest of the file `part`, until it has `size` bytes, or as many as the server states.
 
     `timeout`, in seconds, applies to connecting and to each wait for data. `pause`, in seconds, is the wait
     before the second attempt; it doubles before the third.
@@ -36,7 +37,7 @@ def complete(url: str, part: Path, size: int, timeout: float, pause: float) -> N
         UserError: `part` cannot be written.
     """
     failures = 0
-    while (before := length(part)) < size:
+    while (before := length(part)) < (size or math.inf):
         try:
             _transfer(url, part, size, timeout)
             return
@@ -61,10 +62,11 @@ def _is_transient(error: Exception) -> bool:
     return not isinstance(error, urllib.error.URLError | TimeoutError)
 
 
-def _transfer(url: str, part: Path, size: int, timeout: float) -> None:
+def _transfer(url: str, part: Path, size: int | None, timeout: float) -> None:
     """Append what the server sends over one connection."""
     offset = length(part)
     with _open(url, offset, timeout) as response:
+        size = size or _stated_size(response)
         if not _continues(response, offset, size):
             offset = 0
         with _writer(part, "ab" if offset else "wb") as write, _bar(part, offset, size) as bar:
@@ -80,11 +82,24 @@ def _transfer(url: str, part: Path, size: int, timeout: float) -> None:
 
 def _explain_end(response: Any, received: int, size: int) -> None:
     """Raise the cause of a short file: it is a different file, or the connection was lost."""
-    whole = response.headers.get("Content-Range", "").rpartition("/")[2]
-    announced = whole or response.headers.get("Content-Length") or size
-    if str(announced).isdecimal() and int(announced) == received:
+    if _stated_size(response, size) == received:
         raise WrongContentError(f"{received} bytes instead of {size}")
     raise ConnectionError(f"connection lost after {received} of {size} bytes")
+
+
+def _stated_size(response: Any, otherwise: int | None = None) -> int:
+    """The size of the whole file in the response's headers.
+
+    Raises:
+        WrongContentError: they do not state it, and there is no size to use `otherwise`.
+    """
+    whole = response.headers.get("Content-Range", "").rpartition("/")[2]
+    stated = str(whole or response.headers.get("Content-Length") or otherwise)
+    if stated.isdecimal():
+        return int(stated)
+    if otherwise is None:
+        raise WrongContentError("the server does not state the size of the file")
+    return otherwise
 
 
 @contextlib.contextmanager
