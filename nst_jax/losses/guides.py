@@ -46,7 +46,10 @@ def _largest_in_windows(mask: Mask, layer: Layer, wrap: bool) -> Mask:
     outside = {"mode": "wrap"} if wrap else {"constant_values": 0.0}  # no mask is below 0
     outputs = receptive.shape((layer,), layer.name, *mask.shape)
     ends = [
-        (layer.padding, max(layer.padding, (count - 1) * layer.stride + layer.kernel - length - layer.padding))
+        (
+            layer.padding,
+            max(layer.padding, (count - 1) * layer.stride + layer.kernel - length - layer.padding),
+        )
         for count, length in zip(outputs, mask.shape, strict=True)
     ]
     padded = np.pad(mask, ends, **outside)

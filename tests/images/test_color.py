@@ -5,6 +5,7 @@ import pytest
 
 from nst_jax import images
 from nst_jax.images import color
+from tests.seams.jobs import run, settings
 
 CONTENT, STYLE = (images.fit(images.read(f"sample:{name}"), 64) for name in ("coffee", "chelsea"))
 
@@ -75,3 +76,14 @@ def test_chroma_survives_any_luminance_within_one_level():
         change = (np.float64(result) - CONTENT) @ color.RGB_TO_YUV[1:].T
         assert np.abs(change).max() < 1 / 255 / 10
     np.testing.assert_allclose(color.with_chroma(color.luminance(CONTENT), CONTENT), CONTENT, atol=1e-6)
+
+
+def test_a_result_keeps_the_chroma_of_the_content(tiny_weights, tmp_path):
+    run(settings(tiny_weights, style="sample:sunset", color="luminance"), tmp_path / "run")
+    result = images.read(str(tmp_path / "run" / "result.png"))
+    content = images.resize(images.read("sample:coffee"), *result.shape[1:3])
+    # 0.492 (B - Y) and 0.877 (R - Y): differences of channels, which adding a gray leaves alone.
+    for a, b in ((0, 1), (2, 1)):
+        found, expected = result[..., a] - result[..., b], content[..., a] - content[..., b]
+        assert np.abs(found - expected).max() <= 1 / 255 + 1e-6
+    assert np.abs(result - content).max() > 0.05

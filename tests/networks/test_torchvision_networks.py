@@ -57,7 +57,7 @@ def test_every_layer_and_the_scores_agree_with_pytorch(files, arch, size):
     file, reference = files[arch]
     weights = load(file, arch)
     assert weights.preprocessing == TORCHVISION
-    network, image = architecture(arch).build(weights, "max", "auto", "float32"), formula_image(*size)
+    network, image = architecture(arch).build(weights, pool="max"), formula_image(*size)
     found = network(image, network.layers)
     expected = in_torch(reference, image)
     for name in set(expected) - {"scores"}:
@@ -91,7 +91,7 @@ def positive(request):
         arrays[f"{name}.bias"] = np.full(shape[-1], 200.0)
     weights = make_weights("positive", request.param, arrays, CAFFE)
     # Direct convolutions: Winograd's rounding errors reach beyond the receptive field.
-    return architecture(request.param).build(weights, "avg", "direct", "float32")
+    return architecture(request.param).build(weights, pool="avg", conv="direct")
 
 
 def test_boxes_are_the_support_of_gradients(positive):
@@ -115,7 +115,7 @@ def test_boxes_are_the_support_of_gradients(positive):
 @pytest.mark.parametrize(("arch", "layer"), [("squeezenet1_0", "fire5"), ("resnet18", "block3_1")])
 def test_a_projection_is_the_gradient_of_the_whole_image(arch, layer):
     """Crops of strided layers without padding and of incomplete windows change nothing."""
-    network = architecture(arch).build(random_weights(arch), "max", "auto", "float32")
+    network = architecture(arch).build(random_weights(arch), pool="max")
     image = formula_image(130, 121)
     F = np.asarray(network(image, (layer,))[layer])
     rows, cols = F.shape[1:3]
@@ -196,7 +196,7 @@ def test_the_caffe_network_pads_conv10_and_torchvision_s_does_not():
     sizes = {}
     for preprocessing in (CAFFE, TORCHVISION):
         made = make_weights("w", "squeezenet1_0", weights.arrays, preprocessing)
-        network = architecture("squeezenet1_0").build(made, "max", "auto", "float32")
+        network = architecture("squeezenet1_0").build(made, pool="max")
         sizes[preprocessing] = network(formula_image(227, 227), ("conv10",))["conv10"].shape[1]
         assert receptive.shape(network.geometry, "conv10", 227, 227)[0] == sizes[preprocessing]
     assert sizes == {CAFFE: 15, TORCHVISION: 13}
@@ -225,7 +225,7 @@ def test_the_true_squeezenet_names_photographs(reference):
 
 
 def test_dense_layers_are_needed_only_by_vgg():
-    network = architecture("resnet18").build(random_weights("resnet18"), "max", "auto", "float32")
+    network = architecture("resnet18").build(random_weights("resnet18"), pool="max")
     classifier, _ = classifier_behind(network, NetworkConfig("resnet18", "random", pool="max"), 224)
     assert isinstance(classifier, Classifier)
     assert not classifier.names
