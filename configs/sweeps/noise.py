@@ -22,5 +22,5 @@ def get_config(variant: str = "paper") -> ConfigDict:
 
 def sweep(add: Callable[..., None]) -> None:
     for level in (1, 16, 74):
-        add(f"noise {level}/255", noise=level / 255)
+        add(f"noise {level} of 255", noise=level / 255)
     add("content", init="content")
