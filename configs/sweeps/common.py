@@ -23,8 +23,8 @@ def base(variant: str, coarse_to_fine: bool = True) -> ConfigDict:
         config.network.arch = "slim"
         config.size = 256
         config.style_weight = 1 / 4
-        config.scales = (0.25, 0.5, 1.0) if coarse_to_fine else (1.0,)
-        config.optimizer.steps = 60 if coarse_to_fine else 150
+        config.scales = (0.5, 1.0) if coarse_to_fine else (1.0,)
+        config.optimizer.steps = (120, 80) if coarse_to_fine else 150
     return config
 
 
