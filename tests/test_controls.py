@@ -42,7 +42,7 @@ REFUSED = {
     "misspelt": (["--config.styles.cup.regoin=x"], "styles.cup.regoin: unknown 'regoin'; did you mean"),
     "loss": (["--config.style_losses.grams=1"], "style_losses: unknown 'grams'; did you mean 'gram'"),
     "steps": (["--config.optimizer.steps=(3,4)"], "optimizer.steps: (3, 4) are 2 numbers"),
-    "colo": (["--config.color=lab"], "color: unknown 'lab'"),
+    "color": (["--config.color=lab"], "color: unknown 'lab'"),
     "aspect": (
         [REGIONS[0], "--config.styles.cup.region=sample:sunset_sky"],
         "styles.cup.region: sample:sunset_sky: is 720 x 576 pixels, but its picture is 600 x 400",

@@ -18,9 +18,9 @@ from ml_collections import ConfigDict
 from configs.sweeps import common
 
 PAINTINGS = {
-    "sample:swirls": 1e-3,
-    "sample:sunset": 1e-3,
-    "sample:stained_glass": 1e-3,
+    "sample:swirls": 1e-4,
+    "sample:sunset": 1e-4,
+    "sample:stained_glass": 3e-4,
     "sample:ink_wash": 1e-4,
 }
 
