@@ -20,7 +20,7 @@ from configs.sweeps import common
 PAINTINGS = {
     "sample:swirls": 1e-4,
     "sample:sunset": 1e-4,
-    "sample:stained_glass": 3e-4,
+    "sample:stained_glass": 1e-3,
     "sample:ink_wash": 1e-4,
 }
 
