@@ -2,12 +2,15 @@
 
     python -m experiments.invariance --config=configs/invariance.py --workdir=runs/invariance
 
-The transforms are those of the paper. The network is VGG, because the paper's network was not released, and
-the pictures are the bundled samples, whose classes are not known. The third curve, P(true class), requires
-weights that include a classifier, your own images, and their `classes`; paths must be quoted:
+The transforms are those of the paper; the paper's network was not released, so the experiment uses others.
+The third curve, P(true class), requires a network with a classifier, and the `classes` of the pictures; paths
+of your own pictures must be quoted:
 
     --config.network.arch=vgg19 --config.network.weights=vgg19.h5 --config.images="('a.jpg','b.jpg')"
     --config.classes="(281,817)"
+
+Variant:
+    configs/invariance.py:squeezenet   all curves of Fig 5, with SqueezeNet 1.0 (5 MB, downloaded once)
 
 As in the paper, the distance at the low layer jumps at the smallest change and then hardly grows, while at
 the high layer it rises steadily. Expected with slim, as a fraction of each curve's maximum: for a shift of 5
@@ -17,8 +20,10 @@ degrees, 0.6 to 0.8 and 0.4 to 0.6. Takes half a minute on two CPU cores.
 
 from ml_collections import ConfigDict
 
+from nst_jax.errors import unknown
 
-def get_config() -> ConfigDict:
+
+def get_config(variant: str = "slim") -> ConfigDict:
     config = ConfigDict()
     config.images = ("sample:astronaut", "sample:chelsea", "sample:coffee", "sample:rocket", "sample:sunset")
     config.size = 224  # side of the square that the network sees, pixels
@@ -29,4 +34,18 @@ def get_config() -> ConfigDict:
     config.padding = "edge"  # values beyond the picture: 'edge' or 'gray'
     config.batch = 16
     config.network = ConfigDict({"arch": "slim", "weights": "auto", "pool": "max"})
+    if variant not in VARIANTS:
+        raise unknown("--config variant", variant, VARIANTS)
+    return VARIANTS[variant](config)
+
+
+def _squeezenet(config: ConfigDict) -> ConfigDict:
+    config.network.arch = "squeezenet1_0"
+    config.size = 227
+    config.low, config.high = "conv1", "fire9"
+    config.images = ("sample:chelsea", "sample:coffee", "sample:motorcycle_left", "sample:rocket")
+    config.classes = (285, 967, 665, 657)  # Egyptian cat, espresso, moped, missile
     return config
+
+
+VARIANTS = {"slim": lambda config: config, "squeezenet": _squeezenet}

@@ -2,24 +2,64 @@
 
     python -m experiments.maximize --config=configs/maximize.py --workdir=runs/maximize
     python -m experiments.maximize --config=configs/maximize.py --config.layer=conv4_1 --config.units='(3,7)'
+    python -m experiments.maximize --config=configs/maximize.py --config.data=folder:PHOTOS
 
-Method of Olah, Mordvintsev & Schubert 2017, for twelve units of conv3_1 of the bundled network, without a
-download; for VGG-19, use `--config.network.arch=vgg19`. Expected: each picture is filled with the pattern
-that its unit detects, such as stripes of one direction, colours or corners, and in deep layers combinations
-of these. Takes 42 s on two CPU cores.
+Method of Olah, Mordvintsev & Schubert 2017 ("Feature visualization", Distill), for twelve units of conv3_1 of
+the bundled network, without a download; for VGG-19, use `--config.network.arch=vgg19`. With `data`, the sheet
+shows the photographs' patches that activate each unit most beside its picture. Expected: each picture is
+filled with the pattern that its unit detects, such as stripes of one direction, colours or corners, and in
+deep layers combinations of these.
+
+`objective` is 'channel' (the mean of a unit's map), 'unit' (its central position alone), 'layer' (all
+activations, as in DeepDream), or 'direction': a mixture of units, given as
+
+    --config.objective=direction --config.direction=3:1.0,17:-0.5
+
+`--config.pictures=4 --config.diversity_weight=2.0` paints four pictures of each unit that differ.
+
+Variant:
+    configs/maximize.py:plain   only a shift before each step, and no limit to details and contrast: harsher
 """
 
 from ml_collections import ConfigDict
 
+from nst_jax.errors import unknown
 
-def get_config() -> ConfigDict:
+
+def get_config(variant: str = "natural") -> ConfigDict:
     config = ConfigDict()
+    config.objective = "channel"
     config.layer = "conv3_1"
     config.units = tuple(range(12))
+    config.direction = ""  # for 'direction': units and their weights
+    config.pictures = 1  # of each unit
+    config.diversity_weight = 0.0  # penalty for pictures of the same unit that are alike
     config.size = 128  # side of the pictures, pixels
     config.seed = 0
-    config.jitter = 8  # maximum random shift before each step, pixels
-    config.tv_weight = 20.0
+    config.data = ""  # photographs to search for patches: folder:PATH, tfds:NAME:SPLIT, sample:
+    config.limit = 0  # maximum number of photographs; 0 for all
+
+    # Random motion before each step, so that a picture cannot exploit single pixels or the grid of strides.
+    config.jitter = 8  # pixels
+    config.rotation = 10.0  # degrees
+    config.scale = 0.1  # relative change of the size
+    # Without a limit to details, narrow networks answer fine ribs more than any natural pattern.
+    config.finest = 6.0  # pixels; VGG-19 needs only 3
+    config.contrast = 1.0  # standard deviation of noise before the sigmoid
+    config.start = 0.2  # standard deviation of the initial spectrum
+    config.tv_weight = 10.0  # relative to the logarithm of the response
+
     config.network = ConfigDict({"arch": "slim", "weights": "auto", "pool": "avg", "normalize": False})
     config.optimizer = ConfigDict({"name": "adam", "steps": 200, "learning_rate": 0.05})
+    if variant not in VARIANTS:
+        raise unknown("--config variant", variant, VARIANTS)
+    return VARIANTS[variant](config)
+
+
+def _plain(config: ConfigDict) -> ConfigDict:
+    config.rotation = config.scale = config.finest = 0.0
+    config.contrast, config.start, config.tv_weight = 3.0, 0.5, 20.0
     return config
+
+
+VARIANTS = {"natural": lambda config: config, "plain": _plain}

@@ -12,8 +12,12 @@ the same cores process 8 pictures per second with VGG-19 at 224 px, and 25 with 
 The bundled network `slim` was trained with average pooling. It has no switches, so deconvnet projections
 would be the same for every image. Those of guided backpropagation differ, and are the default here.
 
-Variant:
-    configs/top_patches.py:vgg19   VGG-19 with max pooling and deconvnet projections, as in the paper
+`target` ranks patches by relevance, gradient times activation, instead of activation: towards the most
+probable class of each picture ('class'), a class ('class:285') or a deeper unit ('conv5_1:3').
+
+Variants:
+    configs/top_patches.py:vgg19        VGG-19 with max pooling and deconvnet projections, as in the paper
+    configs/top_patches.py:squeezenet   SqueezeNet 1.0, patches by relevance towards each picture's class
 """
 
 from ml_collections import ConfigDict
@@ -26,6 +30,8 @@ def get_config(variant: str = "slim") -> ConfigDict:
     config.data = "sample:"  # or folder:PATH, tfds:NAME:SPLIT
     config.layers = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
     config.units = "all"  # or numbers: 3,17
+    config.target = ""  # rank by relevance towards: 'class', 'class:NUMBER', 'LAYER:UNIT'; '': by activation
+    config.labels = "auto"  # names of classes: 'imagenet', or a text file; 'auto': ImageNet's if 1000
     config.top = 9
     config.size = 224  # side of the square that the network sees, at least the deepest receptive field
     config.batch = 16
@@ -54,4 +60,14 @@ def _vgg19(config: ConfigDict) -> ConfigDict:
     return config
 
 
-VARIANTS = {"slim": lambda config: config, "vgg19": _vgg19}
+def _squeezenet(config: ConfigDict) -> ConfigDict:
+    config.network.arch = "squeezenet1_0"
+    config.network.pool = "max"
+    config.rule = "deconvnet"
+    config.layers = ("fire3", "fire5", "fire7", "fire9")
+    config.target = "class"
+    config.size = 227
+    return config
+
+
+VARIANTS = {"slim": lambda config: config, "vgg19": _vgg19, "squeezenet": _squeezenet}

@@ -44,7 +44,7 @@ def _run(settings: EvolutionSettings, folder: Path) -> None:
 
 def _view_units(name: str, stream: Stream, settings: EvolutionSettings) -> dict[int, UnitView | None]:
     weights = resolve(name, settings.network.arch, settings.needed())
-    network = architecture(weights.arch).build(weights, settings.network.pool, "auto", "float32")
+    network = architecture(weights.arch).build(weights, pool=settings.network.pool)
     return evolution.see_units(network, stream, settings)
 
 

@@ -38,14 +38,15 @@ def _run(settings: InvarianceSettings, folder: Path) -> None:
     measured = {
         kind: {
             name: invariance.measure_invariance(
-                network, targets[name], picture, list(transforms.values()), settings
+                network, targets[name][0], picture, list(transforms.values()), settings
             )
             for name, picture in pictures.items()
         }
         for kind, transforms in settings.transforms().items()
     }
     files.write_text(folder / "invariance.csv", table(settings, measured))
-    images.write(folder / "sheet.png", sheet(settings, measured, next(iter(pictures.values()))))
+    titles = {name: ": ".join(filter(None, (name, label))) for name, (_, label) in targets.items()}
+    images.write(folder / "sheet.png", sheet(settings, measured, next(iter(pictures.values())), titles))
     print(f"{folder / 'sheet.png'}: {len(pictures)} pictures, network {weights.name}")
 
 
@@ -66,14 +67,19 @@ def table(settings: InvarianceSettings, measured: Measured) -> str:
     return text.getvalue()
 
 
-def sheet(settings: InvarianceSettings, measured: Measured, picture: np.ndarray) -> np.ndarray:
-    """Draw a row per kind of transform: examples on one picture, then the curves of each column."""
+def sheet(
+    settings: InvarianceSettings, measured: Measured, picture: np.ndarray, titles: Mapping[str, str]
+) -> np.ndarray:
+    """Draw a row per kind of transform: examples on one picture, then the curves of each column.
+
+    `titles` name the curve of each image.
+    """
     rows = []
     for kind, transforms in settings.transforms().items():
         row = _examples(kind, transforms, picture, settings.padding)
         for column, title in enumerate(settings.columns()):
             curves = {
-                name: list(zip(transforms, lines[:, column].tolist(), strict=True))
+                titles[name]: list(zip(transforms, lines[:, column].tolist(), strict=True))
                 for name, lines in measured[kind].items()
             }
             row.append((title, plots.as_picture(plots.line_plot(curves, UNITS[kind]))))

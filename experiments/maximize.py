@@ -1,12 +1,15 @@
-"""Activation maximisation: a picture that activates each unit, found by optimisation from noise.
+"""Activation maximisation: pictures that activate units, found by optimisation from noise.
 
     python -m experiments.maximize --config=configs/maximize.py --workdir=runs/maximize
 
-Writes one picture per unit, all of them combined as sheet.png, and maximize.json with the mean activation of
-each unit for the initial noise and for its picture.
+Writes the pictures of each unit, all of them combined as sheet.png, and maximize.json with the mean response
+to the initial noise and to the pictures. With `--config.data=folder:PHOTOS`, the sheet shows the patches of
+these photographs that activate each unit most beside its picture.
 """
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -14,107 +17,122 @@ import jax.numpy as jnp
 import numpy as np
 
 from nst_jax import cli, files, images
-from nst_jax.config import NetworkConfig, OptimizerConfig, fields
-from nst_jax.config.schema import SMALLEST_SIDE
-from nst_jax.errors import UserError
 from nst_jax.figures.sheets import contact_sheet
-from nst_jax.networks import receptive
-from nst_jax.networks.architectures import architecture
+from nst_jax.images.streams import Stream
 from nst_jax.networks.network import Network
-from nst_jax.networks.trained import Weights
 from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.optimizer import Optimizer
-from nst_jax.vision import maximize, units
-from nst_jax.vision.framing import LARGEST_INPUT
+from nst_jax.vision import maximize, patches_sheet, top_patches
+from nst_jax.vision.maximize import Painted, Regularisation
+from nst_jax.vision.maximize_settings import MARGIN, MaximizeSettings
+from nst_jax.vision.objectives import OBJECTIVES
 from nst_jax.weights import load_network
 
-ACROSS = 6  # pictures per row of the sheet
-
-
-def _adam() -> OptimizerConfig:
-    return OptimizerConfig("adam", steps=200, learning_rate=0.05)
-
-
-def _slim() -> NetworkConfig:
-    return NetworkConfig("slim")
-
-
-@dataclasses.dataclass(frozen=True)
-class MaximizeSettings:
-    """The settings of the experiment; see configs/maximize.py."""
-
-    layer: str = "conv3_1"
-    units: tuple[int, ...] = tuple(range(12))
-    size: int = 128  # side of the square pictures, pixels
-    seed: int = 0
-    jitter: int = 8  # maximum shift of the picture before each step, pixels
-    tv_weight: float = 20.0  # relative to the logarithm of the unit's mean activation
-    network: NetworkConfig = dataclasses.field(default_factory=_slim)
-    optimizer: OptimizerConfig = dataclasses.field(default_factory=_adam)
-
-    def __post_init__(self) -> None:
-        arch = architecture(self.network.arch)
-        fields.one_of("layer", self.layer, arch.names)
-        if not self.units:
-            raise UserError("units: is empty; give at least one, for example (0, 1, 2)")
-        fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)
-        fields.at_least("jitter", self.jitter, 0, self.size)
-        fields.not_negative("tv_weight", self.tv_weight)
-        fields.at_least("size", self.size, SMALLEST_SIDE, LARGEST_INPUT)
-        if not all(receptive.shape(arch.layers, self.layer, self.size, self.size)):
-            raise UserError(f"size: {self.size} pixels are too few for {self.layer}")
-        if self.optimizer.name == "lbfgs" and self.jitter:
-            raise UserError(
-                "optimizer.name: lbfgs requires a loss that does not change; set jitter=0, or use adam or gd"
-            )
+ACROSS, ACROSS_WITH_PATCHES = 6, 4  # units per row of the sheet
+TOP = 9  # patches of each unit
+CELL = 200  # height of a row of the sheet, pixels
 
 
 def main(argv: list[str]) -> int:
-    """Find a picture for each unit, and write them, sheet.png and maximize.json."""
+    """Paint the pictures of each unit, and write them, sheet.png and maximize.json."""
     return cli.run_experiment(argv, MaximizeSettings, __doc__ or "", "configs/maximize.py", _run)
 
 
 def _run(config: MaximizeSettings, folder: Path) -> None:
     network, weights = load_network(config.network, (config.layer,))
-    _check(config, weights)
-    results = _paint_all(config, network, folder)
-    panels = [(f"{entry['unit']}: {entry['reached']:.4g}", picture) for entry, picture in results]
-    rows = [panels[i : i + ACROSS] for i in range(0, len(panels), ACROSS)]
-    images.write(folder / "sheet.png", contact_sheet(rows))
+    directions = config.directions(width(network, config.layer))
+    stream = Stream(config.data, config.size, config.limit) if config.data else None
+    if stream:
+        next(stream.batches(1))  # raises if no picture can be read, before anything is written
+    painted = _paint_all(config, network, directions, folder)
+    patches = find_patches(config, network, stream) if stream else {}
+    images.write(folder / "sheet.png", sheet(config, painted, patches))
     record = {
         "network": {"name": weights.name, "arch": weights.arch, "sha256": weights.sha256},
         "config": dataclasses.asdict(config),
-        "units": [entry for entry, _ in results],
+        "units": [entry for entry, _ in painted],
     }
     files.write_json(folder / "maximize.json", record)
-    print(f"{folder / 'sheet.png'}: {len(results)} units of {config.layer}, network {weights.name}")
+    print(f"{folder / 'sheet.png'}: {len(painted)} x {config.layer}, network {weights.name}")
 
 
-def _check(config: MaximizeSettings, weights: Weights) -> None:
-    last = architecture(config.network.arch).weighted_up_to(config.layer)[-1]
-    units.require_units("units", config.units, config.layer, weights.arrays[f"{last}.bias"].size)
+def width(network: Network, layer: str) -> int:
+    """Return the number of units of a layer."""
+    return len(top_patches.empty_lists(network, (layer,), 512, 1)[layer].image)
+
+
+Entry = tuple[dict[str, object], np.ndarray]  # an entry of maximize.json, and its pictures
 
 
 def _paint_all(
-    config: MaximizeSettings, network: Network, folder: Path
-) -> list[tuple[dict[str, object], np.ndarray]]:
-    """Return the entry of each unit in maximize.json, and its picture, which is written at once."""
-    optimizer = Optimizer(maximize.unit_objective(config.layer), find_method(config.optimizer))
-    rate, steps = config.optimizer.learning_rate, config.optimizer.steps
-    measure = jax.jit(maximize.mean_activation, static_argnames="layer")
-    results = []
-    for number in config.units:
-        unit, no_shift = jnp.int32(number), jnp.zeros(2, jnp.int32)
-        target = maximize.UnitTarget(unit, no_shift, jnp.float32(config.tv_weight))
-        noise, picture = maximize.maximize(
-            optimizer, network, target, rate, config.size, steps, config.jitter, config.seed
+    config: MaximizeSettings, network: Network, directions: Mapping[str, np.ndarray], folder: Path
+) -> list[Entry]:
+    """Paint what `directions` activate, and write each picture at once."""
+    loss = maximize.response_loss(config.layer, config.objective, config.pictures)
+    optimizer = Optimizer(loss, find_method(config.optimizer))
+    side = config.size + 2 * MARGIN
+    noise, motions = jax.random.split(jax.random.key(config.seed))
+    spectra = config.start * jax.random.normal(noise, (config.pictures, side, side, 3))
+    values = config.tv_weight, config.diversity_weight, config.contrast, config.finest
+    weights = Regularisation(*map(jnp.float32, values))
+    measure = jax.jit(partial(_response, config.layer, config.objective))
+    entries = []
+    for name, weighting in directions.items():
+        direction = jnp.asarray(weighting)
+        rate, (steps,) = config.optimizer.learning_rate, config.optimizer.steps_by_scale(1)
+        result = maximize.paint_responses(
+            optimizer, network, direction, weights, spectra, config.motions, rate, steps, motions
         )
-        start, reached = (float(measure(network, image, config.layer, unit)) for image in (noise, picture))
-        name = f"{config.layer}_{number:03d}.png"
-        images.write(folder / name, picture)
-        results.append(({"unit": number, "start": start, "reached": reached, "picture": name}, picture))
-        print(f"{folder / name}: mean activation {start:.4g} -> {reached:.4g}", flush=True)
-    return results
+        cropped = Painted(*(each[:, MARGIN:-MARGIN, MARGIN:-MARGIN] for each in result))
+        start, reached = (float(measure(network, each, direction)) for each in cropped)
+        names = _write(config, name, cropped.pictures, folder)
+        entries.append(
+            ({"unit": name, "start": start, "reached": reached, "pictures": names}, cropped.pictures)
+        )
+        print(f"{folder / names[0]}: mean response {start:.4g} -> {reached:.4g}", flush=True)
+    return entries
+
+
+def _response(
+    layer: str, objective: str, network: Network, pictures: jax.Array, direction: jax.Array
+) -> jax.Array:
+    return OBJECTIVES[objective](network(pictures, (layer,))[layer], direction).mean()
+
+
+def _write(config: MaximizeSettings, name: str, pictures: np.ndarray, folder: Path) -> list[str]:
+    """Write the pictures of one unit, and return the names of the files."""
+    stem = f"{config.layer}_{int(name):03d}" if config.by_unit else f"{config.layer}_{name}"
+    endings = [f"_{index}" for index in range(len(pictures))] if len(pictures) > 1 else [""]
+    names = [f"{stem}{ending}.png" for ending in endings]
+    for file, picture in zip(names, pictures, strict=True):
+        images.write(folder / file, picture[np.newaxis])
+    return names
+
+
+def find_patches(config: MaximizeSettings, network: Network, stream: Stream) -> dict[str, np.ndarray]:
+    """Return for each unit the patches that activate it most, arranged in a square."""
+    lists = top_patches.search_once(network, stream, config.layer, config.size, TOP)
+    found = {}
+    for number in config.units:
+        patches = top_patches.patches_of(lists, number)
+        cut = [patches_sheet.cut_patch(network, stream, config.layer, patch) for patch in patches]
+        side = patches_sheet.patch_side(network, config.layer)
+        found[str(number)] = patches_sheet.patch_group(cut, TOP, side)
+    return found
+
+
+def sheet(
+    config: MaximizeSettings, painted: Sequence[Entry], patches: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Arrange the pictures by unit, each unit's patches to their right."""
+    units = []
+    for entry, pictures in painted:
+        name, reached = str(entry["unit"]), entry["reached"]
+        panels = [(f"{name}: {reached:.4g}" if i == 0 else "", p[np.newaxis]) for i, p in enumerate(pictures)]
+        units.append(panels + ([("", patches[name])] if name in patches else []))
+    across = max(1, (ACROSS_WITH_PATCHES if patches else ACROSS) // config.pictures)
+    rows = [units[i : i + across] for i in range(0, len(units), across)]
+    return contact_sheet([[panel for panels in row for panel in panels] for row in rows], CELL)
 
 
 if __name__ == "__main__":

@@ -17,25 +17,24 @@ from absl import flags
 
 from nst_jax import cli, files, images
 from nst_jax.config import Config, from_dict
+from nst_jax.config.tables import extensible
 from nst_jax.figures.sheets import contact_sheet
 from nst_jax.losses.gram import gram
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.networks.vgg import VGG
-from nst_jax.runs.folder import RunFolder
 from nst_jax.storage.locks import claimed
 from nst_jax.sweeps.judging import relative_distance
-from nst_jax.terminal.signals import Interrupted, StopSignal
-from nst_jax.transfer.job import Job, prepare
-from nst_jax.transfer.painting import paint
-from nst_jax.transfer.session import Session
+from nst_jax.transfer.job import Job
+from nst_jax.transfer.preparing import prepare
+from nst_jax.transfer.uninterrupted import paint_completely
 from nst_jax.weights import cache, load, registry, resolve
 
 
 def main(argv: list[str]) -> int:
     """Paint with each network, measure the distances, and write sheet.png and distances.json."""
     values = flags.FlagValues()
-    cli.define_config(values, argv)
+    cli.define_config(values, argv, extensible)
     cli.define_workdir(values)
     flags.DEFINE_string("vgg19", None, "a file of VGG-19 weights; default: the cache", flag_values=values)
     cli.parse(values, argv, __doc__ or "")
@@ -73,14 +72,8 @@ def _jobs(config: Config, vgg19: Weights | None, file: str | None) -> dict[str, 
 
 
 def _paint(job: Job, folder: Path) -> np.ndarray:
-    """Return the picture, which is also written to `folder`; a signal ends the command once it is saved."""
     print(f"{folder.name}:")
-    runs = [RunFolder(folder, job.config)]
-    with StopSignal() as stop:
-        (outcome,) = paint(Session([job]), [job], runs, lambda look: not stop.requested)
-    if outcome.status == "interrupted":
-        raise Interrupted(stop.number)
-    return outcome.image
+    return paint_completely(job, folder)
 
 
 def style_distance(judge: Network, config: Config, picture: np.ndarray) -> float:

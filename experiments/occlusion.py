@@ -25,6 +25,7 @@ from nst_jax.networks.trained import Weights
 from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.vision import deconvnet, framing, occlusion, occlusion_report
 from nst_jax.vision.classes import classifier_behind
+from nst_jax.vision.labels import AUTO, class_names
 from nst_jax.vision.occlusion import MOST_PROBABLE, OcclusionSettings
 from nst_jax.weights import load_network
 
@@ -40,33 +41,38 @@ def _run(settings: OcclusionSettings, folder: Path) -> None:
     picture = framing.framed(picture, framing.middle(*picture.shape[1:3]), settings.size)
     network, weights = load_network(settings.network, (settings.layer,))
     classifier, class_weights = _classifier(settings, network)
+    names = class_names(settings.labels, class_weights.classes) if class_weights else ()
     image = jnp.asarray(picture)
     intact = occlusion.look(network, classifier, image, settings.layer)
     unit, label = intact.chosen_unit(settings.unit), intact.chosen_label(settings.label)
     maps = occlusion.slide(network, classifier, image, settings, unit, label)
     projection = np.asarray(deconvnet.project_map(network, image, settings.layer, jnp.array([unit])))
-    sheet = occlusion_report.occlusion_sheet(settings, picture, maps, projection, unit, label)
+    sheet = occlusion_report.occlusion_sheet(settings, picture, maps, projection, unit, label, names)
     images.write(folder / "sheet.png", sheet)
     files.write_text(folder / "occlusion.csv", occlusion_report.occlusion_table(settings, maps))
     files.write_bytes(folder / "maps.npz", occlusion_report.arrays(settings, maps, projection))
     files.write_json(folder / "config.json", dataclasses.asdict(settings))
-    record = {"status": "done", "unit": unit, "label": label if classifier else None}
-    record |= {
+    record = {
+        "status": "done",
+        "unit": unit,
+        "label": label if classifier else None,
+        "class": names[label] if classifier else None,
         "whole_picture": intact.figures(unit, label),
         "wall_seconds": round(time.monotonic() - began, 3),
     }
     files.write_json(folder / "run.json", record | _environment(weights, class_weights))
-    print(f"{folder / 'sheet.png'}: {settings.layer}, unit {unit}, network {weights.name}")
+    seen = f", {names[label]} with probability {intact.probabilities[label]:.2f}" if names else ""
+    print(f"{folder / 'sheet.png'}: {settings.layer}, unit {unit}{seen}, network {weights.name}")
 
 
 def _classifier(
     settings: OcclusionSettings, network: Network
 ) -> tuple[Classifier, ClassifierWeights] | tuple[None, None]:
-    """Load the classifier of the network's file; it is optional unless `label` is set."""
+    """Load the classifier of the network; it is optional unless `label` or `labels` is set."""
     try:
         return classifier_behind(network, settings.network, settings.size)
     except UserError as reason:
-        if settings.label != MOST_PROBABLE:
+        if settings.label != MOST_PROBABLE or settings.labels != AUTO:
             raise
         print(f"skipping maps d and e: {reason}")
         return None, None

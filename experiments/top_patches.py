@@ -5,7 +5,9 @@
 
 One pass over the data finds the strongest activations of every unit of the given layers, at most one per
 image. The folder then holds units.jsonl, one sheet per layer (patches left, projections right), filters.png,
-and index.html to browse them. --resume continues after Ctrl-C or a crash.
+and index.html to browse them. --resume continues after Ctrl-C or a crash. With `target`, units are ranked by
+their relevance (gradient times activation) towards a class or a deeper unit; units.jsonl then also counts the
+classes of each unit's patches.
 """
 
 import dataclasses
@@ -17,6 +19,7 @@ from absl import flags
 from nst_jax import cli, files
 from nst_jax.errors import UserError
 from nst_jax.images.streams import Stream
+from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.runs.folder import read_run, read_settings, require_same
@@ -24,9 +27,14 @@ from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.runs.progress import duration
 from nst_jax.storage.locks import claimed, require_unclaimed
 from nst_jax.vision import patches_report, search
+from nst_jax.vision.classes import classifier_behind
+from nst_jax.vision.labels import class_names
 from nst_jax.vision.patches_report import Report
+from nst_jax.vision.relevance import CLASS
 from nst_jax.vision.search import SearchFile, SearchProgress
 from nst_jax.vision.search_settings import TopPatchesSettings, top_patches_settings
+from nst_jax.vision.top_patches import empty_lists
+from nst_jax.vision.units import require_units
 from nst_jax.weights import load_network
 
 EXAMPLE = "configs/top_patches.py"
@@ -49,6 +57,7 @@ def _run(config: TopPatchesSettings, folder: Path, resume: bool) -> int:
     """Search, from the folder's checkpoint with `resume`, and write the report; return the exit status."""
     stream = Stream(config.data, config.size, config.limit, config.shuffle, config.seed, config.workers)
     network, weights = load_checked(config)
+    classifier, names = find_classifier(config, network)
     identity = f"{weights.sha256} {len(stream)} images"
     checkpoint = SearchFile(folder / "checkpoint.safetensors", identity, config)
     progress = checkpoint.load() if resume else None
@@ -56,12 +65,12 @@ def _run(config: TopPatchesSettings, folder: Path, resume: bool) -> int:
         next(stream.batches(1))  # raises if no image can be read, before anything is written
         files.write_json(folder / "config.json", dataclasses.asdict(config))
         progress = search.start(network, config)
-    progress, exit_status = search.search(network, stream, config, progress, checkpoint)
+    progress, exit_status = search.search(network, stream, config, progress, checkpoint, classifier)
     if exit_status:
         print(f"interrupted after {progress.images} images; continue with --workdir={folder} --resume")
         return exit_status
     summary = _summary(config, weights, progress)
-    patches_report.write_report(Report(config, network, stream, progress.lists, summary), folder)
+    patches_report.write_report(Report(config, network, stream, progress.lists, summary, names), folder)
     files.write_json(folder / "run.json", _record(config, weights, progress))
     checkpoint.path.unlink(missing_ok=True)
     print(f"done: {folder / 'index.html'}, {summary}")
@@ -74,10 +83,32 @@ def load_checked(config: TopPatchesSettings) -> tuple[Network, Weights]:
     Raises:
         UserError: the weights cannot be obtained, or lack a layer or a unit.
     """
-    network, weights = load_network(config.network, config.layers)
+    towards = config.towards
+    deeper = (towards.layer,) if towards and towards.layer != CLASS else ()
+    network, weights = load_network(config.network, (*config.layers, *deeper))
+    for layer in deeper:
+        width = len(empty_lists(network, deeper, config.size, 1)[layer].image)
+        require_units("target", [towards.number] if towards else [], layer, width)
     for layer, lists in search.start(network, config).lists.items():
         config.units_of(layer, len(lists.image))
     return network, weights
+
+
+def find_classifier(
+    config: TopPatchesSettings, network: Network
+) -> tuple[Classifier | None, tuple[str, ...]]:
+    """Return the classifier and the names of its classes if `target` is a class.
+
+    Raises:
+        UserError: the network has no classifier, or it has no such class.
+    """
+    towards = config.towards
+    if towards is None or towards.layer != CLASS:
+        return None, ()
+    classifier, weights = classifier_behind(network, config.network, config.size)
+    if towards.number >= weights.classes:
+        raise UserError(f"target: no class {towards.number}; choices: 0 to {weights.classes - 1}")
+    return classifier, class_names(config.labels, weights.classes)
 
 
 def _parse(argv: list[str]) -> flags.FlagValues:

@@ -12,6 +12,7 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from nst_jax.config import fields
+from nst_jax.config.named import config_file, make_importable
 from nst_jax.errors import UserError
 from nst_jax.files import cache_dir, is_writable
 from nst_jax.storage.locks import claimed
@@ -20,22 +21,47 @@ from nst_jax.terminal.ending import run as run
 Settings = TypeVar("Settings")
 
 
-def define_config(values: flags.FlagValues, argv: Sequence[str]) -> None:
-    """Add `--config=FILE[:variant]` and its `--config.x.y=...` overrides to `values`."""
+class AdaptingParser(flags.ArgumentParser):
+    """A parser that passes its result through a function."""
+
+    def __init__(self, parser: flags.ArgumentParser, adapt: Callable[[Any], Any]):
+        """Wrap `parser`."""
+        self._parser, self._adapt = parser, adapt
+
+    def parse(self, argument: Any) -> Any:
+        """Parse `argument` and adapt the result."""
+        return self._adapt(self._parser.parse(argument))
+
+    def flag_type(self) -> str:
+        """The type of the flag, for its help."""
+        return str(self._parser.flag_type())
+
+
+def define_config(
+    values: flags.FlagValues, argv: Sequence[str], adapt: Callable[[Any], Any] = lambda config: config
+) -> None:
+    """Add `--config=FILE[:variant]` and its `--config.x.y=...` overrides to `values`.
+
+    `adapt` receives the config of the file, and returns the one to which the overrides are applied.
+    """
+    make_importable()
     config_flags.DEFINE_config_file(
         "config",
-        help_string="config file with get_config(), e.g. configs/gatys.py or configs/gatys.py:normalized",
+        help_string="a config by name, e.g. quick or gatys:normalized, or a Python file with get_config()",
         flag_values=values,
         # Unknown names are accepted here and rejected in config/, which also sees typos inside the file.
         lock_config=False,
         accept_new_attributes=True,
         sys_argv=config_first(argv),
     )
+    values["config"].parser = AdaptingParser(values["config"].parser, adapt)
 
 
-def define_resumable(values: flags.FlagValues, argv: Sequence[str]) -> None:
-    """Add the flags of a resumable command: `--config`, `--workdir`, `--resume`."""
-    define_config(values, argv)
+def define_resumable(
+    values: flags.FlagValues, argv: Sequence[str], adapt: Callable[[Any], Any] = lambda config: config
+) -> None:
+    """Add the flags of a resumable command: `--config` (see `define_config`), `--workdir`, `--resume`."""
+    define_config(values, argv, adapt)
     define_workdir(values)
     flags.DEFINE_bool("resume", False, "continue the run in --workdir", flag_values=values)
 
@@ -104,6 +130,11 @@ def config_value(values: flags.FlagValues, example: str) -> Any:
     path = config_path(values)
     if not os.path.isfile(path):
         raise UserError(f"--config: no such file: {path}")
+    if "style" in config_flags.get_override_values(values["config"]) and config.get("styles"):
+        raise UserError(
+            f"--config.style: has no effect beside styles ({', '.join(config.styles)}); set --config.styles."
+            f"{next(iter(config.styles))}.image instead"
+        )
     return config
 
 
@@ -135,12 +166,20 @@ def work_folder(values: flags.FlagValues) -> Path:
 
 
 def config_first(argv: Sequence[str]) -> list[str]:
-    """`argv` with `--config` moved to the front: its overrides are unknown flags until the file is loaded."""
+    """`argv` with `--config` moved to the front, as a path even if it is a name.
+
+    Its overrides are unknown flags until the file is loaded.
+
+    Raises:
+        UserError: there is no such config file.
+    """
     program, *arguments = argv
     for index, argument in enumerate(arguments):
-        if argument.lstrip("-").partition("=")[0] == "config" and argument.startswith("-"):
-            end = index + (1 if "=" in argument else 2)
-            return [program, *arguments[index:end], *arguments[:index], *arguments[end:]]
+        flag, equals, value = argument.partition("=")
+        if flag in ("-config", "--config"):
+            end = index + (1 if equals else 2)
+            value = value if equals else "".join(arguments[index + 1 : end])
+            return [program, f"--config={config_file(value)}", *arguments[:index], *arguments[end:]]
     return list(argv)
 
 

@@ -4,14 +4,18 @@ from absl import flags
 
 from nst_jax import cli
 from nst_jax.config import from_dict, to_dict
+from nst_jax.config.tables import extensible
 from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look
+from nst_jax.preview.previewing import define_preview, previewed
 from nst_jax.runs.folder import GROWING, RunFolder, read_settings, require_same
 from nst_jax.runs.progress import Progress, byte_count, duration
+from nst_jax.runs.tensorboard_log import define_log, logged
 from nst_jax.terminal.signals import StopSignal
 from nst_jax.transfer.estimate import require_memory
-from nst_jax.transfer.job import Job, Outcome, prepare
+from nst_jax.transfer.job import Job, Outcome
 from nst_jax.transfer.painting import paint
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 
 USAGE = """python -m nst_jax.run --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume]
@@ -33,7 +37,8 @@ def main(argv: list[str]) -> int:
         job = prepare(folder.config)
         session = Session([job])
         print(f"estimate: {byte_count(require_memory(session, job))} of memory", flush=True)
-        outcome, exit_status = _paint(session, job, folder)
+        with previewed(values, folder.path), logged(values, folder.path):
+            outcome, exit_status = _paint(session, job, folder)
     if outcome.status == "diverged":
         raise UserError(
             f"content_weight, style_weight, tv_weight: too large: the loss is not finite after step "
@@ -61,7 +66,9 @@ def _paint(session: Session, job: Job, folder: RunFolder) -> tuple[Outcome, int]
 
 def _parse(argv: list[str]) -> flags.FlagValues:
     values = flags.FlagValues()
-    cli.define_resumable(values, argv)
+    cli.define_resumable(values, argv, extensible)
+    define_preview(values)
+    define_log(values)
     cli.parse(values, argv, USAGE)
     return values
 

@@ -1,11 +1,19 @@
 """Many runs from one config: `python -m nst_jax.sweep --config=configs/sweeps/gatys2015_fig3.py`."""
 
+import sys
+import types
+from typing import Any
+
 from absl import flags
 
 from nst_jax import cli
 from nst_jax.config import from_dict
+from nst_jax.config.tables import extensible
+from nst_jax.preview.previewing import define_preview, previewed
+from nst_jax.runs.tensorboard_log import define_log, logged
 from nst_jax.storage.locks import claimed
 from nst_jax.sweeps import gallery, plan
+from nst_jax.sweeps.collecting import collect_results
 from nst_jax.sweeps.running import run_sweep
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
@@ -25,10 +33,13 @@ def main(argv: list[str]) -> int:
     cli.use_compilation_cache()
     stop = StopSignal()
     with claimed(sweep.path):
-        if not run_sweep(sweep, values.batch, stop):
+        with previewed(values, sweep.path), logged(values, sweep.path):
+            finished = run_sweep(sweep, values.batch, stop)
+        if not finished:
             print(f"interrupted; continue with --workdir={sweep.path} --resume")
             return stop.exit_status
         page = gallery.write_gallery(sweep)
+        collect_results(sweep)
     print(f"done: {page}, {sweep.summary()}")
     return 0
 
@@ -36,16 +47,19 @@ def main(argv: list[str]) -> int:
 def parse_flags(argv: list[str]) -> flags.FlagValues:
     """Parse the flags in `argv`."""
     values = flags.FlagValues()
-    cli.define_resumable(values, argv)
+    cli.define_resumable(values, argv, extensible)
     flags.DEFINE_multi_string(
         "vary",
         [],
-        "field=value,value: one run per value; if repeated, one run per combination of values",
+        "field=value,value: one run per value; if repeated, one run per combination of values; "
+        "content=folder:PATH: one run per picture",
         flag_values=values,
     )
     flags.DEFINE_integer(
         "batch", None, "runs computed together; default: as many as fit in memory", 1, flag_values=values
     )
+    define_preview(values)
+    define_log(values)
     cli.parse(values, argv, USAGE)
     return values
 
@@ -62,6 +76,17 @@ def open_sweep(values: flags.FlagValues) -> Sweep:
     runs = plan.plan_runs(base, cells)
     return Sweep.open(cli.work_folder(values), cli.config_name(values), runs, values.resume)
 
+
+class _Command(types.ModuleType):
+    """Makes this module callable as `nst_jax.sweep(...)`, which it hides once it has been imported."""
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        from nst_jax.api import sweeping
+
+        return sweeping.sweep(*arguments, **keywords)
+
+
+sys.modules[__name__].__class__ = _Command
 
 if __name__ == "__main__":
     cli.run(main)

@@ -30,6 +30,7 @@ from benchmark_table import growth, machine, report, summary
 from nst_jax import cli, files
 from nst_jax import config as configs
 from nst_jax.config import Config
+from nst_jax.config.tables import extensible
 
 WORKERS = {side: Path(__file__).with_name(f"benchmark_{side}.py") for side in ("jax", "torch")}
 TOLERANCE = 1e-4  # relative difference between the losses of both sides
@@ -39,7 +40,7 @@ TURNS = 3  # measurements per process
 def main(argv: list[str]) -> int:
     """Run all measurements, and print and write the results."""
     values = flags.FlagValues()
-    cli.define_config(values, argv)
+    cli.define_config(values, argv, extensible)
     flags.DEFINE_list("sizes", ["128", "256", "512"], "longer sides, pixels", flag_values=values)
     flags.DEFINE_list("networks", ["slim=auto", "vgg19=random"], "ARCH=WEIGHTS", flag_values=values)
     flags.DEFINE_list("losses", [], "sizes for the race to a loss, pixels", flag_values=values)

@@ -22,7 +22,8 @@ from nst_jax.networks import receptive
 from nst_jax.optimizers.lanes import Lane
 from nst_jax.optimizers.loop import Look
 from nst_jax.runs.machine import peak_memory_bytes
-from nst_jax.transfer.job import Job, prepare
+from nst_jax.transfer.job import Job
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 
 PEAK_SIDE = 3072  # side of the square matrices whose product measures the machine's peak
@@ -41,7 +42,9 @@ def main() -> None:
 def write_inputs(job: Job, task: dict[str, Any]) -> dict[str, Any]:
     """Write the inputs of the other side, so that both use the same bits; count operations."""
     config = job.config
-    (height, width), style = job.sizes_at(1.0)
+    (style,) = job.styles
+    (painting,) = style.pictures
+    height, width = job.size_at(1.0)
     order = job.network.layers[: job.network.layers.index(config.active_layers()[-1]) + 1]
     about = {
         "order": order,
@@ -60,7 +63,7 @@ def write_inputs(job: Job, task: dict[str, Any]) -> dict[str, Any]:
     arrays: dict[str, Any] = {key: job.weights.arrays[key] for key in keys}
     arrays["start"] = job.initial_image(1.0)
     arrays["content"] = images.resize(job.content, height, width)
-    arrays["style"] = images.resize(job.style, *style)
+    arrays["style"] = images.resize(painting, *job.style_size(style, painting, 1.0))
     np.savez(task["inputs"], about=json.dumps(about), **arrays)
     operations = count_operations(job, height, width)
     device = jax.devices()[0]
@@ -111,13 +114,13 @@ def measure_evaluations(job: Job, task: dict[str, Any]) -> dict[str, Any]:
     objective = jax.tree.map(lambda leaf: leaf[jnp.newaxis], session.objective(job, 1.0))
     image, rate = job.initial_image(1.0)[np.newaxis], np.ones(1, np.float32)
     lane = session.lanes.start(session.network, objective, image, rate)
-    loss = float(lane.state.value[0])
 
     def advance(lane: Lane, evaluations: int) -> Lane:
         how_far = jnp.int32(10**6), jnp.int32(evaluations), jnp.asarray(False)
         return jax.block_until_ready(session.lanes.advance(session.network, objective, lane, *how_far))
 
     lane = advance(lane, 1)
+    loss = float(lane.state.value[0])
     first_step = time.perf_counter() - began
     seconds = []
     for _ in range(task["rounds"]):
@@ -134,7 +137,9 @@ def measure_losses(job: Job, task: dict[str, Any]) -> dict[str, Any]:
     `full_evaluations` weights each evaluation by its number of pixels relative to the full size.
     """
     session = Session([job])
-    first = session.begin([job], 1.0, job.initial_image(1.0)[np.newaxis]).look()
+    loop = session.begin([job], 1.0, job.initial_image(1.0)[np.newaxis])
+    loop.run_to(0, lambda look: True)
+    first = loop.look()
     descend(job, task)  # fills the compilation cache
     jax.clear_caches()
     began = time.perf_counter()
@@ -147,14 +152,13 @@ def descend(job: Job, task: dict[str, Any]) -> dict[str, Any]:
     session = Session([job])
     image: np.ndarray | None = None
     evaluations = 0.0
-    for scale in job.config.scales:
+    for scale, steps in zip(job.config.scales, job.config.steps_by_scale(), strict=True):
         start = job.initial_image(scale)
         if image is not None:
             start = images.resize(image, *start.shape[1:3])
         loop = session.begin([job], scale, start[np.newaxis])
         watch = partial(_above, task["target"] if scale == 1.0 else -np.inf)
-        steps = task["most_steps"] if scale == 1.0 else job.config.optimizer.steps
-        for stop in range(1, steps + 1):
+        for stop in range(1, (task["most_steps"] if scale == 1.0 else steps) + 1):
             if not loop.run_to(stop, watch):
                 break
         look, image = loop.look(), np.asarray(loop.state.image[0])

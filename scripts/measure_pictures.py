@@ -111,7 +111,7 @@ def paint(network: Any, content: np.ndarray, style: np.ndarray, steps: int) -> j
         losses,
     )
     data = dataclasses.replace(data, weights=relative)
-    optimizer = Optimizer(objective.total, find_method(OptimizerConfig()))
+    optimizer = Optimizer(objective.total_and_terms, find_method(OptimizerConfig()))
     state = optimizer.start(network, data, start, jnp.float32(1))
     # A line search takes at most 20 evaluations per step.
     state = optimizer.advance(network, data, state, jnp.int32(steps), jnp.int32(20 * steps))

@@ -36,10 +36,11 @@ class Page:
         for domain in ("Page", "Runtime", "Log"):
             self._call(f"{domain}.enable")
 
-    def open(self, path: Path) -> None:
-        """Load a file from disk, with all that it shows."""
+    def open(self, address: Path | str) -> None:
+        """Load a file from disk, or an http address, with all that it shows."""
         before = self._loads
-        self._call("Page.navigate", url=path.resolve().as_uri())
+        url = address if isinstance(address, str) else address.resolve().as_uri()
+        self._call("Page.navigate", url=url)
         self._wait_for_load(before)
 
     def ask(self, expression: str) -> Any:
@@ -67,6 +68,15 @@ class Page:
         """Press and release a key by its name, such as ArrowRight."""
         for kind in ("keyDown", "keyUp"):
             self._call("Input.dispatchKeyEvent", type=kind, key=key)
+
+    def resize(self, width: int, height: int) -> None:
+        """Show the page in a window of this size, in pixels."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self._call("Emulation.setDeviceMetricsOverride", **size)
+
+    def wait_for(self, expression: str) -> None:
+        """Wait until a JavaScript expression is true."""
+        self.ask(f"new Promise(f => {{ const g = () => ({expression}) ? f(1) : setTimeout(g, 20); g(); }})")
 
     def screenshot(self, path: Path) -> None:
         """Write what the window shows as a PNG."""
@@ -109,8 +119,8 @@ class Page:
 
 
 @contextmanager
-def opened(path: Path, profile: Path) -> Iterator[Page]:
-    """The page of the HTML file `path` in a browser of its own, whose profile goes into a fresh folder.
+def opened(address: Path | str, profile: Path) -> Iterator[Page]:
+    """The page of an HTML file or an http address in a browser of its own, with a fresh folder as profile.
 
     Skips the test where there is no browser.
     """
@@ -126,7 +136,7 @@ def opened(path: Path, profile: Path) -> Iterator[Page]:
     watchdog.start()
     try:
         page = Page(process)
-        page.open(path)
+        page.open(address)
         yield page
     finally:
         watchdog.cancel()

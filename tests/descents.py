@@ -20,7 +20,11 @@ def quadratic(shared, target, image):
 
 
 def make_optimizer(name, objective=quadratic, **settings):
-    return Optimizer(objective, find_method(OptimizerConfig(name, **settings)))
+    def loss_and_terms(*arguments):
+        value = objective(*arguments)
+        return value, {"twice": 2 * value}
+
+    return Optimizer(loss_and_terms, find_method(OptimizerConfig(name, **settings)))
 
 
 def start(optimizer, target=TARGET, image=START, rate=1e-3):

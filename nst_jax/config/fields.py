@@ -1,5 +1,6 @@
 """Conversion of a ConfigDict to a typed dataclass, and the checks for its `__post_init__`."""
 
+import contextlib
 import dataclasses
 import types
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,7 @@ from ml_collections.config_dict import RequiredValueError
 
 from nst_jax.errors import UserError, unknown
 
+MOST_BITS = 1024  # of an integer that can be shown in a message
 LARGEST_INT = 2**31 - 1  # programs count in int32
 LARGEST_SEED = 2**32 - 1  # JAX ignores the bits above
 LARGEST_FLOAT, SMALLEST_FLOAT = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
@@ -56,6 +58,10 @@ def _items(values: Any, prefix: str) -> dict[str, Any]:
 def _typed(hint: Any, value: Any, name: str) -> Any:
     """Check `value` against the type `hint`; ints are accepted as floats, and lists as tuples."""
     origin, parameters = get_origin(hint), get_args(hint)
+    if type(value) is int and value.bit_length() > MOST_BITS:
+        raise UserError(f"config field {name}: an integer of {value.bit_length()} bits is too large")
+    if origin is types.UnionType:
+        return _typed_as_any(parameters, value, name)
     if dataclasses.is_dataclass(hint) and hasattr(value, "items"):
         return _build(cast(type, hint), value, f"{name}.")
     if origin is dict and hasattr(value, "items"):
@@ -70,6 +76,15 @@ def _typed(hint: Any, value: Any, name: str) -> Any:
     if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is hint:
         return value
     expected = hint.__name__ if isinstance(hint, type) and origin is None else str(hint)
+    raise UserError(f"config field {name}: expected {expected}, got {value!r}")
+
+
+def _typed_as_any(hints: tuple[Any, ...], value: Any, name: str) -> Any:
+    """Check `value` against each of the type `hints`, and return it as the first that fits."""
+    for hint in hints:
+        with contextlib.suppress(UserError):
+            return _typed(hint, value, name)
+    expected = " or ".join(hint.__name__ if get_origin(hint) is None else str(hint) for hint in hints)
     raise UserError(f"config field {name}: expected {expected}, got {value!r}")
 
 

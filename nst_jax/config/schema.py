@@ -9,13 +9,19 @@ import dataclasses
 from typing import Any
 
 from nst_jax.config import fields
+from nst_jax.config.controls import StyleConfig, check_styles
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import ARCHITECTURES, architecture
+from nst_jax.networks.counterparts import require_layer
+from nst_jax.networks.layers import misfit
 
 POOLS = ("avg", "max")
 PRECISIONS = ("float32", "tf32", "bfloat16")
 CONVS = ("auto", "direct", "winograd")
+PADDINGS = ("zeros", "replicate", "reflect", "circular")
 CONTENT_LOSSES = ("sum", "mean")
+GUIDES = ("simple", "inside", "all")
+COLORS = ("style", "luminance", "chol", "pca", "sym")
 SMALLEST_SIDE = 16  # pixels: VGG halves the picture four times before its deepest convolutions
 SMALLEST_TILE = 64  # pixels: a smaller tile is mostly halo
 # Limits that no real run comes near; a number beyond them is a mistake.
@@ -27,35 +33,53 @@ MOST_STEPS, MOST_MEMORY, MOST_SCALES = 10_000_000, 1000, 32
 class NetworkConfig:
     """The network whose activations define the losses."""
 
-    arch: str = "vgg19"
+    arch: str = "vgg19"  # 'vgg19', 'vgg16' or 'slim'
     weights: str = "auto"  # 'auto', 'random', a registered name, or a path
-    pool: str = "avg"
-    conv: str = "auto"  # convolution algorithm: 'auto', 'direct' or 'winograd', see networks/vgg.py
+    pool: str = "avg"  # 'avg' or 'max'
+    padding: str = "zeros"  # at the borders; 'circular' gives seamless pictures
+    conv: str = "auto"  # convolution algorithm: 'auto', 'direct' or 'winograd', see networks/convnet.py
     normalize: bool = False  # rescale filters to mean activation 1; changes the meaning of alpha/beta
     precision: str = "float32"  # of the convolutions; 'tf32' and 'bfloat16' are faster on GPUs
 
     def __post_init__(self) -> None:
         fields.one_of("network.arch", self.arch, ARCHITECTURES)
         fields.one_of("network.pool", self.pool, POOLS)
+        fields.one_of("network.padding", self.padding, PADDINGS)
         fields.one_of("network.conv", self.conv, CONVS)
         fields.one_of("network.precision", self.precision, PRECISIONS)
         fields.not_empty("network.weights", self.weights, "auto")
+        if self.padding != "zeros" and (layer := misfit(architecture(self.arch).layers)):
+            raise UserError(
+                f"network.padding: {self.padding} cannot be used with {layer.name} of {self.arch}; use zeros"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """How the image is optimised; `steps` applies to each scale."""
+    """How the image is optimised."""
 
     name: str = "lbfgs"  # a name in optimizers/methods.py
-    steps: int = 500
+    steps: int | tuple[int, ...] = 500  # at each scale, or one number per scale
     learning_rate: float = 0.02  # for adam and gd, in [0,1] pixel units; lbfgs uses a line search
     memory: int = 10  # steps in the history of lbfgs
-    bands: bool = False  # lbfgs: one initial scale per frequency band, see optimizers/bands.py
+    bands: bool = True  # lbfgs: one initial scale per frequency band, see optimizers/bands.py
 
     def __post_init__(self) -> None:
-        fields.at_least("optimizer.steps", self.steps, 1, MOST_STEPS)
+        for steps in self.steps if isinstance(self.steps, tuple) else (self.steps,):
+            fields.at_least("optimizer.steps", steps, 1, MOST_STEPS)
         fields.positive("optimizer.learning_rate", self.learning_rate)
         fields.at_least("optimizer.memory", self.memory, 1, MOST_MEMORY)
+
+    def steps_by_scale(self, scales: int) -> tuple[int, ...]:
+        """The number of steps at each of so many `scales`.
+
+        Raises:
+            UserError: `steps` are given for another number of scales.
+        """
+        steps = self.steps if isinstance(self.steps, tuple) else (self.steps,) * scales
+        if len(steps) != scales:
+            raise UserError(f"optimizer.steps: {steps} are {len(steps)} numbers, but scales has {scales}")
+        return steps
 
 
 def _gatys_content() -> dict[str, float]:
@@ -70,19 +94,27 @@ def _gatys_style() -> dict[str, float]:
 class Config:
     """One style transfer; the defaults are Gatys et al. 2015, Fig 2."""
 
-    content: str = "sample:chelsea"
-    style: str = "sample:swirls"
+    content: str = "sample:chelsea"  # a path, or sample:NAME
+    style: str = "sample:swirls"  # a path, sample:NAME, or folder:PATH for the average of its pictures
+    styles: dict[str, StyleConfig] = dataclasses.field(default_factory=dict)  # if any, in place of `style`
     size: int = 512  # longer side of the result, pixels
     style_scale: float = 1.0  # size of the style relative to the result
     init: str = "noise"  # 'noise', 'content', 'style', or a path
-    seed: int = 0
+    noise: float = 1 / 255  # standard deviation of 'noise' about the network's mean colour, in [0,1] units
+    seed: int = 0  # of the noise
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
+    # The weight of each layer; 0 turns it off.
     content_layers: dict[str, float] = dataclasses.field(default_factory=_gatys_content)
+    # The weight of each layer; 0 turns it off.
     style_layers: dict[str, float] = dataclasses.field(default_factory=_gatys_style)
+    # The weight of each style loss, by its name in losses/style.py.
     style_losses: dict[str, float] = dataclasses.field(default_factory=lambda: {"gram": 1.0})
-    content_weight: float = 1e-3  # alpha
+    guides: str = "simple"  # how masks are brought down to layers, see losses/guides.py
+    color: str = "style"  # where colours come from, see images/color.py
+    content_weight: float = 1e-4  # alpha
     style_weight: float = 1.0  # beta
-    tv_weight: float = 0.0
+    tv_weight: float = 0.0  # of the total variation
+    laplacian_weight: float = 0.0  # of the content's outlines, see losses/laplacian.py
     content_loss: str = "sum"  # 'sum': half the sum of squares (the paper); 'mean' (its code)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     scales: tuple[float, ...] = (1.0,)  # sizes relative to `size`, coarse to fine
@@ -95,25 +127,26 @@ class Config:
             fields.not_empty(name, getattr(self, name))
         fields.at_least("size", self.size, SMALLEST_SIDE, LARGEST_SIDE)
         fields.positive("style_scale", self.style_scale)
-        if self.size * self.style_scale > LARGEST_SIDE:
-            raise UserError(
-                f"style_scale: {self.style_scale} times size {self.size} is above {LARGEST_SIDE} pixels"
-            )
+        fields.not_negative("noise", self.noise)
         fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)
         fields.one_of("content_loss", self.content_loss, CONTENT_LOSSES)
+        fields.one_of("guides", self.guides, GUIDES)
+        fields.one_of("color", self.color, COLORS)
         if self.tile:
             fields.at_least("tile", self.tile, SMALLEST_TILE, LARGEST_SIDE)
         fields.at_least("log_every", self.log_every, 1)
         fields.at_least("snapshot_every", self.snapshot_every, 1)
         self._check_weights()
+        check_styles(self.styles, self.active_style())
+        self._check_style_sizes()
         self._check_scales()
 
     def _check_weights(self) -> None:
-        for name in ("content_weight", "style_weight", "tv_weight"):
+        for name in ("content_weight", "style_weight", "tv_weight", "laplacian_weight"):
             fields.not_negative(name, getattr(self, name))
         for field in ("content_layers", "style_layers"):
             for layer, weight in getattr(self, field).items():
-                fields.one_of(field, layer, architecture(self.network.arch).names)
+                require_layer(field, layer, self.network.arch)
                 fields.not_negative(f"{field}.{layer}", weight)
         for name, weight in self.style_losses.items():
             fields.not_negative(f"style_losses.{name}", weight)
@@ -122,6 +155,13 @@ class Config:
                 "content_weight, style_weight: nothing to optimise; set at least one of them, and the weight "
                 "of one of its layers, above 0"
             )
+
+    def _check_style_sizes(self) -> None:
+        for name, style in self.active_styles().items():
+            scale = self.style_scale * style.scale
+            if self.size * scale > LARGEST_SIDE:
+                field = f"styles.{name}.scale" if style.scale != 1 else "style_scale"
+                raise UserError(f"{field}: {scale} times size {self.size} is above {LARGEST_SIDE} pixels")
 
     def _check_scales(self) -> None:
         if not self.scales or self.scales[-1] != 1.0:
@@ -134,10 +174,20 @@ class Config:
                 raise UserError(f"scales: {scale} is above 1.0, the full size")
             if round(self.size * scale) < SMALLEST_SIDE:
                 raise UserError(f"scales: {scale} of size {self.size} is under {SMALLEST_SIDE} pixels")
+        self.steps_by_scale()
 
-    def style_size(self) -> int:
-        """Longer side of the style picture at full size, in pixels."""
-        return round(self.size * self.style_scale)
+    def steps_by_scale(self) -> tuple[int, ...]:
+        """The number of steps at each scale."""
+        return self.optimizer.steps_by_scale(len(self.scales))
+
+    def active_styles(self) -> dict[str, StyleConfig]:
+        """The styles in use, by name: those with a weight above 0, or `style` alone."""
+        named = {name: style for name, style in self.styles.items() if style.weight > 0}
+        return named or {"style": StyleConfig(self.style)}
+
+    def style_size(self, style: StyleConfig) -> int:
+        """Longer side of the pictures of `style` at full size, in pixels."""
+        return round(self.size * self.style_scale * style.scale)
 
     def active_content(self) -> dict[str, float]:
         """Content layers in use: alpha and the weight of the layer are above 0."""

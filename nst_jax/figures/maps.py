@@ -1,5 +1,7 @@
 """Maps as pictures: values in a colour scale of increasing lightness, classes in distinct colours."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image, ImageDraw, ImageFont
@@ -29,14 +31,12 @@ def class_colours(classes: Int[np.ndarray, "rows columns"]) -> Float[np.ndarray,
     return colours
 
 
-def class_legend(classes: Int[np.ndarray, "rows columns"], side: int) -> Picture:
-    """Draw the legend of `class_colours`: each colour with its class and its share of the cells."""
+def class_legend(classes: Int[np.ndarray, "rows columns"], side: int, names: Sequence[str]) -> Picture:
+    """Draw the legend of `class_colours`: each colour with its class's name and its share of the cells."""
     canvas = Image.new("RGB", (side, side), "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(_FONT_SIZE)
     ranked = _by_frequency(classes)
-    entries = [
-        (_colour(i), f"class {number}", count) for i, (number, count) in enumerate(ranked[:MOST_NAMED])
-    ]
+    entries = [(_colour(i), names[number], count) for i, (number, count) in enumerate(ranked[:MOST_NAMED])]
     if others := ranked[MOST_NAMED:]:
         entries.append((_OTHERS, f"{len(others)} others", sum(count for _, count in others)))
     for line, (fill, name, count) in enumerate(entries):

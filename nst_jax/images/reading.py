@@ -81,6 +81,12 @@ def opened(file: BufferedReader | BytesIO, source: str, smallest: int = MIN_SIDE
         raise UnreadableError(source, _diagnosis(error)) from error
 
 
+def picture_suffixes() -> set[str]:
+    """The suffixes of files in a supported format, in lower case, such as `.jpg`."""
+    formats = _known_formats()
+    return {suffix for suffix, name in Image.registered_extensions().items() if name in formats}
+
+
 def quieten_pillow() -> None:
     """Ignore Pillow's warnings about oddities in files, but turn decompression bombs into errors."""
     # Set permanently for the whole process: `warnings.catch_warnings` is not thread-safe.

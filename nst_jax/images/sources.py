@@ -17,6 +17,7 @@ from nst_jax.errors import UserError, unknown
 from nst_jax.images.reading import UnreadableError, open_file
 from nst_jax.images.samples import PHOTOS, SAMPLE_PREFIX, locate
 
+FOLDER = "folder:"
 CHOICES = ("folder:PATH", "tfds:NAME[/CONFIG]:SPLIT", SAMPLE_PREFIX)
 
 _TFDS_SPEC = re.compile(r"(?P<name>[^:]+(?::\d+\.\d+\.\d+)?):(?P<split>.+)")
@@ -50,19 +51,32 @@ def find(spec: str) -> Source:
 
 def _folder(path: str) -> Source:
     """All files below a folder except hidden ones, sorted by path."""
-    folder = Path(os.path.expanduser(path))
-    if not (path and folder.is_dir()):
-        why = "it is not a folder" if path and folder.exists() else "no such folder"
-        raise UserError(f"data: cannot read 'folder:{path}': {why}")
-    paths = sorted(_files_below(folder))
-    if not paths:
-        raise UserError(f"data: 'folder:{path}' contains no files")
+    try:
+        folder, paths = folder_files(path)
+    except UserError as error:
+        raise UserError(f"data: {error}") from error
 
     def name(i: int) -> str:
         # Escape what is not UTF-8: writing such names to a report would fail at the end of a long run.
         return os.fsencode(paths[i]).decode(errors="backslashreplace")
 
     return Source(len(paths), name, lambda i: open_file(folder / paths[i], name(i)))
+
+
+def folder_files(path: str) -> tuple[Path, list[str]]:
+    """The folder at `path`, and the relative paths of the files below it except hidden ones, sorted.
+
+    Raises:
+        UserError: it is not a folder, or contains no files.
+    """
+    folder = Path(os.path.expanduser(path))
+    if not (path and folder.is_dir()):
+        why = "it is not a folder" if path and folder.exists() else "no such folder"
+        raise UserError(f"cannot read 'folder:{path}': {why}")
+    paths = sorted(_files_below(folder))
+    if not paths:
+        raise UserError(f"'folder:{path}' contains no files")
+    return folder, paths
 
 
 def _files_below(folder: Path) -> Iterator[str]:

@@ -13,12 +13,17 @@ from jaxtyping import Array, Float
 POSITIONS_PER_SUM = 4096
 
 
-def gram(F: Float[Array, "1 h w n"], positions: int | None = None) -> Float[Array, "n n"]:
+def gram(
+    F: Float[Array, "1 h w n"], positions: int | None = None, guide: Float[Array, "1 h w 1"] | None = None
+) -> Float[Array, "n n"]:
     """Gram matrix of the filters, divided by the number of positions: F F^T / m.
 
     Gatys et al. 2015, equation 3; the division makes images of different sizes comparable. For a tile, pass
     the number of `positions` of the whole layer: the matrices of all tiles then sum to that of the whole.
+    With a `guide` T it is the guided Gram matrix of T o F: Gatys et al. 2017, equation 3.
     """
+    if guide is not None:
+        F = guide * F
     return _products(F.reshape(-1, F.shape[-1])) * (1 / (positions or F.shape[1] * F.shape[2]))
 
 

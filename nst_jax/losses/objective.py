@@ -1,7 +1,7 @@
 """The objective J(G) of an image, and its individual terms."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -11,22 +11,28 @@ from jaxtyping import Array, Float
 
 from nst_jax.losses import tiling
 from nst_jax.losses.content import CONTENT_LOSSES
-from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.losses.laplacian import laplacian_loss, outlines
+from nst_jax.losses.style import STYLE_LOSSES, layer_statistics
 from nst_jax.losses.variation import total_variation
 from nst_jax.networks.network import Network
 
-# The region and the name of the style if there is only one.
-EVERYWHERE, ONLY_STYLE = "", "style"
+# The region of a style without a mask.
+EVERYWHERE = ""
 GRAM_ALONE: Mapping[str, float] = MappingProxyType({"gram": 1.0})
 
 LayerNames = tuple[str, ...]
+# layer -> region -> the guide over the layer's positions, "1 h w 1", or None for the whole layer
+Guides = dict[str, dict[str, Any]]
+# layer -> region -> loss -> statistic
+Statistics = dict[str, dict[str, dict[str, Any]]]
 
 
 class Targets(NamedTuple):
     """What the losses compare the image with."""
 
     content: dict[str, Float[Array, "1 _ _ _"]]  # layer -> the content's activations
-    style: dict[str, dict[str, dict[str, dict[str, Any]]]]  # layer -> region -> style -> loss -> statistic
+    style: Statistics
+    outlines: Float[Array, "1 _ _"] | None = None  # of the content
 
 
 class LossWeights(NamedTuple):
@@ -38,6 +44,8 @@ class LossWeights(NamedTuple):
     content: dict[str, Array]
     style: dict[str, Array]
     losses: dict[str, Array]
+    regions: dict[str, dict[str, Array]]  # layer -> region -> its share of the layer's loss
+    laplacian: Array
 
 
 @jax.tree_util.register_dataclass
@@ -47,8 +55,10 @@ class Objective:
 
     targets: Targets
     weights: LossWeights
+    guides: Guides
     content_loss: str = dataclasses.field(default="sum", metadata={"static": True})
     tile: int = dataclasses.field(default=0, metadata={"static": True})  # pixels; 0: no tiling
+    wrap: bool = dataclasses.field(default=False, metadata={"static": True})  # a periodic image
 
 
 def make_objective(
@@ -60,46 +70,51 @@ def make_objective(
     tile: int = 0,
 ) -> Objective:
     """Build the objective from a content and a style picture, for the layers in `weights`."""
+    guides = everywhere(weights.style)
     targets = Targets(
         content_targets(network, content, tuple(weights.content), tile),
-        style_targets(network, style, tuple(weights.style), tuple(weights.losses), tile),
+        style_targets(network, style, guides, tuple(weights.losses), tile),
     )
-    return Objective(targets, weights, content_loss, tile)
+    return Objective(targets, weights, guides, content_loss, tile)
+
+
+def everywhere(layers: Iterable[str]) -> Guides:
+    """The guides of one style without a mask."""
+    return {layer: {EVERYWHERE: None} for layer in layers}
 
 
 def content_targets(
     network: Network, content: Float[Array, "1 _ _ 3"], layers: LayerNames, tile: int
 ) -> dict[str, Array]:
     """The content's activations at `layers`."""
-    return _jitted_statistics(network, content, layers, (), (), tile)[0]
+    return _jitted_statistics(network, content, layers, {}, (), tile)[0]
 
 
 def style_targets(
-    network: Network, style: Float[Array, "1 _ _ 3"], layers: LayerNames, losses: LayerNames, tile: int
-) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
-    """The statistics of the style at `layers` for each of `losses`, in the form of `Targets.style`."""
-    by_layer = _jitted_statistics(network, style, (), layers, losses, tile)[1]
-    return {layer: {EVERYWHERE: {ONLY_STYLE: by_loss}} for layer, by_loss in by_layer.items()}
+    network: Network, style: Float[Array, "1 _ _ 3"], guides: Guides, losses: LayerNames, tile: int
+) -> Statistics:
+    """The statistics of the style under `guides`, which are of its size, for each of `losses`."""
+    return _jitted_statistics(network, style, (), guides, losses, tile)[1]
 
 
 def statistics(
     network: Network,
     image: Float[Array, "1 _ _ 3"],
     content: LayerNames,
-    style: LayerNames,
+    guides: Guides,
     losses: LayerNames,
     tile: int = 0,
-) -> tuple[dict[str, Array], dict[str, dict[str, Any]]]:
-    """Activations of `image` at the layers `content`, and the statistic of each loss at the layers `style`.
+) -> tuple[dict[str, Array], Statistics]:
+    """Activations of `image` at the layers `content`, and the statistics of `losses` under `guides`.
 
     With a `tile` size the result is the same but takes less memory, see `nst_jax.losses.tiling`.
     """
     if tile:
-        return tiling.tiled_statistics(network, image, content, style, losses, tile)
-    F = network(image, tuple({*content, *style}))
+        return tiling.tiled_statistics(network, image, content, guides, losses, tile)
+    F = network(image, tuple({*content, *guides}))
     by_layer = {
-        layer: {name: STYLE_LOSSES[name].statistic(F[layer], _positions(F[layer])) for name in losses}
-        for layer in style
+        layer: layer_statistics(F[layer], F[layer].shape[1] * F[layer].shape[2], regions, losses)
+        for layer, regions in guides.items()
     }
     return {layer: F[layer] for layer in content}, by_layer
 
@@ -109,22 +124,26 @@ def terms(
 ) -> dict[str, Float[Array, ""]]:
     """`total = alpha * content + beta * style + tv_weight * tv`, and each of its terms.
 
+    If the objective has outlines, `laplacian_weight * laplacian` is added.
     `content/L` and `style/L` are the losses of layer L without the weight of the layer: `style` is the sum
     over layers of w_L times `style/L`. Gatys et al. 2015, equations 1, 4, 5 and 7.
     """
     weights, targets = objective.weights, objective.targets
     F, by_layer = statistics(
-        network, image, tuple(targets.content), tuple(targets.style), tuple(weights.losses), objective.tile
+        network, image, tuple(targets.content), objective.guides, tuple(weights.losses), objective.tile
     )
     content_loss = CONTENT_LOSSES[objective.content_loss]
     content = {layer: content_loss(F[layer], P) for layer, P in targets.content.items()}
-    style = {layer: _style_term(objective, layer, by_loss) for layer, by_loss in by_layer.items()}
+    style = {layer: _style_term(objective, layer, by_region) for layer, by_region in by_layer.items()}
     parts = {
         "content": _weighted_sum(content, weights.content),
         "style": _weighted_sum(style, weights.style),
-        "tv": total_variation(image),
+        "tv": total_variation(image, objective.wrap),
     }
     total = weights.alpha * parts["content"] + weights.beta * parts["style"] + weights.tv * parts["tv"]
+    if targets.outlines is not None:
+        parts["laplacian"] = laplacian_loss(outlines(image, objective.wrap), targets.outlines)
+        total = total + weights.laplacian * parts["laplacian"]
     return {
         "total": total,
         **parts,
@@ -138,6 +157,14 @@ def total(network: Network, objective: Objective, image: Float[Array, "1 _ _ 3"]
     return terms(network, objective, image)["total"]
 
 
+def total_and_terms(
+    network: Network, objective: Objective, image: Float[Array, "1 _ _ 3"]
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """J(G) and its terms: the form that `nst_jax.optimizers` minimises."""
+    by_name = terms(network, objective, image)
+    return by_name["total"], by_name
+
+
 def loss_weights(
     alpha: float,
     beta: float,
@@ -145,18 +172,23 @@ def loss_weights(
     content: Mapping[str, float],
     style: Mapping[str, float],
     losses: Mapping[str, float] = GRAM_ALONE,
+    regions: Mapping[str, Mapping[str, float]] | None = None,
+    laplacian: float = 0.0,
 ) -> LossWeights:
-    """Build `LossWeights` with float32 scalars."""
-    numbers: Any = (alpha, beta, tv, dict(content), dict(style), dict(losses))
+    """Build `LossWeights` with float32 scalars; without `regions`, a style applies everywhere."""
+    shares = {layer: dict((regions or {}).get(layer, {EVERYWHERE: 1.0})) for layer in style}
+    numbers: Any = (alpha, beta, tv, dict(content), dict(style), dict(losses), shares, laplacian)
     return LossWeights(*jax.tree.map(jnp.float32, numbers))
 
 
-def _style_term(objective: Objective, layer: str, by_loss: Mapping[str, Any]) -> Array:
+def _style_term(objective: Objective, layer: str, by_region: Mapping[str, Mapping[str, Any]]) -> Array:
     """The weighted sum of the distances of one layer's statistics to their targets."""
+    weights = objective.weights
     distances = [
-        objective.weights.losses[name] * STYLE_LOSSES[name].distance(by_loss[name], target)
-        for styles in objective.targets.style[layer].values()
-        for targets in styles.values()
+        weights.regions[layer][region]
+        * weights.losses[name]
+        * STYLE_LOSSES[name].distance(by_region[region][name], target)
+        for region, targets in objective.targets.style[layer].items()
         for name, target in targets.items()
     ]
     return sum(distances, start=jnp.zeros(()))
@@ -166,8 +198,4 @@ def _weighted_sum(terms: Mapping[str, Array], weights: Mapping[str, Array]) -> A
     return sum((weights[layer] * term for layer, term in terms.items()), start=jnp.zeros(()))
 
 
-def _positions(F: Array) -> int:
-    return F.shape[1] * F.shape[2]
-
-
-_jitted_statistics = jax.jit(statistics, static_argnums=(2, 3, 4, 5))
+_jitted_statistics = jax.jit(statistics, static_argnums=(2, 4, 5))

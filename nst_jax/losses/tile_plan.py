@@ -70,26 +70,19 @@ class Block:
 
     def size(self, name: str) -> tuple[int, int]:
         """Rows and columns of the block's layer `name` for the whole image."""
-        halvings = next(layer.stride > 1 for layer in self.layers if layer.name == name)
-        return self.rows.length >> halvings, self.columns.length >> halvings
+        return self.rows.length >> self._halvings(name), self.columns.length >> self._halvings(name)
+
+    def tile_size(self, name: str) -> tuple[int, int]:
+        """Rows and columns of the block's layer `name` for one tile."""
+        return self.rows.tile >> self._halvings(name), self.columns.tile >> self._halvings(name)
+
+    def _halvings(self, name: str) -> int:
+        return next(layer.stride > 1 for layer in self.layers if layer.name == name)
 
     def without_halo(self, window: Array) -> Array:
         """`window` cropped to its tile."""
         (top, height), (left, width) = ((axis.halo, axis.tile) for axis in (self.rows, self.columns))
         return window[:, top : top + height, left : left + width]
-
-
-def misfit(layers: Sequence[Layer]) -> Layer | None:
-    """The first of `layers` that does not support tiling, or None.
-
-    Tiling supports same-padded layers with stride 1, and unpadded layers with kernel 2 and stride 2.
-    """
-    for layer in layers:
-        same = layer.stride == 1 and layer.kernel == 2 * layer.padding + 1
-        halving = (layer.kernel, layer.stride, layer.padding) == (2, 2, 0)
-        if not (same or halving):
-            return layer
-    return None
 
 
 def tile_blocks(

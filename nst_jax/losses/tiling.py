@@ -10,7 +10,7 @@ as the image, this is rematerialisation by block.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,34 +20,35 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.losses.style import layer_statistics
 from nst_jax.losses.tile_plan import Block, tile_blocks
 from nst_jax.networks.network import Network
 
 Activations = dict[str, Array]
+GuideTree = Mapping[str, Mapping[str, Array | None]]  # layer -> region -> guide, or None for the whole layer
 
 
 def tiled_statistics(
     network: Network,
     image: Float[Array, "1 h w 3"],
     content: Sequence[str],
-    style: Sequence[str],
+    guides: GuideTree,
     losses: Sequence[str],
     tile: int,
-) -> tuple[dict[str, Float[Array, "1 _ _ _"]], dict[str, dict[str, Any]]]:
-    """Activations of `image` at the layers `content`, and the statistic of each loss at the layers `style`.
+) -> tuple[dict[str, Float[Array, "1 _ _ _"]], dict[str, Any]]:
+    """Activations of `image` at the layers `content`, and the statistics of `losses` under `guides`.
 
     `tile` is the side of a tile of the first block, in pixels; tiles of deeper blocks hold as many
     activations. Differentiable once, with respect to `image`. Requires layers that support tiling
-    (`tile_plan.misfit`) and additive losses.
+    (`networks.layers.misfit`) and additive losses.
     """
     F: Activations = {}
-    by_layer: dict[str, dict[str, Any]] = {}
+    by_layer: dict[str, Any] = {}
     x = network.preprocess(image)
-    for block in tile_blocks(network, (image.shape[1], image.shape[2]), content, style, losses, tile):
+    for block in tile_blocks(network, (image.shape[1], image.shape[2]), content, tuple(guides), losses, tile):
         rows, columns = block.rows.padding(x.shape[1]), block.columns.padding(x.shape[2])
         padded = lax.pad(x, 0.0, ((0, 0, 0), rows, columns, (0, 0, 0)))
-        placed, summed = _assemble(block, network, padded)
+        placed, summed = _assemble(block, network, padded, _padded_guides(block, guides))
         for name in placed.keys() & set(content):
             height, width = block.size(name)
             F[name] = placed[name][:, :height, :width]
@@ -56,9 +57,12 @@ def tiled_statistics(
     return F, by_layer
 
 
-def _tile(block: Block, network: Network, window: Array, inside: Array) -> tuple[Activations, dict[str, Any]]:
+def _tile(
+    block: Block, network: Network, window: Array, inside: Array, guides: GuideTree
+) -> tuple[Activations, dict[str, Any]]:
     """Compute the outputs of `block` for one tile from its window; `inside` marks positions inside the image.
 
+    `guides` are those of the tile.
     Outside the image, activations are set to 0 at every layer, which reproduces the zero padding of the whole
     image. Where a window ends inside the image, its zero padding corrupts one position per convolution; these
     positions are the halo, which is cropped.
@@ -76,9 +80,7 @@ def _tile(block: Block, network: Network, window: Array, inside: Array) -> tuple
             placed[layer.name] = inner
         if layer.name in block.summed:
             positions = math.prod(block.size(layer.name))
-            summed[layer.name] = {
-                name: STYLE_LOSSES[name].statistic(inner, positions) for name in block.losses
-            }
+            summed[layer.name] = layer_statistics(inner, positions, guides[layer.name], block.losses)
     return placed, summed
 
 
@@ -91,36 +93,70 @@ def _window(block: Block, padded: Array, index: Array) -> tuple[Array, Array]:
     return window, inside[None, :, :, None]
 
 
+def _padded_guides(block: Block, guides: GuideTree) -> GuideTree:
+    """The guides of the layers in `block.summed`, continued by 0 to whole tiles."""
+
+    def pad(name: str, guide: Array) -> Array:
+        height, width = block.tile_size(name)
+        below, right = height * block.rows.count, width * block.columns.count
+        return jnp.pad(guide, ((0, 0), (0, below - guide.shape[1]), (0, right - guide.shape[2]), (0, 0)))
+
+    return _each_guide(pad, {name: guides[name] for name in block.summed})
+
+
+def _guide_tiles(block: Block, padded: GuideTree, index: Array) -> GuideTree:
+    """The guides of the tile `index`."""
+
+    def cut(name: str, guide: Array) -> Array:
+        size = block.tile_size(name)
+        return lax.dynamic_slice(guide, block.at(index, *size), (1, *size, 1))
+
+    return _each_guide(cut, padded)
+
+
+def _each_guide(change: Callable[[str, Array], Array], guides: GuideTree) -> GuideTree:
+    return {
+        name: {region: None if guide is None else change(name, guide) for region, guide in regions.items()}
+        for name, regions in guides.items()
+    }
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _assemble(block: Block, network: Network, padded: Array) -> tuple[Activations, dict[str, Any]]:
+def _assemble(
+    block: Block, network: Network, padded: Array, guides: GuideTree
+) -> tuple[Activations, dict[str, Any]]:
     """Compute all tiles of `block`: assemble activations, with 0 outside the image, and sum statistics."""
 
+    def share(padded: Array, index: Array) -> tuple[Activations, Any]:
+        return _tile(block, network, *_window(block, padded, index), _guide_tiles(block, guides, index))
+
     def add(index: Array, whole: tuple[Activations, Any]) -> tuple[Activations, Any]:
-        parts, shares = _tile(block, network, *_window(block, padded, index))
+        parts, shares = share(padded, index)
         placed = {
             name: lax.dynamic_update_slice(whole[0][name], part, block.at(index, *part.shape[1:3]))
             for name, part in parts.items()
         }
         return placed, jax.tree.map(jnp.add, whole[1], shares)
 
-    parts, shares = jax.eval_shape(lambda x: _tile(block, network, *_window(block, x, jnp.int32(0))), padded)
+    parts, shares = jax.eval_shape(share, padded, jnp.int32(0))
     counts = (1, block.rows.count, block.columns.count, 1)
     placed = {name: jnp.zeros(np.multiply(part.shape, counts)) for name, part in parts.items()}
     return lax.fori_loop(0, block.tiles, add, (placed, jax.tree.map(jnp.zeros_like, shares)))
 
 
-def _forward(block: Block, network: Network, padded: Array) -> tuple[Any, Any]:
-    return _assemble(block, network, padded), (network, padded)
+def _forward(block: Block, network: Network, padded: Array, guides: GuideTree) -> tuple[Any, Any]:
+    return _assemble(block, network, padded, guides), (network, padded, guides)
 
 
-def _backward(block: Block, residuals: Any, cotangents: Any) -> tuple[None, Array]:
+def _backward(block: Block, residuals: Any, cotangents: Any) -> tuple[None, Array, None]:
     """Compute every tile again, and pull the cotangents of its outputs back to its window."""
     # Without the barrier, XLA would reuse the activations of the forward pass and keep them in memory.
-    (network, padded), (placed, shares) = lax.optimization_barrier((residuals, cotangents))
+    (network, padded, guides), (placed, shares) = lax.optimization_barrier((residuals, cotangents))
 
     def add(index: Array, gradient: Array) -> Array:
         window, inside = _window(block, padded, index)
-        (parts, _), pull = jax.vjp(lambda window: _tile(block, network, window, inside), window)
+        tiles = _guide_tiles(block, guides, index)
+        (parts, _), pull = jax.vjp(lambda window: _tile(block, network, window, inside, tiles), window)
         cotangent = {
             name: lax.dynamic_slice(placed[name], block.at(index, *part.shape[1:3]), part.shape)
             for name, part in parts.items()
@@ -129,7 +165,7 @@ def _backward(block: Block, residuals: Any, cotangents: Any) -> tuple[None, Arra
         before = lax.dynamic_slice(gradient, at, window.shape)
         return lax.dynamic_update_slice(gradient, before + pull((cotangent, shares))[0], at)
 
-    return None, lax.fori_loop(0, block.tiles, add, jnp.zeros_like(padded))
+    return None, lax.fori_loop(0, block.tiles, add, jnp.zeros_like(padded)), None
 
 
 _assemble.defvjp(_forward, _backward)

@@ -1,4 +1,4 @@
-"""VGG's classifier as a Flax NNX module: from pool5 to a score for each class."""
+"""Class scores from the activations of a network, as a Flax NNX module."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,24 +10,26 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from nst_jax.errors import UserError
+from nst_jax.networks.architectures import Head
+from nst_jax.networks.vgg_layers import HEAD
 
-HEAD_LAYERS = ("fc6", "fc7", "fc8")
-INPUT_SIDE = 224  # pixels: the size of the pictures that the classifier was trained on
-GRID = 7  # rows and columns of pool5 for such a picture: 224 halved five times
+HEAD_LAYERS = HEAD.dense
+INPUT_SIDE = HEAD.side  # pixels: the size of the pictures that VGG's classifier was trained on
+GRID = HEAD.grid  # rows and columns of pool5 for such a picture: 224 halved five times
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassifierWeights:
-    """fc6 to fc8: "fc6.kernel" is (inputs, outputs) float32, "fc6.bias" has length outputs."""
+    """The fully connected layers of a head, for VGG fc6 to fc8; none if the scores are means of a layer.
+
+    "fc6.kernel" is (inputs, outputs) float32, "fc6.bias" has length outputs.
+    """
 
     name: str
     arrays: Mapping[str, np.ndarray]
     sha256: str  # of the arrays, so that it does not depend on the file format
-
-    @property
-    def classes(self) -> int:
-        """The number of classes: 1000 for ImageNet."""
-        return self.arrays["fc8.bias"].size
+    classes: int  # 1000 for ImageNet
+    head: Head = HEAD
 
 
 class Dense(nnx.Module):
@@ -44,36 +46,42 @@ class Dense(nnx.Module):
 
 
 class Classifier(nnx.Module):
-    """fc6, fc7 and fc8, with a ReLU after the first two; the dropout used in training is left out.
+    """Scores of the classes from the activations of the layer called `layer`.
 
-    Use it after `VGG(weights, pool="max")`: the published classifiers were trained with max pooling, and
-    their scores are less meaningful with average pooling. The softmax of the scores gives the probabilities
-    of the classes. Simonyan & Zisserman 2015, section 2.1.
+    VGG: fc6, fc7 and fc8, with a ReLU after the first two; the dropout used in training is left out
+    (Simonyan & Zisserman 2015, section 2.1). Other networks: the mean of each map of `layer`. Use it after a
+    network with `pool="max"`: the published classifiers were trained with max pooling, and their scores are
+    less meaningful with average pooling. The softmax of the scores gives the probabilities of the classes.
     """
 
     def __init__(self, weights: ClassifierWeights):
         """Build the layers from `weights`."""
-        self.layers = nnx.Dict(
+        self.layer, self.side, self.grid = weights.head.layer, weights.head.side, weights.head.grid
+        self.names = weights.head.dense
+        self.dense = nnx.Dict(
             {
                 name: Dense(*(jnp.asarray(weights.arrays[f"{name}.{part}"]) for part in ("kernel", "bias")))
-                for name in HEAD_LAYERS
+                for name in self.names
             }
         )
 
-    def __call__(self, pool5: Float[Array, "b h w n"]) -> Float[Array, "b classes"]:
-        """The score (logit) of each class.
+    def __call__(self, activations: Float[Array, "b h w n"]) -> Float[Array, "b classes"]:
+        """The score (logit) of each class, from the activations at `layer`.
 
         Raises:
-            UserError: `pool5` comes from pictures of another size than 224 x 224, or from another network.
+            UserError: fully connected layers are given activations of pictures of another size than they
+                were trained on, or of another network.
         """
-        channels = self.layers["fc6"].kernel.shape[0] // GRID**2
-        if pool5.shape[1:] != (GRID, GRID, channels):
-            height, width, depth = pool5.shape[1:]
+        if not self.names:
+            return activations.mean((1, 2))
+        channels = self.dense[self.names[0]].kernel.shape[0] // self.grid**2
+        if activations.shape[1:] != (self.grid, self.grid, channels):
+            height, width, depth = activations.shape[1:]
             raise UserError(
-                f"the classifier requires pictures of {INPUT_SIDE} x {INPUT_SIDE} pixels, whose pool5 is "
-                f"{GRID} x {GRID} x {channels}, not {height} x {width} x {depth}"
+                f"the classifier requires pictures of {self.side} x {self.side} pixels, whose {self.layer} "
+                f"is {self.grid} x {self.grid} x {channels}, not {height} x {width} x {depth}"
             )
-        x = pool5.reshape(len(pool5), -1)
-        for name in HEAD_LAYERS[:-1]:
-            x = nnx.relu(self.layers[name](x))
-        return self.layers[HEAD_LAYERS[-1]](x)
+        x = activations.reshape(len(activations), -1)
+        for name in self.names[:-1]:
+            x = nnx.relu(self.dense[name](x))
+        return self.dense[self.names[-1]](x)

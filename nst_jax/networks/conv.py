@@ -1,5 +1,6 @@
-"""A 3x3 convolution whose gradients stay fast inside compiled loops."""
+"""Convolutions whose gradients stay fast inside compiled loops."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -32,7 +33,22 @@ def conv3x3(
     return _direct(x, kernel, precision)
 
 
-def turned(kernel: Float[Array, "3 3 i o"]) -> Float[Array, "3 3 o i"]:
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def strided_conv(
+    x: Float[Array, "b h w i"],
+    kernel: Float[Array, "k l i o"],
+    stride: int,
+    padding: int,
+    precision: str = "float32",
+) -> Float[Array, "b _ _ o"]:
+    """Cross-correlation with any kernel and `stride`, and `padding` zeros at both ends of each axis.
+
+    The gradient with respect to `x` is a convolution with the turned kernel, as for `conv3x3`.
+    """
+    return _convolve(x, kernel, precision, stride, ((padding, padding),) * 2)
+
+
+def turned(kernel: Float[Array, "k l i o"]) -> Float[Array, "k l o i"]:
     """The kernel for the gradient: rotated by 180 degrees, with input and output channels swapped."""
     return kernel[::-1, ::-1].swapaxes(2, 3)
 
@@ -51,10 +67,23 @@ def _few_outputs(x: Array, kernel: Array, precision: str) -> Array:
     return above[:, :-2] + level[:, 1:-1] + below[:, 2:]
 
 
-def _convolve(x: Array, kernel: Array, precision: str) -> Array:
-    operands = _rounded(x, precision), _rounded(kernel, precision)
+def _convolve(
+    x: Array,
+    kernel: Array,
+    precision: str,
+    stride: int = 1,
+    padding: str | Sequence[tuple[int, int]] = "SAME",
+    spacing: int = 1,
+) -> Array:
+    """Convolve; the inputs are `spacing` apart, with zeros between them."""
     y = lax.conv_general_dilated(
-        *operands, (1, 1), "SAME", dimension_numbers=DIMENSIONS, precision=PRECISIONS[precision]
+        _rounded(x, precision),
+        _rounded(kernel, precision),
+        (stride, stride),
+        padding,
+        lhs_dilation=(spacing, spacing),
+        dimension_numbers=DIMENSIONS,
+        precision=PRECISIONS[precision],
     )
     return y.astype(x.dtype)
 
@@ -76,3 +105,28 @@ def _backward(precision: str, residuals: tuple[Array, Array], cotangent: Array) 
 
 
 conv3x3.defvjp(_forward, _backward)
+
+
+def _strided_forward(
+    x: Array, kernel: Array, stride: int, padding: int, precision: str
+) -> tuple[Array, tuple[Array, Array]]:
+    return strided_conv(x, kernel, stride, padding, precision), (x, kernel)
+
+
+def _strided_backward(
+    stride: int, padding: int, precision: str, residuals: tuple[Array, Array], cotangent: Array
+) -> tuple[Array, Array]:
+    x, kernel = residuals
+    ends = []  # of the gradient, which has the size of `x`
+    for axis in (1, 2):
+        size = kernel.shape[axis - 1]
+        unused = (x.shape[axis] + 2 * padding - size) % stride  # inputs after the last window
+        ends.append((size - 1 - padding, size - 1 - padding + unused))
+    of_x = _convolve(cotangent, turned(kernel), precision, 1, ends, stride)
+    pads = ((padding, padding),) * 2
+    # XLA removes this when only the gradient of the image is used.
+    of_kernel = jax.vjp(lambda k: _convolve(x, k, "float32", stride, pads), kernel)[1](cotangent)[0]
+    return of_x, of_kernel
+
+
+strided_conv.defvjp(_strided_forward, _strided_backward)

@@ -6,6 +6,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
+from nst_jax.errors import UserError
+from nst_jax.networks.architectures import architecture
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights, make_weights
 
@@ -24,12 +26,22 @@ def _sums(network: Network, image: Array) -> dict[str, tuple[Array, int]]:
     return {layer: (F.sum((0, 1, 2)), F.size // F.shape[-1]) for layer, F in activations.items()}
 
 
+def require_chain(arch: str) -> None:
+    """Raise `UserError` if a layer of `arch` has several convolutions, so that they do not form a chain."""
+    layers = architecture(arch).layers
+    if branched := [layer.name for layer in layers if len(layer.convolutions()) > 1]:
+        raise UserError(
+            f"network.normalize: not supported for {arch}, whose layers such as {branched[0]} have several "
+            "convolutions; use False"
+        )
+
+
 def normalize_filters(weights: Weights, means: Mapping[str, np.ndarray]) -> Weights:
     """Divide each filter by its mean activation, layer by layer.
 
     The kernel and bias of a filter are divided by its mean, and the next layer's kernel is multiplied by it.
     ReLU and pooling are positively homogeneous, so each activation is divided by its filter's mean, and
-    nothing else changes. A filter that never fires keeps its scale.
+    nothing else changes. A filter that never fires keeps its scale. Requires a chain, see `require_chain`.
     """
     arrays = {}
     undo = np.ones(3, np.float32)

@@ -22,8 +22,8 @@ def box(
 ) -> tuple[int, int, int, int]:
     """The receptive field of layer `name` at (`row`, `col`) in a `height` x `width` image: x0, y0, x1, y1.
 
-    The box is exact: it is clipped to the image, and it excludes a last row or column that pooling of an odd
-    size drops, unless the activation depends on it through a convolution.
+    The box is exact: it is clipped to the image, and it excludes last rows and columns that a layer with a
+    stride drops, unless the activation depends on them through another window.
 
     Raises:
         UserError: there is no such layer.
@@ -58,7 +58,8 @@ def smallest_side(layers: Sequence[Layer], name: str) -> int:
     """The smallest image side, in pixels, for which layer `name` has an activation."""
     length = 1
     for layer in reversed(up_to(layers, name)):
-        length = max(1, (length - 1) * layer.stride + layer.kernel - 2 * layer.padding)
+        length = (length - 1) * layer.stride + layer.kernel - 2 * layer.padding
+        length = max(1, length - (layer.stride - 1 if layer.ceil else 0))
     return length
 
 
@@ -69,7 +70,7 @@ def window(layers: Sequence[Layer], name: str, side: int) -> Window:
     the image allows. Everything that the activation depends on then has the same value as in the whole image:
     the effect of the crop's zero padding reaches one activation further with each convolution, and the region
     that is needed shrinks by as much. A crop ends at the border of the image or has the image's length modulo
-    `stride`, so that pooling drops the same rows.
+    `stride`, so that strided layers have the same last window.
     """
     steps = up_to(layers, name)
     step = stride(layers, name)
@@ -96,7 +97,8 @@ def _lengths(steps: Sequence[Layer], side: int) -> list[int]:
     """The length of one axis before the first step and after each."""
     lengths = [side]
     for layer in steps:
-        lengths.append(max(0, (lengths[-1] + 2 * layer.padding - layer.kernel) // layer.stride + 1))
+        last = lengths[-1] + 2 * layer.padding - layer.kernel + (layer.stride - 1 if layer.ceil else 0)
+        lengths.append(max(0, last // layer.stride + 1))
     return lengths
 
 

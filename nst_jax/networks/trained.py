@@ -22,15 +22,24 @@ class Preprocessing:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
+    def mean_color(self) -> np.ndarray:
+        """The mean colour of the training images, RGB in [0,1]."""
+        color = np.array(self.mean, np.float32) / np.float32(self.scale)
+        return color[::-1] if self.channels == "bgr" else color
+
 
 OXFORD = Preprocessing("bgr", 255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
+CAFFE = Preprocessing("bgr", 255.0, (104.0, 117.0, 123.0), (1.0, 1.0, 1.0))  # of its model zoo
 TORCHVISION = Preprocessing("rgb", 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-PREPROCESSINGS = {"oxford": OXFORD, "torchvision": TORCHVISION}
+PREPROCESSINGS = {"oxford": OXFORD, "caffe": CAFFE, "torchvision": TORCHVISION}
 
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """A network's convolutions: "conv1_1.kernel" is HWIO float32, "conv1_1.bias" has length O."""
+    """A network's convolutions: "conv1_1.kernel" is HWIO float32, "conv1_1.bias" has length O.
+
+    Layers of several convolutions name them too, such as "fire2.squeeze1x1.kernel".
+    """
 
     name: str  # as shown in run.json and in the last line of output
     arch: str
@@ -39,9 +48,12 @@ class Weights:
     sha256: str  # of the arrays, so that it does not depend on the file format
 
     def layers(self) -> tuple[str, ...]:
-        """The layers that these weights include, in network order."""
-        names = architecture(self.arch).weighted
-        return tuple(name for name in names if f"{name}.kernel" in self.arrays)
+        """The layers that these weights include with all their convolutions, in network order."""
+        return tuple(
+            layer.name
+            for layer in architecture(self.arch).layers
+            if layer.weighted and all(f"{c.name}.kernel" in self.arrays for c in layer.convolutions())
+        )
 
 
 def make_weights(

@@ -7,18 +7,17 @@ import optax
 from jaxtyping import Array, Bool
 
 from nst_jax.optimizers.method import Evaluate, Method, Point, Retry
-from nst_jax.optimizers.state import ImageArray, Scalar, State, strongly_typed
+from nst_jax.optimizers.state import Evaluation, ImageArray, State, strongly_typed
 
 # Each divergence multiplies the learning rate by SHRINK, at most MOST_SHRINKS times: 1e-30 spans float32.
 SHRINK, MOST_SHRINKS = 0.1, 30
 
 
 class Trial(NamedTuple):
-    """A search that takes one evaluation: the proposed image, and once evaluated its value and gradient."""
+    """A search that takes one evaluation: of the proposed image once `evaluated`, before that of the last."""
 
     image: ImageArray
-    value: Scalar
-    grad: ImageArray
+    evaluation: Evaluation
     evaluated: Bool[Array, ""]
 
 
@@ -36,21 +35,21 @@ def _first_order(transformation: optax.GradientTransformation) -> Method:
     def begin(state: State) -> tuple[Trial, Any]:
         updates, memory = transformation.update(state.grad, state.memory, state.image)
         image = optax.apply_updates(state.image, -state.rate * updates)
-        return Trial(image, state.value, state.grad, jnp.zeros((), bool)), memory
+        return Trial(image, Evaluation(state.value, state.grad, state.terms), jnp.zeros((), bool)), memory
 
     return Method(
         init=lambda image: strongly_typed(transformation.init(image)),
         begin=begin,
         evaluate=_evaluate,
         unfinished=lambda trial: ~trial.evaluated,
-        end=lambda trial: Point(trial.image, trial.value, trial.grad),
+        end=lambda trial: Point(trial.image, *trial.evaluation),
         stalled=lambda point, state: jnp.zeros((), bool),
         retry=_smaller_steps,
     )
 
 
 def _evaluate(trial: Trial, evaluate: Evaluate) -> Trial:
-    return Trial(trial.image, *evaluate(trial.image), jnp.ones((), bool))
+    return Trial(trial.image, evaluate(trial.image), jnp.ones((), bool))
 
 
 def _smaller_steps(state: State, learning_rate: float) -> Retry | None:

@@ -18,8 +18,8 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int
 
 from nst_jax.optimizers import compiler
-from nst_jax.optimizers.optimizer import Optimizer
-from nst_jax.optimizers.state import FROZEN, RUNNING, ImageArray, State
+from nst_jax.optimizers.optimizer import Optimizer, unfinished_before
+from nst_jax.optimizers.state import FROZEN, ImageArray, State
 
 
 class Lane(NamedTuple):
@@ -99,7 +99,7 @@ class Lanes:
         state = self.optimizer.first_state(shared, data, image, rate)
         if self.alone:
             return Lane(state)
-        return Lane(state, self.optimizer.method.begin(state)[0], jnp.zeros((), bool))
+        return Lane(state, self.optimizer.begin(state)[0], jnp.zeros((), bool))
 
     def _advance(
         self,
@@ -120,7 +120,7 @@ class Lanes:
         def unfinished(carry: tuple[Lane, Array]) -> Array:
             lane, count = carry
             allowed = (count < evaluations) | (settle & lane.searching)
-            return (lane.state.step < stop) & (lane.state.status == RUNNING) & allowed
+            return unfinished_before(lane.state, stop) & allowed
 
         def body(carry: tuple[Lane, Array]) -> tuple[Lane, Array]:
             return self._evaluate(shared, data, carry[0]), carry[1] + 1
@@ -130,7 +130,7 @@ class Lanes:
     def _evaluate(self, shared: Any, data: Any, lane: Lane) -> Lane:
         """Advance the lane's search by one evaluation, and take the step if that ends the search."""
         method, state = self.optimizer.method, lane.state
-        search, memory = _where(lane.searching, (lane.search, state.memory), method.begin(state))
+        search, memory = _where(lane.searching, (lane.search, state.memory), self.optimizer.begin(state))
         search = method.evaluate(search, partial(self.optimizer.evaluate, shared, data))
         ended = ~method.unfinished(search)
         state = state._replace(memory=memory, evaluations=state.evaluations + 1)

@@ -8,7 +8,7 @@ import optax
 from nst_jax.optimizers import line_search
 from nst_jax.optimizers.bands import scale_by_banded_lbfgs
 from nst_jax.optimizers.method import Method, Point, Retry
-from nst_jax.optimizers.state import State, strongly_typed
+from nst_jax.optimizers.state import Evaluation, State, strongly_typed
 
 
 def lbfgs(memory: int, bands: bool) -> Method:
@@ -17,7 +17,8 @@ def lbfgs(memory: int, bands: bool) -> Method:
 
     def begin(state: State) -> tuple[line_search.Search, Any]:
         uphill, history = transformation.update(state.grad, state.memory, state.image)
-        return line_search.begin(-uphill, state.image, state.value, state.grad), history
+        evaluation = Evaluation(state.value, state.grad, state.terms)
+        return line_search.begin(-uphill, state.image, evaluation), history
 
     return Method(
         init=lambda image: strongly_typed(transformation.init(image)),

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Int
 
 from nst_jax.optimizers.method import Evaluate, Point
-from nst_jax.optimizers.state import ImageArray, Scalar
+from nst_jax.optimizers.state import Evaluation, ImageArray, Scalar
 
 MOST_EVALUATIONS = 20
 FIRST_STEP, GROWTH = 1.0, 2.0
@@ -44,32 +44,33 @@ class Search(NamedTuple):
     direction: ImageArray
     start: OnLine  # at step 0
     newest: OnLine
-    grad: ImageArray  # at the newest point
+    evaluation: Evaluation  # at the newest point
     low: OnLine  # the better end of the interval
     high: OnLine
     third: OnLine  # a third point, for cubic interpolation
     safe: OnLine  # the best point so far that lowers the loss enough; the start if there is none
-    safe_grad: ImageArray
+    safe_evaluation: Evaluation
     bracketed: Bool[Array, ""]  # whether the interval between low and high contains a solution
     finished: Bool[Array, ""]
     evaluations: Int[Array, ""]
 
 
-def begin(direction: ImageArray, image: ImageArray, value: Float[Array, ""], grad: ImageArray) -> Search:
-    """Start a search at `image`, where the objective has the given value and gradient."""
-    start = OnLine(jnp.zeros_like(value), value, jnp.vdot(direction, grad))
+def begin(direction: ImageArray, image: ImageArray, evaluation: Evaluation) -> Search:
+    """Start a search at `image`, where the objective is as evaluated."""
+    value = evaluation.value
+    start = OnLine(jnp.zeros_like(value), value, jnp.vdot(direction, evaluation.grad))
     no = jnp.zeros((), bool)
     return Search(
         image=image,
         direction=direction,
         start=start,
         newest=start,
-        grad=grad,
+        evaluation=evaluation,
         low=start,
         high=start,
         third=start,
         safe=start,
-        safe_grad=grad,
+        safe_evaluation=evaluation,
         bracketed=no,
         finished=no,
         evaluations=jnp.zeros((), jnp.int32),
@@ -84,32 +85,34 @@ def unfinished(search: Search) -> Bool[Array, ""]:
 def evaluate(search: Search, evaluate: Evaluate) -> Search:
     """Advance the search by one evaluation."""
     step = _next_step(search)
-    value, grad = evaluate(search.image + step * search.direction)
-    new = OnLine(step, value, jnp.vdot(grad, search.direction))
+    evaluation = evaluate(search.image + step * search.direction)
+    new = OnLine(step, evaluation.value, jnp.vdot(evaluation.grad, search.direction))
     error = _decrease_error(new, search.start)
     enough = error <= 0
     good = enough & (jnp.abs(new.slope) <= CURVATURE * jnp.abs(search.start.slope))
     low, high, third, bracketed = _where(
         search.bracketed, _zoom(search, new, enough), _expand(search, new, enough, good)
     )
-    safer = enough & (~search.bracketed | (value < search.safe.value))
-    safe, safe_grad = _where(safer, (new, grad), (search.safe, search.safe_grad))
+    safer = enough & (~search.bracketed | (new.value < search.safe.value))
+    safe, safe_evaluation = _where(safer, (new, evaluation), (search.safe, search.safe_evaluation))
     evaluations = search.evaluations + 1
     narrow = search.bracketed & (jnp.abs(search.high.step - search.low.step) <= NARROWEST)
     failed = ~good & ((evaluations >= MOST_EVALUATIONS) | (narrow & (safe.step > 0)))
     # A failed search ends at the safe point if there is one, else at the newest point if that is finite.
     back = failed & ((safe.step > 0) | jnp.isinf(error))
-    newest, grad = _where(back, (safe, safe_grad), (new, grad))
+    newest, evaluation = _where(back, (safe, safe_evaluation), (new, evaluation))
+    # The first search of a run only evaluates its start.
+    opening = jnp.isinf(search.start.value)
     return search._replace(
         newest=newest,
-        grad=grad,
+        evaluation=evaluation,
         low=low,
         high=high,
         third=third,
         safe=safe,
-        safe_grad=safe_grad,
+        safe_evaluation=safe_evaluation,
         bracketed=bracketed,
-        finished=good | failed,
+        finished=good | failed | opening,
         evaluations=evaluations,
     )
 
@@ -117,7 +120,7 @@ def evaluate(search: Search, evaluate: Evaluate) -> Search:
 def end(search: Search) -> Point:
     """Where a finished search arrived."""
     image = search.image + search.newest.step * search.direction
-    return Point(image, search.newest.value, search.grad)
+    return Point(image, *search.evaluation)
 
 
 def _next_step(search: Search) -> Scalar:

@@ -34,7 +34,7 @@ class Loop:
     def __init__(
         self, lanes: Lanes, shared: Any, data: Any, images: np.ndarray, learning_rates: Sequence[float]
     ):
-        """Evaluate the objective once per lane; `data`, `images` and `learning_rates` have an entry per lane.
+        """Place the lanes; `data`, `images` and `learning_rates` have an entry per lane.
 
         `shared` is a result of `lanes.replicate`; `learning_rates` are for adam and gd.
         """
@@ -50,11 +50,6 @@ class Loop:
     def state(self) -> State:
         """The state of all lanes, stacked, on the device."""
         return self._running.state
-
-    @property
-    def data(self) -> Any:
-        """The data of all lanes, stacked, on the device."""
-        return self._data
 
     def count_from(self, step: int, evaluations: Any) -> None:
         """Continue the counts of a coarser scale: set the step to `step`, and add its `evaluations`."""
@@ -75,7 +70,7 @@ class Loop:
         self._running = self._lanes.place(freeze(self._running, self.resting))
 
     def run_to(self, stop: int, watch: Watch) -> bool:
-        """Advance every lane to the step `stop`, unless it fails or is frozen.
+        """Advance every lane to the step `stop`, unless it fails or is frozen; 0 is the first evaluation.
 
         `watch` is called after each chunk. If it returns False, the searches in progress are finished, so
         that each lane ends after a complete step, and `run_to` returns False.
@@ -106,7 +101,8 @@ class Loop:
         return Look(*jax.device_get((state.step, state.evaluations, state.value, state.status)))
 
     def _arrived(self, look: Look, stop: int) -> bool:
-        return bool(np.all((look.step >= stop) & (look.status == RUNNING) | self.resting))
+        evaluated = np.isfinite(look.value)
+        return bool(np.all((look.step >= stop) & (look.status == RUNNING) & evaluated | self.resting))
 
     def _advance(self, evaluations: int, settle: bool = False) -> None:
         limits = jnp.int32(self._stop), jnp.int32(evaluations), jnp.asarray(settle)

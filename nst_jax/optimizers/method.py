@@ -5,17 +5,18 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Array, Bool
 
-from nst_jax.optimizers.state import ImageArray, Scalar, State
+from nst_jax.optimizers.state import Evaluation, ImageArray, Scalar, State
 
-Evaluate = Callable[[Array], tuple[Array, Array]]  # image -> loss and gradient
+Evaluate = Callable[[Array], Evaluation]  # of the objective at an image
 
 
 class Point(NamedTuple):
-    """An image with the objective's value and gradient there."""
+    """An image, and the objective there: see `Evaluation`."""
 
     image: ImageArray
     value: Scalar
     grad: ImageArray
+    terms: Any
 
 
 class Retry(NamedTuple):
@@ -29,7 +30,8 @@ class Method(NamedTuple):
     """How an optimiser takes a step: a search that ends after one or more evaluations of the objective.
 
     A search is a pytree with a fixed structure and fixed shapes. `begin` also returns the memory of the state
-    after the search; the search itself does not need the old memory.
+    after the search; the search itself does not need the old memory. The first search begins with a gradient
+    of zeros and must then lead to the image itself.
     """
 
     init: Callable[[ImageArray], Any]  # the memory before the first step

@@ -10,11 +10,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.method import Method, Point
-from nst_jax.optimizers.state import NOT_FINITE, RUNNING, STALLED, ImageArray, LossFunction, State, is_finite
+from nst_jax.optimizers.state import (
+    NOT_FINITE,
+    RUNNING,
+    STALLED,
+    Evaluation,
+    ImageArray,
+    LossFunction,
+    State,
+    is_finite,
+)
 
 
 class Optimizer:
@@ -32,21 +41,22 @@ class Optimizer:
         self.advance = compiler.jit(self.take_steps, donate_argnums=2)
 
     def first_state(self, shared: Any, data: Any, image: ImageArray, rate: Float[Array, ""]) -> State:
-        """The state at `image`, after one evaluation; `rate` is the learning rate of adam and gd."""
-        value, grad = self.evaluate(shared, data, image)
-        zero = jnp.zeros((), jnp.int32)
+        """The state at `image`, before the first evaluation; `rate` is the learning rate of adam and gd."""
+        unknown, zero = jnp.float32(jnp.inf), jnp.zeros((), jnp.int32)
+        terms = jax.eval_shape(self.objective, shared, data, image)[1]
         return State(
             image=jnp.copy(image),  # `advance` must not donate the caller's picture
-            value=value,
-            grad=grad,
+            value=unknown,
+            grad=jnp.zeros_like(image),
+            terms=jax.tree.map(lambda term: jnp.zeros(term.shape, term.dtype), terms),
             memory=self.method.init(image),
             best_image=jnp.copy(image),
-            best_value=value,
+            best_value=jnp.copy(unknown),
             rate=rate,
             step=zero,
-            evaluations=zero + 1,
+            evaluations=jnp.copy(zero),
             restarted=zero - 1,
-            status=jnp.where(is_finite(value, grad), RUNNING, NOT_FINITE).astype(jnp.int32),
+            status=jnp.full((), RUNNING, jnp.int32),
         )
 
     def take_steps(
@@ -56,13 +66,25 @@ class Optimizer:
         last = state.evaluations + evaluations
 
         def unfinished(state: State) -> Array:
-            return (state.step < stop) & (state.status == RUNNING) & (state.evaluations < last)
+            return unfinished_before(state, stop) & (state.evaluations < last)
 
         return lax.while_loop(unfinished, partial(self._step, shared, data), state)
 
-    def evaluate(self, shared: Any, data: Any, image: ImageArray) -> tuple[Array, Array]:
-        """The objective's value and gradient at `image`."""
-        return jax.value_and_grad(self.objective, argnums=2)(shared, data, image)
+    def evaluate(self, shared: Any, data: Any, image: ImageArray) -> Evaluation:
+        """The objective at `image`."""
+        objective = jax.value_and_grad(self.objective, argnums=2, has_aux=True)
+        (value, terms), grad = objective(shared, data, image)
+        return Evaluation(value, grad, terms)
+
+    def begin(self, state: State) -> tuple[Any, Any]:
+        """A search from `state`, and the memory after it; the first search only evaluates its image."""
+        search, memory = self.method.begin(state)
+        # A gradient of zeros leaves the arrays of the memory as they were; its counters must not count it.
+        return search, jax.tree.map(
+            lambda new, old: jnp.where(state.opening, old, new) if new.dtype == jnp.int32 else new,
+            memory,
+            state.memory,
+        )
 
     def judge(self, search: Any, state: State, evaluations: Array) -> State:
         """The state after a finished search; if the step failed, `state` unchanged except for its status."""
@@ -84,12 +106,12 @@ class Optimizer:
             best_image=state.best_image,
             best_value=state.best_value,
             step=state.step,
-            evaluations=state.evaluations + fresh.evaluations,
+            evaluations=state.evaluations,
             restarted=jnp.copy(state.step),  # a separate buffer, since `advance` donates each one
         )
 
     def _step(self, shared: Any, data: Any, state: State) -> State:
-        search, memory = self.method.begin(state)
+        search, memory = self.begin(state)
         evaluate = partial(self.evaluate, shared, data)
 
         def one_more(carry: tuple[Any, Array]) -> tuple[Any, Array]:
@@ -103,14 +125,18 @@ class Optimizer:
     def _accepted(self, point: Point, state: State, accept: Array) -> State:
         """Move `state` to `point` if `accept`; its memory is left out of the select, which would copy it."""
         better = accept & (point.value < state.best_value)
-        image, value, grad = jax.tree.map(
-            lambda new, old: jnp.where(accept, new, old), point, Point(state.image, state.value, state.grad)
-        )
+        old = Point(state.image, state.value, state.grad, state.terms)
+        moved = jax.tree.map(lambda new, old: jnp.where(accept, new, old), point, old)
+        # A run whose first loss is not finite still has terms to show which of them is to blame.
+        terms = jax.tree.map(lambda new, old: jnp.where(state.opening, new, old), point.terms, moved.terms)
         return state._replace(
-            image=image,
-            value=value,
-            grad=grad,
+            **moved._replace(terms=terms)._asdict(),
             best_image=jnp.where(better, point.image, state.best_image),
             best_value=jnp.where(better, point.value, state.best_value),
-            step=state.step + accept.astype(jnp.int32),
+            step=state.step + (accept & ~state.opening).astype(jnp.int32),
         )
+
+
+def unfinished_before(state: State, stop: Int[Array, ""]) -> Bool[Array, ""]:
+    """Whether `state` has still to advance to the step `stop`; the first evaluation belongs to no step."""
+    return ((state.step < stop) | state.opening) & (state.status == RUNNING)

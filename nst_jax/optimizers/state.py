@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from nst_jax.errors import UserError
 
@@ -19,16 +19,26 @@ FROZEN = 3  # takes no more steps
 
 ImageArray = Float[Array, "1 h w 3"]
 Scalar = Float[Array, ""]
-# (shared, data, image) -> loss. Runs that advance together have the same `shared`, and each its own `data`.
-LossFunction = Callable[[Any, Any, Array], Array]
+# (shared, data, image) -> the loss, and the terms that it consists of, a pytree of scalars. Runs that advance
+# together have the same `shared`, and each its own `data`.
+LossFunction = Callable[[Any, Any, Array], tuple[Array, Any]]
+
+
+class Evaluation(NamedTuple):
+    """The objective at an image: its value and gradient, and the terms that the value consists of."""
+
+    value: Scalar
+    grad: ImageArray
+    terms: Any
 
 
 class State(NamedTuple):
-    """Everything that the next step depends on; `value` and `grad` are those of the objective at `image`."""
+    """Everything that the next step depends on."""
 
     image: ImageArray
-    value: Scalar
+    value: Scalar  # of the objective at the image; infinite before the first evaluation
     grad: ImageArray
+    terms: Any
     memory: Any  # private to the method
     best_image: ImageArray
     best_value: Scalar
@@ -37,6 +47,11 @@ class State(NamedTuple):
     evaluations: Int[Array, ""]
     restarted: Int[Array, ""]  # the step of the last recovery, -1 before any
     status: Int[Array, ""]
+
+    @property
+    def opening(self) -> Bool[Array, ""]:
+        """Whether the objective has not been evaluated at `image` yet."""
+        return jnp.isinf(self.value)
 
 
 def is_finite(value: Array, grad: Array) -> Array:

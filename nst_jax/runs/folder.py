@@ -30,12 +30,8 @@ class RunFolder:
         self.metrics = Metrics(self.path / "metrics.jsonl")
 
     def require_free(self) -> None:
-        """Raise `UserError` if the folder already holds a run; the message names a process that is at it."""
-        if self.begun() or (self.path / "result.png").exists():
-            require_unclaimed(self.path)
-            raise UserError(
-                f"--workdir: {self.path} already holds a run; add --resume or choose another folder"
-            )
+        """Raise `UserError` if the folder already holds a run."""
+        require_free(self.path)
 
     def claimed(self) -> contextlib.AbstractContextManager[None]:
         """Hold the folder for this process.
@@ -115,6 +111,13 @@ class RunFolder:
     @property
     def _checkpoint(self) -> Path:
         return self.path / "checkpoint.safetensors"
+
+
+def require_free(folder: Path) -> None:
+    """Raise `UserError` if `folder` already holds a run; the message names a process that is at it."""
+    if (folder / "config.json").exists() or (folder / "result.png").exists():
+        require_unclaimed(folder)
+        raise UserError(f"--workdir: {folder} already holds a run; add --resume or choose another folder")
 
 
 def read_settings(folder: str | Path, **fields: type) -> dict[str, Any]:

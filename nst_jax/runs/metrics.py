@@ -1,5 +1,6 @@
 """metrics.jsonl: the losses of a run, step by step."""
 
+import errno
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,6 +40,8 @@ class Metrics:
             try:
                 files.flush(self.path)
             except OSError as error:
+                if error.errno == errno.EINVAL:
+                    return  # not a regular file
                 raise files.cannot_write(self.path, error) from error
 
     def rewind(self, step: int) -> int:

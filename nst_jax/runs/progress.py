@@ -19,7 +19,7 @@ class Progress:
     def __init__(self, config: Config):
         """Show a bar over all steps of a run with these settings."""
         self.config = config
-        self.bar = tqdm(total=config.optimizer.steps * len(config.scales), unit="step", dynamic_ncols=True)
+        self.bar = tqdm(total=sum(config.steps_by_scale()), unit="step", dynamic_ncols=True)
         self._first: tuple[float, int] | None = None
         self._estimated = False
 
@@ -47,12 +47,14 @@ class Progress:
 
 def estimate(config: Config, rate: float) -> str:
     """Return the expected duration of a run, as text, from its evaluations per second at the first scale."""
-    pixels = sum((scale / config.scales[0]) ** 2 for scale in config.scales)
-    seconds = config.optimizer.steps * EVALUATIONS_PER_STEP * pixels / rate
+    steps = config.steps_by_scale()
+    # The time of an evaluation is proportional to the pixels.
+    work = sum(n * (scale / config.scales[0]) ** 2 for n, scale in zip(steps, config.scales, strict=True))
+    counts = " + ".join(map(str, steps if len(set(steps)) > 1 else steps[:1]))
     sizes = " + ".join(str(round(config.size * scale)) for scale in config.scales)
     return (
-        f"estimate: {duration(seconds)} for {config.optimizer.steps} steps of {config.optimizer.name} "
-        f"at {sizes} px"
+        f"estimate: {duration(work * EVALUATIONS_PER_STEP / rate)} for {counts} steps of "
+        f"{config.optimizer.name} at {sizes} px"
     )
 
 

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,26 +11,24 @@ from urllib.parse import quote
 import numpy as np
 
 from nst_jax import files, images
+from nst_jax.config import Config
 from nst_jax.errors import UserError, printable
 from nst_jax.figures import plots
-from nst_jax.figures.pages import render
+from nst_jax.figures.pages import render, short
 from nst_jax.figures.plots import XY
 from nst_jax.figures.sheets import grid_axes, sweep_sheet
+from nst_jax.networks.network import Network
 from nst_jax.runs.folder import read_run
-from nst_jax.sweeps import judging
+from nst_jax.sweeps import judging, neutral
 from nst_jax.sweeps.plan import Run, flat, swept
+from nst_jax.sweeps.repeating import repeat_command
 from nst_jax.sweeps.sweep_folder import Sweep
-from nst_jax.transfer.pictures import Pictures
+from nst_jax.transfer.pictures import Pictures, picture_sources
 
 # Fields of run.json that the table shows.
-RECORDED = {
-    "network": dict,
-    "steps": int,
-    "evaluations": int,
-    "wall_seconds": float,
-    "painted_together": int,
-}
+RECORDED = {"network": dict, "steps": int, "evaluations": int, "wall_seconds": float, "painted_together": int}
 NOT_TERMS = ("step", "evaluations", "seconds", "scale")  # keys of metrics.jsonl that are not losses
+MOST_CHOICES = 20  # of a filter
 
 Row = dict[str, Any]
 Lines = Sequence[Mapping[str, Any]]  # lines of a run's metrics.jsonl
@@ -46,17 +45,33 @@ def write_gallery(sweep: Sweep) -> Path:
     inputs = Pictures(run.config for run in sweep.runs)
     sources = _sources(sweep, inputs)
     cells = {_labels(sweep, run): pictures[run.folder] for run in sweep.runs}
-    sheet = sweep_sheet(cells, [(label, picture) for label, _, picture in sources])
+    # Each picture once, without masks, which the page shows.
+    pictured = {name: (kind.split()[0], picture) for kind, name, picture in sources if not _is_mask(kind)}
+    sheet = sweep_sheet(cells, list(pictured.values()))
     images.write(sweep.path / "sheet.png", sheet)
     network, weights = judging.judge([run.config for run in sweep.runs])
     rows = [
-        _row(sweep, run) | judging.measure(network, run.config, pictures[run.folder], inputs)
+        _row(sweep, run)
+        | judging.measure(network, run.config, pictures[run.folder], inputs)
+        | _neutral_scores(network, run.config, pictures[run.folder], inputs)
         for run in sweep.runs
     ]
     files.write_text(sweep.path / "table.csv", _csv(rows))
     page = sweep.path / "index.html"
     files.write_text(page, _page(sweep, rows, sources, weights.name))
     return page
+
+
+def _neutral_scores(
+    network: Network, config: Config, picture: np.ndarray, inputs: Pictures
+) -> dict[str, float]:
+    """Style distances that no run optimises; none if the content is the style."""
+    layers = [layer for layer in neutral.LAYERS if layer in network.layers]
+    if config.content == config.style or not layers:
+        return {}
+    content, style = (inputs.fitted(name, neutral.SIZE).pixels for name in (config.content, config.style))
+    shares = neutral.style_shares(network, picture, content, style, layers)
+    return {f"neutral/{name}": share for name, share in shares.items()}
 
 
 def _labels(sweep: Sweep, run: Run) -> tuple[str, ...]:
@@ -73,15 +88,32 @@ def _read_result(sweep: Sweep, run: Run) -> np.ndarray:
 
 
 def _sources(sweep: Sweep, inputs: Pictures) -> Sources:
-    """Every content and style picture with a nonzero weight, at the size at which it was used."""
+    """Every content and style picture and mask with a nonzero weight, at the size at which it was used."""
     seen: dict[tuple[str, str], np.ndarray] = {}
-    for kind in ("content", "style"):
-        for run in sweep.runs:
-            active = run.config.active_content() if kind == "content" else run.config.active_style()
-            name = getattr(run.config, kind)
-            if active and (kind, name) not in seen:
+    for run in sweep.runs:
+        for kind, name in _inputs(run.config):
+            if (kind, name) not in seen:
                 seen[kind, name] = images.fit(inputs.fitted(name, run.config.size).pixels, run.config.size)
-    return [(kind, printable(name), picture) for (kind, name), picture in seen.items()]
+    ordered = sorted(seen.items(), key=lambda item: item[0][0] != "content")
+    return [(printable(kind), printable(name), picture) for (kind, name), picture in ordered]
+
+
+def _is_mask(kind: str) -> bool:
+    """Whether a picture of this kind, see `_inputs`, is a mask."""
+    return kind.startswith(("mask of ", "region of "))
+
+
+def _inputs(config: Config) -> Iterable[tuple[str, str]]:
+    """The kind and the source of each picture that a run uses; of a folder, the first picture."""
+    if config.active_content() or config.laplacian_weight:
+        yield "content", config.content
+    for name, style in config.active_styles().items() if config.active_style() else ():
+        kind = f"style {name}" if config.styles else "style"
+        yield kind, picture_sources(style.image)[0]
+        if style.mask:
+            yield f"mask of {kind}", style.mask
+        if style.region:
+            yield f"region of {kind}", style.region
 
 
 def _row(sweep: Sweep, run: Run) -> Row:
@@ -130,21 +162,27 @@ def _page(sweep: Sweep, rows: Sequence[Row], sources: Sources, judge: str) -> st
     lines = {run.folder: _lines(sweep, run) for run in sweep.runs}
     titles = {run.folder: ", ".join(run.labels) or run.folder for run in sweep.runs}
     down, across = grid_axes([run.labels for run in sweep.runs])
+    shown = [_write_source(sweep, index, *source) for index, source in enumerate(sources)]
+    photos = {
+        name: file["file"] for (kind, name, _), file in zip(sources, shown, strict=True) if kind == "content"
+    }
     return render(
         "gallery.html",
         title=sweep.name,
         summary=sweep.summary(),
-        sources=[_write_source(sweep, index, *source) for index, source in enumerate(sources)],
+        sources=shown,
         # A full grid has the columns of the sheet; anything else wraps at the page's width.
         across=len(across) if len(down) * len(across) == len(sweep.runs) > len(down) else "auto-fill",
         runs=[
-            _dialog(sweep, run, titles[run.folder], lines[run.folder], row, names)
+            _dialog(sweep, run, titles[run.folder], lines[run.folder], row, names, photos)
             for run, row in zip(sweep.runs, rows, strict=True)
         ],
         plots=[
             _write_comparison(sweep, {titles[folder]: lines[folder] for folder in lines}, unit)
             for unit in ("evaluations", "seconds")
         ],
+        filters={name: values for name in names if 1 < len(values := _values(sweep, name)) <= MOST_CHOICES},
+        scores=[name for name in _columns(rows) if name not in names and _is_score(rows[0].get(name))],
         judge=f"Distances are measured with {judge} for all runs, whichever network painted them.",
         rows=rows,
         columns=_columns(rows),
@@ -171,7 +209,13 @@ def _write_comparison(sweep: Sweep, runs: Mapping[str, Lines], across: str) -> d
 
 
 def _dialog(
-    sweep: Sweep, run: Run, title: str, lines: Lines, row: Row, names: Sequence[str]
+    sweep: Sweep,
+    run: Run,
+    title: str,
+    lines: Lines,
+    row: Row,
+    names: Sequence[str],
+    photos: Mapping[str, str],
 ) -> dict[str, Any]:
     """The values of one run's dialog: its loss curves, measurements and settings."""
     terms = [name for name in lines[-1] if name not in NOT_TERMS]
@@ -186,4 +230,17 @@ def _dialog(
         "plot": quote(file),
         "measurements": {name: value for name, value in row.items() if name not in (*settings, *names)},
         "settings": settings,
+        "differing": {name: short(settings.get(name, 0.0)) for name in names},
+        "scores": {name: value for name, value in row.items() if _is_score(value) and math.isfinite(value)},
+        "photo": photos.get(run.config.content, ""),
+        "command": repeat_command(run.config),
     }
+
+
+def _values(sweep: Sweep, name: str) -> list[str]:
+    """The values of a swept field as text, each once."""
+    return list(dict.fromkeys(short(flat(run.config).get(name, 0.0)) for run in sweep.runs))
+
+
+def _is_score(value: Any) -> bool:
+    return isinstance(value, int | float)

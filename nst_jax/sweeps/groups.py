@@ -12,9 +12,10 @@ from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look
 from nst_jax.runs.folder import RunFolder, read_settings, require_same
 from nst_jax.sweeps.sweep_folder import FINAL
-from nst_jax.transfer.job import Job, prepare
+from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.pictures import Pictures
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from nst_jax.weights import load_network
 

@@ -11,12 +11,12 @@ from jaxtyping import Float
 from skimage.metrics import structural_similarity
 
 from nst_jax import images
-from nst_jax.config import Config
+from nst_jax.config import Config, NetworkConfig
 from nst_jax.losses.gram import gram
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
-from nst_jax.transfer.pictures import Pictures
+from nst_jax.transfer.pictures import Pictures, picture_sources
 from nst_jax.weights import load_network
 
 STYLE_LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))
@@ -26,13 +26,18 @@ SSIM_WINDOW = 7  # pixels
 
 
 def judge(configs: Sequence[Config]) -> tuple[Network, Weights]:
-    """Load the network that measures all pictures: the largest trained one among `configs`.
+    """Load the network that measures all pictures: the largest trained one of `JUDGES` among `configs`.
+
+    If there is none, it is the bundled network.
 
     Raises:
         UserError: the network cannot be loaded.
     """
     trained = [config for config in configs if config.network.weights != "random"] or list(configs)
-    largest = min(trained, key=lambda config: JUDGES.index(config.network.arch))
+    able = [config for config in trained if config.network.arch in JUDGES]
+    if not able:
+        return load_network(NetworkConfig("slim"), STYLE_LAYERS)
+    largest = min(able, key=lambda config: JUDGES.index(config.network.arch))
     network = dataclasses.replace(largest.network, normalize=False)
     return load_network(network, largest.active_layers())
 
@@ -46,20 +51,22 @@ def measure(
     """Return how close `picture` is to the content and style of `config`, whatever its own objective was.
 
     `ssim`: structural similarity to the content (Wang et al. 2004), 1 if equal. `style_distance/L`:
-    ||G - A|| / ||A|| of the Gram matrices; `content_distance/L`: ||F - P|| / ||P||; Frobenius norms, 0 if
-    equal. Measures for which the picture is too small, and layers that `network` lacks, are omitted. Content
-    and style are read from `pictures` if given.
+    ||G - A|| / ||A|| of the Gram matrices; of several styles, the average by their weights, whatever their
+    regions. `content_distance/L`: ||F - P|| / ||P||; Frobenius norms, 0 if equal. Measures for which a
+    picture is too small, and layers that `network` lacks, are omitted. Content and styles are read from
+    `pictures` if given.
     """
     pictures = pictures or Pictures([config])
     content = pictures.resized(config.content, *picture.shape[1:3])
-    style = images.fit(pictures.fitted(config.style, config.style_size()).pixels, config.style_size())
-    side = min(*picture.shape[1:3], *style.shape[1:3])
-    layers = [layer for layer in (*STYLE_LAYERS, CONTENT_LAYER) if _fits(network, layer, side)]
-    F, P, S = (
-        _activations(network, jnp.asarray(image), tuple(layers)) for image in (picture, content, style)
-    )
+    shares, styles = zip(*_styles(config, pictures), strict=True)
+    side = min(min(image.shape[1:3]) for image in (picture, *styles))
+    layers = tuple(layer for layer in (*STYLE_LAYERS, CONTENT_LAYER) if _fits(network, layer, side))
+    F, P, *S = (_activations(network, jnp.asarray(image), layers) for image in (picture, content, *styles))
     distances = {
-        f"style_distance/{layer}": relative_distance(gram(F[layer]), gram(S[layer]))
+        f"style_distance/{layer}": sum(
+            share * relative_distance(gram(F[layer]), gram(one[layer]))
+            for share, one in zip(shares, S, strict=True)
+        )
         for layer in layers
         if layer != CONTENT_LAYER
     }
@@ -68,6 +75,18 @@ def measure(
         distances[f"content_distance/{CONTENT_LAYER}"] = content_distance
     similarity = {"ssim": _ssim(picture, content)} if min(picture.shape[1:3]) >= SSIM_WINDOW else {}
     return similarity | distances
+
+
+def _styles(config: Config, pictures: Pictures) -> list[tuple[float, np.ndarray]]:
+    """Every style picture, and its share in the average."""
+    styles = config.active_styles().values()
+    total = sum(style.weight for style in styles)
+    found = []
+    for style in styles:
+        size, sources = config.style_size(style), picture_sources(style.image)
+        share = style.weight / total / len(sources)
+        found += [(share, images.fit(pictures.fitted(source, size).pixels, size)) for source in sources]
+    return found
 
 
 def relative_distance(a: Any, b: Any) -> float:

@@ -12,10 +12,14 @@ from typing import Any
 
 from nst_jax.config import Config, from_dict, to_dict
 from nst_jax.config.fields import dotted
+from nst_jax.config.overriding import override
 from nst_jax.errors import UserError, one_line
+from nst_jax.images.sources import FOLDER
 from nst_jax.storage.json_files import require_fields
+from nst_jax.sweeps.picture_folders import PICTURE_FIELDS, pictures_in
 
 Overrides = dict[str, Any]  # dotted field name -> value
+Cell = tuple[Sequence[Any], Overrides]  # labels, and the fields that are changed
 LONGEST_LABEL = 80  # characters
 
 
@@ -29,7 +33,7 @@ class Run:
     folder: str
 
 
-def plan_runs(base: Any, cells: Sequence[tuple[Sequence[Any], Overrides]]) -> list[Run]:
+def plan_runs(base: Any, cells: Sequence[Cell]) -> list[Run]:
     """Apply each of `cells`, a pair (labels, fields), to the `base` config; return the checked runs.
 
     A field has a dotted name such as `network.pool`; a dict as its value replaces the whole field.
@@ -43,7 +47,7 @@ def plan_runs(base: Any, cells: Sequence[tuple[Sequence[Any], Overrides]]) -> li
     digits = len(str(len(cells) - 1))
     for index, (labels, fields) in enumerate(cells):
         names = tuple(label(item) for item in labels) or tuple(f"{k}={label(v)}" for k, v in fields.items())
-        config = from_dict(_with(base, fields))
+        config = from_dict(override(base, fields))
         folder = _folder_name(f"{index:0{digits}d}", *names)
         if same := [run for run in runs if run.config == config]:
             raise UserError(f"sweep: {folder} and {same[0].folder} are the same run")
@@ -51,13 +55,13 @@ def plan_runs(base: Any, cells: Sequence[tuple[Sequence[Any], Overrides]]) -> li
     return runs
 
 
-def cells_of(path: str) -> list[tuple[Sequence[Any], Overrides]]:
+def cells_of(path: str) -> list[Cell]:
     """Return the cells that `sweep(add)` of a config file adds; a single empty one if it has no `sweep`.
 
     Raises:
         UserError: `sweep` raises an exception.
     """
-    cells: list[tuple[Sequence[Any], Overrides]] = []
+    cells: list[Cell] = []
     try:
         sweep = runpy.run_path(path).get("sweep")
         if sweep is None:
@@ -70,23 +74,42 @@ def cells_of(path: str) -> list[tuple[Sequence[Any], Overrides]]:
     return cells
 
 
-def vary(
-    cells: Sequence[tuple[Sequence[Any], Overrides]], flags: Sequence[str]
-) -> list[tuple[Sequence[Any], Overrides]]:
+def vary(cells: Sequence[Cell], flags: Sequence[str]) -> list[Cell]:
     """Return the product of `cells` with the values of each flag, `field=value,value`.
 
+    `content=folder:PATH` and `style=folder:PATH` stand for all pictures in a folder.
+
     Raises:
-        UserError: a flag has another form, or a field is given twice.
+        UserError: a flag has another form, a field is given twice, or a folder has no pictures.
     """
     axes = [_axis(flag) for flag in flags]
     names = [name for name, _ in axes]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"--vary: {twice[0]} is given twice; list all its values in one flag")
-    return [
-        ((*labels, *(f"{name}={label(value)}" for name, value in combination)), fields | dict(combination))
-        for labels, fields in cells
-        for combination in itertools.product(*([(name, value) for value in values] for name, values in axes))
+    return combine(cells, dict(axes))
+
+
+def combine(cells: Sequence[Cell], axes: Mapping[str, Sequence[Any]]) -> list[Cell]:
+    """Return the product of `cells` with the values of each field in `axes`; see `vary`."""
+    labelled = [
+        [(text, name, value) for item in values for text, value in _labelled(name, item)]
+        for name, values in axes.items()
     ]
+    return [
+        (
+            (*labels, *(text for text, _, _ in combination)),
+            fields | {name: value for _, name, value in combination},
+        )
+        for labels, fields in cells
+        for combination in itertools.product(*labelled)
+    ]
+
+
+def _labelled(name: str, value: Any) -> list[tuple[str, Any]]:
+    """The values that one value of an axis stands for, with their labels."""
+    if name in PICTURE_FIELDS and str(value).startswith(FOLDER):
+        return pictures_in(name, value)
+    return [(f"{name}={label(value)}", value)]
 
 
 def label(value: Any) -> str:
@@ -161,21 +184,3 @@ def _literal(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
-
-
-def _with(base: Any, fields: Overrides) -> dict[str, Any]:
-    values = _plain(base)
-    for name, value in fields.items():
-        *parents, last = name.split(".")
-        inner = values
-        for parent in parents:
-            inner = inner.setdefault(parent, {})
-            if not isinstance(inner, dict):
-                raise UserError(f"sweep: field {name}: {parent} has no subfields")
-        inner[last] = _plain(value)
-    return values
-
-
-def _plain(value: Any) -> Any:
-    """Copy `value` with dicts in place of ConfigDicts, which would otherwise be shared between runs."""
-    return {k: _plain(v) for k, v in value.items()} if hasattr(value, "items") else value

@@ -100,4 +100,4 @@ class Display:
 
 
 def _steps(config: Any) -> int:
-    return config.optimizer.steps * len(config.scales)
+    return sum(config.steps_by_scale())

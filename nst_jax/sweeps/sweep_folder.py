@@ -37,11 +37,10 @@ class Sweep:
         Raises:
             UserError: `path` already holds a sweep, or with `resume` a sweep of other runs.
         """
+        if not resume:
+            require_no_sweep(path)
         if not (path / "sweep.json").exists():
             return cls(path, name, runs)
-        if not resume:
-            require_unclaimed(path)
-            raise UserError(f"--workdir: {path} already holds a sweep; add --resume or choose another folder")
         saved = cls.load(path)
         _check_same(runs, saved.runs)
         return saved
@@ -124,6 +123,13 @@ class Sweep:
         programs = sum(group["compilations"] for group in self.groups)
         statuses = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
         return f"{len(self.runs)} runs ({statuses}), {programs} program{'s' * (programs != 1)} compiled"
+
+
+def require_no_sweep(path: Path) -> None:
+    """Raise `UserError` if `path` already holds a sweep; the message names a process that is at it."""
+    if (path / "sweep.json").exists():
+        require_unclaimed(path)
+        raise UserError(f"--workdir: {path} already holds a sweep; add --resume or choose another folder")
 
 
 def _check_same(runs: list[Run], saved: list[Run]) -> None:

@@ -1,6 +1,7 @@
 """Memory estimates before a run starts; a run that does not fit into memory is refused."""
 
 import dataclasses
+import math
 from typing import Any
 
 import jax
@@ -8,7 +9,8 @@ import jax.numpy as jnp
 
 from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
-from nst_jax.losses.objective import style_targets
+from nst_jax.losses.objective import everywhere, style_targets
+from nst_jax.networks.layers import misfit, up_to
 from nst_jax.optimizers.lanes import Lane
 from nst_jax.runs.machine import free_memory_bytes, peak_memory_bytes
 from nst_jax.runs.progress import byte_count
@@ -76,12 +78,13 @@ def needed_bytes(session: Session, job: Job) -> int:
 
 def _target_bytes(session: Session, job: Job) -> int:
     """Return the bytes needed to compute the style targets; 0 if the style is no larger than the result."""
-    result, style = job.sizes_at(1.0)
-    if style[0] * style[1] <= result[0] * result[1]:
+    sizes = [job.style_size(style, picture, 1.0) for style in job.styles for picture in style.pictures]
+    largest = max(sizes, key=math.prod)
+    if math.prod(largest) <= math.prod(job.size_at(1.0)):
         return 0
-    picture = jax.ShapeDtypeStruct((1, *style, 3), jnp.float32)
-    layers = tuple(job.config.active_style())
-    program = jax.jit(lambda network, x: style_targets(network, x, layers, session.losses, job.config.tile))
+    picture = jax.ShapeDtypeStruct((1, *largest, 3), jnp.float32)
+    guides = everywhere(job.config.active_style())
+    program = jax.jit(lambda network, x: style_targets(network, x, guides, session.losses, job.config.tile))
     analysis: Any = program.lower(session.network, picture).compile().memory_analysis()
     return tree_bytes(picture) + analysis.temp_size_in_bytes
 
@@ -92,6 +95,8 @@ def _one_lane(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
 
 def _fitting_tile(job: Job, free: int) -> int:
     """Return the largest of `TILES` with which `job` fits into `free` bytes, or 0 if none does."""
+    if misfit(up_to(job.network.geometry, job.config.active_layers()[-1])):
+        return 0
     limit = min(job.config.tile or job.config.size, job.config.size)
     smaller = (tile for tile in TILES if tile < limit)
     return next((tile for tile in smaller if _needed_with(job, tile=tile) <= free), 0)

@@ -3,10 +3,16 @@
 import numpy as np
 from jaxtyping import Float
 
+from nst_jax import images
+from nst_jax.images.color import with_chroma
 from nst_jax.transfer.job import Job
 
 
 def finish(job: Job, image: Float[np.ndarray, "1 h w 3"]) -> Float[np.ndarray, "1 h w 3"]:
-    """Return the optimised `image` of `job` as a picture: its values clipped to [0, 1]."""
-    del job
+    """Return the optimised `image` of `job` as a picture, its values within [0, 1].
+
+    If the style sets the luminance alone, the chroma is that of the photo.
+    """
+    if job.config.color == "luminance":
+        return with_chroma(image, images.resize(job.photo, *image.shape[1:3]))
     return np.clip(image, 0, 1)

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 
+from nst_jax.optimizers import compiler
 from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.runs.machine import free_memory_bytes
 
@@ -21,7 +22,8 @@ def tree_bytes(tree: Any) -> int:
 def lane_bytes(optimizer: Optimizer, network: Any, data: Any, image: Any) -> int:
     """Return the bytes that one lane needs besides the network; arguments may be `jax.ShapeDtypeStruct`s."""
     rate = jax.ShapeDtypeStruct((), image.dtype)
-    evaluation: Any = optimizer.start.lower(network, data, image, rate).compile().memory_analysis()
+    evaluate = compiler.jit(optimizer.evaluate)
+    evaluation: Any = evaluate.lower(network, data, image).compile().memory_analysis()
     state = jax.eval_shape(optimizer.first_state, network, data, image, rate)
     # The state exists up to three times: before a step, after it, and in the line search.
     return evaluation.temp_size_in_bytes + tree_bytes(data) + 3 * tree_bytes(state)

@@ -1,6 +1,7 @@
 """Painting of jobs together: through all scales, each recorded into its own folder and resumed from it."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -70,6 +71,7 @@ class JobBatch:
         self.session, self.jobs, self.watch, self.saved = session, jobs, watch, saved
         self.folders = folders
         self.config = session.config
+        self.ends = scale_ends(self.config)
         # Copies of the last job fill up the width; they take no steps.
         self.padded = [*jobs, *[jobs[-1]] * (session.width - len(jobs))]
         identities, reported = [job.identity() for job in jobs], [_reported(job.config) for job in jobs]
@@ -81,17 +83,24 @@ class JobBatch:
 
     def paint_scale(self, index: int) -> bool:
         """Run the scale at `index` in `config.scales`; return False if `watch` stopped it."""
+        for _ in self.stops_of_scale(index):
+            pass
+        return not self.interrupted
+
+    def stops_of_scale(self, index: int) -> Iterator[int]:
+        """Run the scale at `index`; yield the number of every step that is logged, after it."""
         self.scale = index
         self._begin()
-        if index == 0:
-            self._log(0)
         try:
-            self._run_to_end()
+            yield from self._advance()
         except UserError as error:  # the disk is full, or the folder has become unwritable
             raise self._rescued(error) from error
         state = self.loop.state
         self.previous = ScaleResult(np.asarray(state.image), state.evaluations)
-        return not self.interrupted
+
+    def picture(self, lane: int) -> np.ndarray:
+        """Return the current picture of a job."""
+        return finish(self.jobs[lane], np.asarray(self.loop.state.image[lane]))
 
     def finish(self) -> list[Outcome]:
         """Save the result of every job that has not ended yet."""
@@ -100,13 +109,28 @@ class JobBatch:
                 self._finish_lane(lane, "interrupted" if self.interrupted else "done")
         return [self.outcomes[lane] for lane in range(len(self.jobs))]
 
+    def _advance(self) -> Iterator[int]:
+        """Run to the end of the scale, or until `watch` stops it; yield as `stops_of_scale`."""
+        last = self.ends[self.scale]
+        for stop in stops(self.config, self.scale):
+            if not self.loop.run_to(stop, self._after_chunk):
+                self.interrupted = True
+                self._checkpoint()
+                break
+            if stop % self.config.log_every == 0 or stop == last:
+                self._log(stop)
+            if stop and stop % self.config.snapshot_every == 0:
+                self._save_snapshots(stop)
+            if stop % self.config.log_every == 0 or stop == last:
+                yield stop
+
     def _begin(self) -> None:
         """Start every lane at this scale, or resume it from its checkpoint."""
         scale = self.config.scales[self.scale]
         pictures = np.stack([self._initial_picture(lane, scale) for lane in range(self.session.width)])
         self.loop = self.session.begin(self.padded, scale, pictures)
         evaluations = 0 if self.previous is None else self.previous.evaluations
-        self.loop.count_from(self.scale * self.config.optimizer.steps, evaluations)
+        self.loop.count_from(self.ends[self.scale - 1] if self.scale else 0, evaluations)
         if self.saved:
             like = jax.tree.map(
                 lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.loop.state
@@ -119,18 +143,6 @@ class JobBatch:
         self.loop.freeze(
             np.array([lane >= len(self.jobs) or lane in self.outcomes for lane in range(self.session.width)])
         )
-
-    def _run_to_end(self) -> None:
-        """Advance to the end of the scale, or until `watch` stops it, and record what is due on the way."""
-        for stop in stops(self.config, self.scale):
-            if not self.loop.run_to(stop, self._after_chunk):
-                self.interrupted = True
-                self._checkpoint()
-                break
-            if stop % self.config.log_every == 0 or stop % self.config.optimizer.steps == 0:
-                self._log(stop)
-            if stop % self.config.snapshot_every == 0:
-                self._save_snapshots(stop)
 
     def _rescued(self, error: UserError) -> UserError:
         """Try to save the pictures so far; return the error to raise, which says whether that succeeded."""
@@ -145,13 +157,14 @@ class JobBatch:
         """Return the initial image of a lane at the first scale, else the result of the previous scale."""
         if self.previous is None:
             return self.padded[lane].initial_image(scale)
-        height, width = self.padded[lane].sizes_at(scale)[0]
+        height, width = self.padded[lane].size_at(scale)
         return images.resize(self.previous.images[lane], height, width)
 
     def _after_chunk(self, look: Look) -> bool:
         """Save diverged jobs, and a checkpoint if one is due; return False if the run should stop."""
         for lane in np.flatnonzero(self.loop.resting & (look.status == NOT_FINITE)):
             if lane < len(self.jobs) and lane not in self.outcomes:
+                self._log_lanes({int(lane): int(look.step[lane])}, look)
                 self._finish_lane(int(lane), "diverged")
         runs = slice(len(self.jobs))
         if not self.watch(Look(*(entries[runs] for entries in look))):
@@ -177,16 +190,20 @@ class JobBatch:
             for lane in range(len(self.jobs))
             if lane not in self.outcomes and (look.step[lane] == stop or self.loop.resting[lane])
         }
+        self._log_lanes(steps, look)
+
+    def _log_lanes(self, steps: Mapping[int, int], look: Look) -> None:
+        """Log the lanes in `steps`, a lane's current step by lane, unless that step is logged already."""
         if runs := self.recorder.unlogged(steps):
-            terms = self.session.terms(self.loop)
+            terms = jax.device_get(self.loop.state.terms)
             scale = self.config.scales[self.scale]
             self.recorder.log(runs, look.step, look.evaluations, scale, terms)
 
     def _save_snapshots(self, stop: int) -> None:
         look = self.loop.look()
-        for lane, job in enumerate(self.jobs):
+        for lane in range(len(self.jobs)):
             if look.step[lane] == stop:
-                self.recorder.draw(lane, stop, finish(job, np.asarray(self.loop.state.image[lane])))
+                self.recorder.draw(lane, stop, self.picture(lane))
 
     def _finish_lane(self, lane: int, status: str) -> None:
         """Write the result of a lane with its final status."""
@@ -200,11 +217,19 @@ class JobBatch:
 
 
 def stops(config: Config, scale: int) -> Iterator[int]:
-    """Yield the steps of a scale, an index into `config.scales`, after which to log, save or finish."""
-    steps = config.optimizer.steps
-    for step in range(scale * steps + 1, (scale + 1) * steps + 1):
-        if step % steps == 0 or step % config.log_every == 0 or step % config.snapshot_every == 0:
+    """Yield the steps of a scale, an index into `config.scales`, after which to log, save or finish.
+
+    The first scale begins with step 0, the initial image.
+    """
+    first, last = (-1, *scale_ends(config))[scale : scale + 2]
+    for step in range(first + 1, last + 1):
+        if step == last or step % config.log_every == 0 or step % config.snapshot_every == 0:
             yield step
+
+
+def scale_ends(config: Config) -> tuple[int, ...]:
+    """Return the number of the last step of each scale, counted through all scales."""
+    return tuple(itertools.accumulate(config.steps_by_scale()))
 
 
 def _reported(config: Config) -> set[str]:

@@ -1,7 +1,7 @@
-"""The pictures that jobs need: each file is decoded once, and kept at the sizes that are needed."""
+"""The pictures and masks that jobs need: each file is decoded once, and kept at the sizes that are needed."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,8 @@ from jaxtyping import Float32
 from nst_jax import images
 from nst_jax.config import Config
 from nst_jax.errors import UserError
+from nst_jax.images.region_masks import Mask, read_mask, resize_mask
+from nst_jax.images.sources import FOLDER, folder_files
 from nst_jax.runs.machine import free_host_bytes
 from nst_jax.runs.progress import byte_count
 
@@ -31,10 +33,11 @@ class Pictures:
         """Note which sizes are needed; nothing is read yet."""
         self._longer_sides: dict[str, set[int]] = defaultdict(set)
         for config in configs:
-            self._longer_sides[config.content].add(config.size)
-            self._longer_sides[config.style].add(config.style_size())
+            for source, side in _needed(config):
+                self._longer_sides[source].add(side)
         self._fitted: dict[tuple[str, int], Picture] = {}
         self._resized: dict[tuple[str, int, int], np.ndarray] = {}
+        self._masks: dict[tuple[str, tuple[int, int], int], Mask] = {}
         self._latest: tuple[str, np.ndarray] | None = None  # the file that was decoded last
 
     def fitted(self, source: str, longer_side: int) -> Picture:
@@ -61,6 +64,20 @@ class Pictures:
             self._resized[key] = images.resize(self._read(source), height, width)
         return self._resized[key]
 
+    def mask(self, source: str, size: tuple[int, int], longer_side: int) -> Mask:
+        """Return the mask of a picture of `size`, height and width, reduced to `longer_side` pixels.
+
+        Raises:
+            UserError: see `read_mask`.
+        """
+        key = source, size, longer_side
+        if key not in self._masks:
+            mask = read_mask(source, size)
+            if longer_side < max(mask.shape):
+                mask = resize_mask(mask, *images.fitted(mask.shape, longer_side))
+            self._masks[key] = mask
+        return self._masks[key]
+
     def require_memory(self) -> None:
         """Check from the headers of the files that the pictures fit into the free memory.
 
@@ -71,7 +88,7 @@ class Pictures:
         kept = sum(
             min(pixels[source], side**2) for source, sides in self._longer_sides.items() for side in sides
         )
-        needed = BYTES_PER_PIXEL * (kept + DECODING * max(pixels.values()))
+        needed = BYTES_PER_PIXEL * (kept + DECODING * max(pixels.values(), default=0))
         if needed > (free := free_host_bytes()):
             raise UserError(
                 f"size: {len(pixels)} pictures need {byte_count(needed)} of memory, but only "
@@ -83,6 +100,32 @@ class Pictures:
             self._latest = None  # free it before the next one is decoded
             self._latest = source, images.read(source)
         return self._latest[1]
+
+
+def picture_sources(source: str) -> list[str]:
+    """Return the pictures that the `image` of a style names: itself, or those of a folder by name.
+
+    Raises:
+        UserError: the folder cannot be read, or has no pictures.
+    """
+    if not source.startswith(FOLDER):
+        return [source]
+    folder, paths = folder_files(source.removeprefix(FOLDER))
+    return [str(folder / path) for path in paths]
+
+
+def _needed(config: Config) -> Iterator[tuple[str, int]]:
+    """Yield each picture that a run needs, and its longer side."""
+    yield config.content, config.size
+    if config.init not in ("noise", "content", "style"):
+        yield config.init, config.size
+    for style in config.active_styles().values():
+        try:
+            sources = picture_sources(style.image)
+        except UserError:
+            continue  # reading it will say what is wrong, and for which field
+        for source in sources:
+            yield source, config.style_size(style)
 
 
 def _pixel_count(source: str) -> int:

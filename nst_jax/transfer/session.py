@@ -8,7 +8,7 @@ init, seed and learning rate. Each result equals that of a single run up to roun
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,33 +16,38 @@ import numpy as np
 
 from nst_jax import images
 from nst_jax.losses import objective
-from nst_jax.losses.objective import EVERYWHERE, ONLY_STYLE, Objective, Targets
+from nst_jax.losses.laplacian import outlines
+from nst_jax.losses.objective import EVERYWHERE, Guides, Objective, Statistics, Targets
+from nst_jax.networks import receptive
 from nst_jax.optimizers.lanes import Lanes
 from nst_jax.optimizers.loop import Loop
 from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.optimizer import Optimizer
-from nst_jax.runs.checkpoint import picture_digest
 from nst_jax.transfer import memory
 from nst_jax.transfer.job import Job
+from nst_jax.transfer.targets import StyleTargets, TargetMaker
+
+NO_STYLE = StyleTargets({}, {}, {})
 
 
 def group(jobs: Sequence[Job]) -> list[list[int]]:
     """Return the indices of `jobs` in groups that one program can paint, ordered by first member."""
     groups: dict[Any, list[int]] = {}
     for index, job in enumerate(jobs):
-        groups.setdefault(_key(job), []).append(index)
+        groups.setdefault(program_key(job), []).append(index)
     return list(groups.values())
 
 
-def _key(job: Job) -> Any:
-    """Everything that is compiled into the program of a job, or that its steps are scheduled by."""
+def program_key(job: Job) -> Any:
+    """Return everything that is compiled into the program of a job, or that its steps are scheduled by."""
     config = job.config
     return (
         (job.weights.sha256, job.weights.arch, job.weights.preprocessing),
-        (config.network.pool, config.network.conv, config.network.precision),
+        (config.network.pool, config.network.conv, config.network.precision, config.network.padding),
         tuple(job.shape_at(scale) for scale in config.scales),
         (dataclasses.replace(config.optimizer, learning_rate=1.0), config.scales),
-        (config.content_loss, tuple(config.active_losses()), config.tile),
+        (config.content_loss, tuple(config.active_losses()), config.laplacian_weight > 0, config.tile),
+        tuple(dict.fromkeys(style.region for style in job.styles)),
         (config.log_every, config.snapshot_every),
     )
 
@@ -61,9 +66,10 @@ class Session:
         self.content_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_content()}))
         self.style_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_style()}))
         self.losses = tuple(config.active_losses())
-        self.optimizer = Optimizer(objective.total, find_method(config.optimizer))
-        self._style_targets: dict[Any, Any] = {}
-        self._shapes: dict[tuple[int, ...], Targets] = {}
+        self.optimizer = Optimizer(objective.total_and_terms, find_method(config.optimizer))
+        self.regions = tuple(dict.fromkeys(style.region for style in self._job.styles))
+        self._style_targets = TargetMaker(self.losses)
+        self._shapes: dict[tuple[int, ...], Empty] = {}
         if width is None:
             width = memory.affordable_lanes(self.lane_bytes) if len(jobs) > 1 else 1
         batches = -(-len(jobs) // width)
@@ -71,7 +77,6 @@ class Session:
         self.lanes = Lanes(self.optimizer, -(-len(jobs) // batches), devices)
         self.width = self.lanes.width
         self.network = self.lanes.replicate(jobs[0].network)
-        self._terms = jax.jit(self.lanes.over_lanes(objective.terms, (None, 0, 0)))
 
     @property
     def compilations(self) -> int:
@@ -84,40 +89,34 @@ class Session:
         rates = [job.config.optimizer.learning_rate for job in jobs]
         return Loop(self.lanes, self.network, stacked, pictures, rates)
 
-    def terms(self, loop: Loop) -> dict[str, np.ndarray]:
-        """Return the objective's terms for the current images of `loop`, with an entry per lane."""
-        return jax.device_get(self._terms(self.network, loop.data, loop.state.image))
-
     def objective(self, job: Job, scale: float) -> Objective:
         """Return the objective of `job` at `scale`, with targets for all layers of the group."""
-        content_size, style_size = job.sizes_at(scale)
-        content = jnp.asarray(images.resize(job.content, *content_size))
-        key = picture_digest(job.style), style_size, tuple(job.config.active_style())
-        if key not in self._style_targets:
-            style = jnp.asarray(images.resize(job.style, *style_size))
-            self._style_targets[key] = self._style(job, style)
-        return self._assemble(job, content, self._style_targets[key])
+        content = jnp.asarray(images.resize(job.content, *job.size_at(scale)))
+        return self._assemble(job, content, self._style_targets.targets(job, scale))
 
     def abstract_objective(self, job: Job) -> tuple[Objective, jax.ShapeDtypeStruct]:
         """Return the shapes of `job`'s objective and image at full size, without computing anything."""
-        content, style = (jax.ShapeDtypeStruct((1, *size, 3), jnp.float32) for size in job.sizes_at(1.0))
-        shapes = jax.eval_shape(lambda c, s: self._assemble(job, c, self._style(job, s)), content, style)
-        return shapes, content
+        content = jax.ShapeDtypeStruct(job.shape_at(1.0), jnp.float32)
+        return jax.eval_shape(lambda c: self._assemble(job, c, NO_STYLE), content), content
 
     @functools.cached_property
     def lane_bytes(self) -> int:
         """Memory of one lane at full size, in bytes."""
         return memory.lane_bytes(self.optimizer, self._job.network, *self.abstract_objective(self._job))
 
-    def _style(self, job: Job, style: Any) -> Any:
-        layers = tuple(job.config.active_style())
-        return objective.style_targets(job.network, style, layers, self.losses, job.config.tile)
-
-    def _assemble(self, job: Job, content: Any, style_targets: Any) -> Objective:
+    def _assemble(self, job: Job, content: Any, style: StyleTargets) -> Objective:
         """Build the objective of `job`; layers of other jobs get targets of zeros and a weight of 0."""
         config = job.config
         layers = tuple(config.active_content())
         content_targets = objective.content_targets(job.network, content, layers, config.tile)
+        empty = self._empty(job, content.shape)
+        nowhere = {layer: dict.fromkeys(self.regions, 0.0) for layer in self.style_layers}
+        wrap = config.network.padding == "circular"
+        targets = Targets(
+            _filled(content_targets, empty.content),
+            _filled_regions(style.statistics, empty.style),
+            outlines(content, wrap) if config.laplacian_weight else None,
+        )
         weights = objective.loss_weights(
             config.content_weight,
             config.style_weight,
@@ -125,24 +124,50 @@ class Session:
             _filled(config.active_content(), dict.fromkeys(self.content_layers, 0.0)),
             _filled(config.active_style(), dict.fromkeys(self.style_layers, 0.0)),
             config.active_losses(),
+            _filled_regions(style.shares, nowhere),
+            config.laplacian_weight,
         )
-        zeros = self._zeros(job, content.shape)
-        targets = Targets(_filled(content_targets, zeros.content), _filled(style_targets, zeros.style))
-        return Objective(targets, weights, config.content_loss, config.tile)
+        guides = _filled_regions(style.guides, empty.guides)
+        return Objective(targets, weights, guides, config.content_loss, config.tile, wrap)
 
-    def _zeros(self, job: Job, shape: tuple[int, ...]) -> Targets:
-        """Return targets of zeros for all layers of the group and a result of `shape`."""
+    def _empty(self, job: Job, shape: tuple[int, ...]) -> "Empty":
+        """Return zeros for all layers and regions of the group and a result of `shape`."""
         if shape not in self._shapes:
-            content, by_layer = jax.eval_shape(
-                lambda network, image: objective.statistics(
-                    network, image, self.content_layers, self.style_layers, self.losses
-                ),
-                job.network,
-                jax.ShapeDtypeStruct(shape, jnp.float32),
-            )
-            style = {layer: {EVERYWHERE: {ONLY_STYLE: by_loss}} for layer, by_loss in by_layer.items()}
-            self._shapes[shape] = Targets(content, style)
+            self._shapes[shape] = self._empty_shapes(job, shape)
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), self._shapes[shape])
+
+    def _empty_shapes(self, job: Job, shape: tuple[int, ...]) -> "Empty":
+        def guide(layer: str, region: str) -> Any:
+            if region == EVERYWHERE:
+                return None
+            size = receptive.shape(job.network.geometry, layer, *shape[1:3])
+            return jax.ShapeDtypeStruct((1, *size, 1), jnp.float32)
+
+        guides = {
+            layer: {region: guide(layer, region) for region in self.regions} for layer in self.style_layers
+        }
+        content, style = jax.eval_shape(
+            lambda network, image, guides: objective.statistics(
+                network, image, self.content_layers, guides, self.losses
+            ),
+            job.network,
+            jax.ShapeDtypeStruct(shape, jnp.float32),
+            guides,
+        )
+        return Empty(content, style, guides)
+
+
+class Empty(NamedTuple):
+    """Shapes of, or zeros for, what no job of a lane sets: see `Targets` and `Objective.guides`."""
+
+    content: dict[str, Any]
+    style: Statistics
+    guides: Guides
+
+
+def _filled_regions(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of `default`, by layer and region, replaced by those of `values` where present."""
+    return {layer: _filled(values.get(layer, {}), by_region) for layer, by_region in default.items()}
 
 
 def _filled(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from nst_jax.config import NetworkConfig, fields
 from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
 from nst_jax.images.streams import Box
-from nst_jax.networks.architectures import architecture
+from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
 from nst_jax.vision import masks
 from nst_jax.vision.framing import LARGEST_INPUT
@@ -49,7 +49,7 @@ class CorrespondenceSettings:
         if not self.layers:
             raise UserError("layers: is empty; give at least one")
         for layer in self.layers:
-            fields.one_of("layers", layer, architecture(self.network.arch).names)
+            require_layer("layers", layer, self.network.arch)
 
 
 def boxes(pictures: Sequence[Marked], draws: int, seed: int) -> dict[str, list[list[Box]]]:

@@ -7,7 +7,6 @@ to pixels. A sudden jump in appearance means that the strongest activation has m
 import dataclasses
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float32
@@ -18,11 +17,12 @@ from nst_jax.errors import UserError
 from nst_jax.images.streams import Box, Stream
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import ARCHITECTURES, Layer, architecture
+from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
 from nst_jax.vision import deconvnet, top_patches
 from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
 from nst_jax.vision.patches_sheet import cut
-from nst_jax.vision.top_patches import Patch, Strongest, numbers
+from nst_jax.vision.top_patches import Patch
 from nst_jax.vision.units import require_units
 
 
@@ -59,7 +59,7 @@ class EvolutionSettings:
                 raise UserError(f"{name}: is empty; give at least one")
             if len(set(values)) < len(values):
                 raise UserError(f"{name}: {', '.join(map(str, values))} contains duplicates")
-        fields.one_of("layer", self.layer, architecture(self.network.arch).names)
+        require_layer("layer", self.layer, self.network.arch)
         fields.not_empty("data", self.data)
         smallest = receptive.field_side(self.geometry(), self.layer)
         fields.at_least("size", self.size, smallest, LARGEST_INPUT)
@@ -91,19 +91,11 @@ def see_units(network: Network, stream: Stream, settings: EvolutionSettings) -> 
     Raises:
         UserError: the layer has no such unit, or no picture can be read.
     """
-    lists = _strongest(network, stream, settings)
+    lists = top_patches.search_once(network, stream, settings.layer, settings.size, top=1)
     require_units("units", settings.units, settings.layer, width=len(lists.image))
     fired = {unit: patches[0] for unit in settings.units if (patches := top_patches.patches_of(lists, unit))}
     views = _projected(network, stream, settings, fired) if fired else {}
     return {unit: views.get(unit) for unit in settings.units}
-
-
-def _strongest(network: Network, stream: Stream, settings: EvolutionSettings) -> Strongest:
-    """Search all pictures in one pass, for all units of the layer."""
-    lists = top_patches.empty_lists(network, (settings.layer,), settings.size, top=1)
-    for batch in stream.batches(settings.batch):
-        lists, _ = top_patches.step(network, lists, jnp.asarray(batch.pixels), numbers(batch))
-    return jax.device_get(lists[settings.layer])
 
 
 def _projected(
@@ -113,13 +105,13 @@ def _projected(
     pictures = np.stack([pixels for pixels, _ in inputs]).astype(np.float32) / 255
     where = jnp.array([(unit, patch.row, patch.column) for unit, patch in fired.items()], jnp.int32)
     projections = deconvnet.project(network, jnp.asarray(pictures), settings.layer, *where.T, settings.rule)
-    side = receptive.field_side(settings.geometry(), settings.layer)
+    side = receptive.field_side(network.geometry, settings.layer)
     views = {}
     for (unit, patch), (_, frame), picture in zip(
         fired.items(), inputs, deconvnet.to_picture(projections), strict=True
     ):
         box = receptive.box(
-            settings.geometry(), settings.layer, patch.row, patch.column, settings.size, settings.size
+            network.geometry, settings.layer, patch.row, patch.column, settings.size, settings.size
         )
         projection = cut(picture, box, side)[np.newaxis]
         views[unit] = UnitView(patch.activation, frame.name, frame.to_source(box), projection)

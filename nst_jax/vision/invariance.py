@@ -19,12 +19,13 @@ from jaxtyping import Array, Float, Int
 from nst_jax.config import NetworkConfig, fields
 from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
-from nst_jax.networks.architectures import architecture
 from nst_jax.networks.classifier import Classifier
+from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
 from nst_jax.vision.classes import classifier_behind
 from nst_jax.vision.deconvnet import MID_GRAY
 from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
+from nst_jax.vision.labels import AUTO, class_names
 
 Transform = Float[np.ndarray, "2 3"]
 PADDINGS = {"edge": "nearest", "gray": "constant"}  # ours -> map_coordinates'
@@ -39,6 +40,7 @@ class InvarianceSettings:
     scales: tuple[float, ...]
     rotations: tuple[float, ...]
     classes: tuple[int, ...] = ()  # the true class of each image; none without a classifier
+    labels: str = AUTO  # names of the classes, see labels.py
     size: int = 224  # side of the square that the network sees, pixels
     low: str = "conv1_1"
     high: str = "conv5_1"
@@ -59,7 +61,7 @@ class InvarianceSettings:
         fields.at_least("batch", self.batch, 1, MOST_PICTURES)
         fields.one_of("padding", self.padding, PADDINGS)
         for name in ("low", "high"):
-            fields.one_of(name, getattr(self, name), architecture(self.network.arch).names)
+            require_layer(name, getattr(self, name), self.network.arch)
         if self.classes and len(self.classes) != len(self.images):
             raise UserError(
                 f"classes: {len(self.classes)} classes for {len(self.images)} images; give one per image"
@@ -96,21 +98,22 @@ class Target(NamedTuple):
     true_class: Int[Array, ""]
 
 
-def targets(network: Network, settings: InvarianceSettings) -> list[Target | None]:
-    """Return the target of each image; all are None if `classes` is empty.
+def targets(network: Network, settings: InvarianceSettings) -> list[tuple[Target | None, str]]:
+    """Return the target of each image and the name of its class; None and '' if `classes` is empty.
 
     Raises:
         UserError: the weights hold no suitable classifier, or it has no such class.
     """
     if not settings.classes:
-        return [None] * len(settings.images)
+        return [(None, "")] * len(settings.images)
     classifier, weights = classifier_behind(network, settings.network, settings.size)
     for true_class in settings.classes:
         if true_class >= weights.classes:
             raise UserError(
                 f"classes: {weights.name} has no class {true_class}; choices: 0 to {weights.classes - 1}"
             )
-    return [Target(classifier, jnp.int32(true_class)) for true_class in settings.classes]
+    names = class_names(settings.labels, weights.classes)
+    return [(Target(classifier, jnp.int32(number)), names[number]) for number in settings.classes]
 
 
 def shift(pixels: float, size: int) -> Transform:
@@ -176,11 +179,11 @@ def _measure(
     padding: str,
 ) -> Array:
     warped = jax.vmap(warp, in_axes=(None, 0, None))(image, transforms, padding)
-    needed = layers if target is None else (*layers, "pool5")
+    needed = layers if target is None else (*layers, target.classifier.layer)
     features = network(jnp.concatenate([image, *warped]), needed)
     columns = [_norms(features[layer][1:] - features[layer][:1]) for layer in layers]
     if target is not None:
-        scores = target.classifier(features["pool5"][1:])
+        scores = target.classifier(features[target.classifier.layer][1:])
         columns.append(jax.nn.softmax(scores)[:, target.true_class])
     return jnp.stack(columns, axis=1)
 

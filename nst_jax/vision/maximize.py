@@ -1,114 +1,105 @@
-"""Activation maximisation: a picture that activates a unit, found by optimisation from noise.
+"""Activation maximisation: pictures that activate a unit, a channel, a layer or a direction, from noise.
 
 The method of Erhan et al. 2009 with the priors of Olah, Mordvintsev & Schubert 2017 ("Feature visualization",
-Distill). The optimised variable is the spectrum of the picture, scaled by 1/f as in natural pictures, in
-colour channels that are uncorrelated in natural pictures. A random shift before each step keeps the picture
-from adapting to the grid of the pooling layers.
+Distill): a spectrum in decorrelated colours (fourier.py), moved a little before each step (transforms.py).
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from nst_jax.errors import UserError
 from nst_jax.losses.variation import total_variation
 from nst_jax.networks.network import Network
 from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.optimizers.state import NOT_FINITE
+from nst_jax.vision.fourier import picture
+from nst_jax.vision.objectives import OBJECTIVES, log_response, similarity
+from nst_jax.vision.transforms import Motion, MotionRange, moved, random_motions
 
-# Square root of the colour covariance of natural pictures, from the code of Olah et al., divided by the norm
-# of its longest column. The columns are lightness, blue to yellow, and green to magenta.
-COLOURS = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
-COLOURS /= np.linalg.norm(COLOURS, axis=0).max()
-CONTRAST = 3.0  # factor before the sigmoid; with it, noise of unit variance covers most of [0,1]
-START_CONTRAST = 0.5  # of the initial noise: enough for most units to fire somewhere
-# Added to activations, whose scale is about 100, before taking their logarithm.
-LOG_OFFSET = 1e-3
 MOST_EVALUATIONS = 100  # limit per step; only a line search takes more than one
 
 
-class UnitTarget(NamedTuple):
-    """The inputs of the objective of one step, besides the network and the picture."""
+class Regularisation(NamedTuple):
+    """What keeps pictures natural: weights of penalties, and the scales of `fourier.picture`."""
 
-    unit: Int[Array, ""]
-    shift: Int[Array, "2"]  # rows and columns
-    tv_weight: Float[Array, ""]
+    tv: Float[Array, ""]  # weights are relative to the logarithm of the response
+    diversity: Float[Array, ""]
+    contrast: Float[Array, ""]
+    finest: Float[Array, ""]  # pixels
 
 
-def maximize(
+class Wanted(NamedTuple):
+    """The inputs of the loss of one step, besides the network and the spectra."""
+
+    direction: Float[Array, "c"]
+    motion: Motion
+    weights: Regularisation
+
+
+class Painted(NamedTuple):
+    """Pictures before and after the optimisation."""
+
+    noise: Float[np.ndarray, "n h w 3"]
+    pictures: Float[np.ndarray, "n h w 3"]
+
+
+def paint_responses(
     optimizer: Optimizer,
     network: Network,
-    target: UnitTarget,
+    direction: Float[Array, "c"],
+    weights: Regularisation,
+    spectra: Float[Array, "n s s 3"],
+    within: MotionRange,
     learning_rate: float,
-    size: int,
     steps: int,
-    jitter: int,
-    seed: int,
-) -> tuple[Float[np.ndarray, "1 h w 3"], Float[np.ndarray, "1 h w 3"]]:
-    """Return the initial noise and the picture after `steps`; `optimizer` minimises `unit_objective(layer)`.
-
-    Shifts are uniform in [-jitter, jitter] pixels and wrap around at the borders.
+    key: PRNGKeyArray,
+) -> Painted:
+    """Optimise `spectra` together; `optimizer` minimises `response_loss` for as many pictures.
 
     Raises:
         UserError: the loss became non-finite.
     """
-    noise, shifts = jax.random.split(jax.random.key(seed))
-    spectrum = START_CONTRAST * jax.random.normal(noise, (1, size, size, 3))
-    first, *others = jax.random.randint(shifts, (steps + 1, 2), -jitter, jitter + 1)
-    state = optimizer.start(network, target._replace(shift=first), spectrum, jnp.float32(learning_rate))
-    for step, shift in enumerate(others, 1):
-        shifted = target._replace(shift=shift)
-        state = optimizer.advance(network, shifted, state, jnp.int32(step), jnp.int32(MOST_EVALUATIONS))
+    motions = random_motions(key, steps + 1, within)
+    stacked = spectra.reshape(1, -1, *spectra.shape[2:])  # the optimiser holds one array
+    first = Wanted(direction, Motion(*(part[0] for part in motions)), weights)
+    state = optimizer.start(network, first, stacked, jnp.float32(learning_rate))
+    for step in range(steps + 1):
+        wanted = first._replace(motion=Motion(*(part[step] for part in motions)))
+        state = optimizer.advance(network, wanted, state, jnp.int32(step), jnp.int32(MOST_EVALUATIONS))
     if int(state.status) == NOT_FINITE:
         raise UserError(
             f"optimizer.learning_rate: {learning_rate} makes the loss non-finite after step {int(state.step)}"
         )
-    return np.asarray(picture(spectrum)), np.asarray(picture(state.image))
+    final = state.image.reshape(spectra.shape)
+    return Painted(
+        *(np.asarray(picture(each, weights.contrast, weights.finest)) for each in (spectra, final))
+    )
 
 
-def unit_objective(layer: str) -> Callable[[Network, UnitTarget, Array], Array]:
-    """Return the loss: minus the log of the unit's mean activation, plus weighted total variation.
+def response_loss(
+    layer: str, objective: str, pictures: int = 1
+) -> Callable[[Network, Wanted, Float[Array, "1 rows w 3"]], tuple[Array, dict[str, Array]]]:
+    """Return the loss and its terms: minus the logarithms of the responses, plus weighted penalties.
 
-    The mean is over all positions. The logarithm makes one `tv_weight` suit all units, whatever their scale.
-    `total_variation` is divided by the number of values, so that it does not depend on the size.
+    The penalties are the total variation, divided by the number of values so that it does not depend on the
+    size, and the similarity of the pictures. Responses are those of the moved pictures, which are stacked
+    along the rows of the argument.
     """
 
-    def loss(network: Network, target: UnitTarget, spectrum: Float[Array, "1 h w 3"]) -> Float[Array, ""]:
-        image = jnp.roll(picture(spectrum), target.shift, (1, 2))
-        variation = total_variation(image) / image.size
-        mean = mean_activation(network, image, layer, target.unit)
-        return target.tv_weight * variation - jnp.log(mean + LOG_OFFSET)
+    def loss(network: Network, wanted: Wanted, stacked: Array) -> tuple[Array, dict[str, Array]]:
+        spectra = stacked.reshape(pictures, -1, *stacked.shape[2:])
+        still = picture(spectra, wanted.weights.contrast, wanted.weights.finest)
+        images = moved(still, wanted.motion)
+        F = network(images, (layer,))[layer]
+        response = OBJECTIVES[objective](F, wanted.direction)
+        variation = sum(total_variation(image[jnp.newaxis]) for image in still) / still[0].size
+        alike = similarity(F) if pictures > 1 else jnp.zeros(())
+        penalty = wanted.weights.tv * variation + wanted.weights.diversity * alike
+        terms = {"response": response.mean(), "tv": jnp.asarray(variation), "similarity": alike}
+        return penalty - log_response(response).sum(), terms
 
     return loss
-
-
-def mean_activation(
-    network: Network, image: Float[Array, "1 h w 3"], layer: str, unit: Int[Array, ""]
-) -> Float[Array, ""]:
-    """Return the mean over the map of one unit."""
-    return network(image, (layer,))[layer][..., unit].mean()
-
-
-def picture(spectrum: Float[Array, "1 h w 3"]) -> Float[Array, "1 h w 3"]:
-    """Convert a Hartley spectrum, which is real, to a picture in [0,1] RGB.
-
-    White noise of variance 1 becomes noise with a 1/f spectrum; before colours and the sigmoid, its variance
-    is 1.
-    """
-    height, width = spectrum.shape[1:3]
-    rows, columns = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)
-    # Frequency 0, the mean of the picture, is scaled like the lowest other frequency.
-    scale = 1 / np.maximum(np.hypot(rows, columns), 1 / max(height, width))
-    scale /= np.sqrt(np.square(scale).mean())
-    values = hartley(spectrum * scale.astype(np.float32)[:, :, None])
-    return jax.nn.sigmoid(CONTRAST * values @ COLOURS.T)
-
-
-def hartley(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-    """Apply the discrete Hartley transform, a real counterpart of Fourier's, which is its own inverse."""
-    transformed = jnp.fft.fft2(x, axes=(1, 2), norm="ortho")
-    return transformed.real - transformed.imag

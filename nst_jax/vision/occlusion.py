@@ -20,8 +20,10 @@ from nst_jax.errors import UserError
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.classifier import INPUT_SIDE, Classifier
+from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
 from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
+from nst_jax.vision.labels import AUTO
 
 STRONGEST = MOST_PROBABLE = -1  # values of `unit` and `label` that leave the choice to the whole picture
 
@@ -38,18 +40,20 @@ class OcclusionSettings:
     stride: int = 8  # step between positions of the square, pixels
     gray: float = 0.5
     label: int = MOST_PROBABLE  # the correct class
+    labels: str = AUTO  # names of the classes, see labels.py
     batch: int = 16  # occluded pictures per batch
     network: NetworkConfig = dataclasses.field(default_factory=lambda: NetworkConfig("slim", pool="max"))
 
     def __post_init__(self) -> None:
-        fields.not_empty("image", self.image)
+        for name in ("image", "labels"):
+            fields.not_empty(name, getattr(self, name))
         fields.at_least("size", self.size, 1, LARGEST_INPUT)
         fields.at_least("square", self.square, 1)
         fields.at_least("stride", self.stride, 1)
         fields.at_least("batch", self.batch, 1, MOST_PICTURES)
         for name in ("unit", "label"):
             fields.at_least(name, getattr(self, name), -1)
-        fields.one_of("layer", self.layer, architecture(self.network.arch).names)
+        require_layer("layer", self.layer, self.network.arch)
         if not 0 <= self.gray <= 1:
             raise UserError(f"gray: {self.gray} is not in [0, 1]")
         if self.square > self.size:
@@ -195,5 +199,7 @@ def _see(
     network: Network, classifier: Classifier | None, images: Array, layer: str
 ) -> tuple[Array, Array | None]:
     """Return the activations at `layer` and, with a classifier, the class probabilities, in one pass."""
-    activations = network(images, (layer, "pool5") if classifier else (layer,))
-    return activations[layer], jax.nn.softmax(classifier(activations["pool5"])) if classifier else None
+    activations = network(images, (layer, classifier.layer) if classifier else (layer,))
+    if classifier is None:
+        return activations[layer], None
+    return activations[layer], jax.nn.softmax(classifier(activations[classifier.layer]))

@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -39,9 +40,18 @@ def arrays(settings: OcclusionSettings, maps: Maps, projection: Picture) -> byte
 
 
 def occlusion_sheet(
-    settings: OcclusionSettings, picture: Picture, maps: Maps, projection: Picture, unit: int, label: int
+    settings: OcclusionSettings,
+    picture: Picture,
+    maps: Maps,
+    projection: Picture,
+    unit: int,
+    label: int,
+    names: Sequence[str] = (),
 ) -> Float[np.ndarray, "1 _ _ 3"]:
-    """Arrange panels a to c in one row and, with a classifier, d and e with its legend in another."""
+    """Arrange panels a to c in one row and, with a classifier, d and e with its legend in another.
+
+    `names` are those of the classes.
+    """
     spread = partial(colours.spread, stride=settings.stride, size=settings.size)
     firsts = occlusion.first_pixels(settings.size, settings.square, settings.stride)
     top, left = (int(firsts[i]) for i in np.unravel_index(maps.activity.argmin(), maps.activity.shape))
@@ -58,9 +68,9 @@ def occlusion_sheet(
     if maps.probability is not None and maps.top_class is not None:
         rows += [
             [
-                (f"d: P(class {label}), {_range(maps.probability)}", spread(colours.heat(maps.probability))),
+                (f"d: P({names[label]}), {_range(maps.probability)}", spread(colours.heat(maps.probability))),
                 ("e: most probable class", spread(colours.class_colours(maps.top_class))),
-                ("", colours.class_legend(maps.top_class, PANEL)),
+                ("", colours.class_legend(maps.top_class, PANEL, names)),
             ]
         ]
     return contact_sheet(rows, PANEL)

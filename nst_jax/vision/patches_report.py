@@ -1,6 +1,7 @@
 """Results of a search for top patches: units.jsonl, sheets, filters.png, and index.html."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +31,7 @@ class Report(NamedTuple):
     stream: Stream
     lists: Mapping[str, Strongest]
     summary: str
+    names: Sequence[str] = ()  # of classes, if relevance is measured towards them
 
 
 def write_report(report: Report, folder: Path) -> None:
@@ -68,7 +70,14 @@ def _rows(report: Report) -> Iterator[dict[str, Any]]:
     frames = _frames(report.stream, (patch.image for patches in top.values() for patch in patches))
     for (layer, unit), patches in top.items():
         lines = [_line(report, layer, patch, frames[patch.image]) for patch in patches]
-        yield {"layer": layer, "unit": unit, "patches": lines}
+        row = {"layer": layer, "unit": unit, "patches": lines}
+        yield row | ({"classes": _class_counts(report, patches)} if report.names else {})
+
+
+def _class_counts(report: Report, patches: Sequence[Patch]) -> dict[str, int]:
+    """Return how many of a unit's patches come from pictures of each class, most frequent first."""
+    counts = Counter(report.names[patch.label] for patch in patches)
+    return dict(counts.most_common())
 
 
 def _frames(stream: Stream, numbers: Iterable[int]) -> dict[int, Frame]:
@@ -78,7 +87,7 @@ def _frames(stream: Stream, numbers: Iterable[int]) -> dict[int, Frame]:
 def _line(report: Report, layer: str, patch: Patch, frame: Frame) -> dict[str, Any]:
     return {
         "image": frame.name,
-        "activation": patch.activation,
+        _measure(report): patch.activation,
         "row": patch.row,
         "column": patch.column,
         "box": list(frame.to_source(_box(report, layer, patch))),
@@ -137,14 +146,23 @@ def _page(report: Report, rows: Sequence[Mapping[str, Any]]) -> str:
     }
     for row in rows:
         layers[row["layer"]]["units"][row["unit"]] = row["patches"]
-    return render("patches.html", title="Top patches", summary=report.summary, layers=layers)
+    summary = report.summary
+    return render(
+        "patches.html", title="Top patches", summary=summary, layers=layers, measure=_measure(report)
+    )
+
+
+def _measure(report: Report) -> str:
+    """What units are ranked by."""
+    return "relevance" if report.settings.target else "activation"
 
 
 def _about(report: Report, layer: str) -> str:
     side = receptive.field_side(report.network.geometry, layer)
     fired = int((np.asarray(report.lists[layer].activation)[:, 0] > 0).sum())
+    rank = f" by relevance towards {report.settings.target}" if report.settings.target else ""
     return (
         f"{len(report.lists[layer].image)} units, {fired} of which fired; receptive field {side} x {side} "
-        "pixels. Left: patches in reading order, strongest first. Right: their projections "
+        f"pixels. Left: patches in reading order, strongest first{rank}. Right: their projections "
         f"({report.settings.rule})."
     )

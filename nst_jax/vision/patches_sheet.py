@@ -7,9 +7,12 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from nst_jax.images.streams import Stream
 from nst_jax.images.writing import to_bytes
+from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
 from nst_jax.vision.deconvnet import MID_GRAY
+from nst_jax.vision.top_patches import Patch
 
 # Pixels. Gaps between patches, between the two groups of a unit, and between units.
 PATCH_GAP, GROUP_GAP, UNIT_GAP = 2, 6, 18
@@ -31,18 +34,37 @@ def cut(picture: Panel, box: Sequence[int], side: int) -> Float[np.ndarray, "{si
     return whole
 
 
+def patch_side(network: Network, layer: str) -> int:
+    """Return the side of a patch: the whole receptive field of `layer`, in pixels."""
+    return receptive.field_side(network.geometry, layer)
+
+
+def cut_patch(network: Network, stream: Stream, layer: str, patch: Patch) -> Float[np.ndarray, "s s 3"]:
+    """Read the picture of `patch` and crop it to the receptive field."""
+    picture = stream.input(patch.image)[0].astype(np.float32) / 255
+    box = receptive.box(network.geometry, layer, patch.row, patch.column, *picture.shape[:2])
+    return cut(picture, box, patch_side(network, layer))
+
+
+def patch_group(patches: Sequence[Panel], top: int, side: int) -> Float[np.ndarray, "1 _ _ 3"]:
+    """Arrange the patches of a unit in a square of `top` cells; `side` as in `tile`."""
+    return _array(_group(patches, top, side))
+
+
 def tile(patches: Sequence[Panel], projections: Sequence[Panel], top: int, side: int) -> Image.Image:
     """Arrange the patches of a unit beside its projections: two square groups of `top` cells each.
 
     `side` is the side of the receptive field; it sets the scale, which all tiles of a layer share.
     """
+    return _grid([_group(patches, top, side), _group(projections, top, side)], 2, GROUP_GAP)
+
+
+def _group(patches: Sequence[Panel], top: int, side: int) -> Image.Image:
     cell = min(max(side, SMALLEST_CELL), LARGEST_CELL)
     empty = [Image.new("RGB", (cell, cell), NO_PATCH)] * (top - len(patches))
-    groups = [
-        _grid([_image(p, cell, Image.Resampling.BICUBIC) for p in group] + empty, _square(top), PATCH_GAP)
-        for group in (patches, projections)
-    ]
-    return _grid(groups, 2, GROUP_GAP)
+    return _grid(
+        [_image(p, cell, Image.Resampling.BICUBIC) for p in patches] + empty, _square(top), PATCH_GAP
+    )
 
 
 def units_sheet(tiles: Mapping[int, Image.Image]) -> Float[np.ndarray, "1 h w 3"]:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from nst_jax.errors import UserError
 from nst_jax.images.streams import Stream
+from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.network import Network
 from nst_jax.runs.folder import require_same
 from nst_jax.storage.archives import read_archive, write_archive
@@ -92,8 +93,11 @@ def search(
     settings: TopPatchesSettings,
     progress: SearchProgress,
     checkpoint: SearchFile,
+    classifier: Classifier | None = None,
 ) -> tuple[SearchProgress, int]:
     """Continue from `progress` to the end of the stream; the int is 0, or the exit status of a signal.
+
+    Units are ranked as `settings.target` says; classes require a `classifier`.
 
     The checkpoint is written every `settings.checkpoint_seconds` and at the end.
     """
@@ -108,7 +112,8 @@ def search(
     in_flight = deque[jax.Array]()
     with StopSignal() as stop, _bar(len(stream), position) as bar:
         for batch in stream.batches(settings.batch, position):
-            lists, count = step(network, lists, jnp.asarray(batch.pixels), numbers(batch))
+            pixels = jnp.asarray(batch.pixels)
+            lists, count = step(network, lists, pixels, numbers(batch), classifier, towards=settings.towards)
             position, images = batch.frames[-1].index + 1, images + len(batch.frames)
             in_flight.append(count)
             if len(in_flight) > AHEAD:

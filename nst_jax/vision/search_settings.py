@@ -7,8 +7,11 @@ from nst_jax.config import NetworkConfig, fields
 from nst_jax.errors import UserError
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
+from nst_jax.networks.counterparts import require_layer
 from nst_jax.vision.deconvnet import RULES
 from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
+from nst_jax.vision.labels import AUTO
+from nst_jax.vision.relevance import CLASS, Towards, read_target
 from nst_jax.vision.units import require_units
 
 ALL = "all"
@@ -23,6 +26,8 @@ class TopPatchesSettings:
     data: str = "sample:"
     layers: tuple[str, ...] = tuple(f"conv{block}_1" for block in range(1, 6))
     units: str = ALL  # or numbers, e.g. "3,17"; a config file may also give a list
+    target: str = ""  # rank by relevance towards this, see relevance.py; '' to rank by activation
+    labels: str = AUTO  # names of the classes, see labels.py
     top: int = 9  # patches per unit
     size: int = 224  # side of the square that the network sees, pixels
     batch: int = 16
@@ -46,7 +51,10 @@ class TopPatchesSettings:
         fields.at_least("workers", self.workers, 0, MOST_WORKERS)
         fields.positive("checkpoint_seconds", self.checkpoint_seconds)
         fields.one_of("rule", self.rule, RULES)
+        fields.not_empty("labels", self.labels)
         self._check_layers()
+        if towards := self.towards:
+            self._check_target(towards)
         if self.units != ALL:
             self.chosen_units()
 
@@ -55,7 +63,7 @@ class TopPatchesSettings:
         if not self.layers:
             raise UserError(f"layers: is empty; choices: {', '.join(arch.names)}")
         for layer in self.layers:
-            fields.one_of("layers", layer, arch.names)
+            require_layer("layers", layer, self.network.arch)
         if len(set(self.layers)) < len(self.layers):
             raise UserError(f"layers: {', '.join(self.layers)} contains duplicates")
         deepest = max(self.layers, key=lambda layer: receptive.field_side(arch.layers, layer))
@@ -64,6 +72,23 @@ class TopPatchesSettings:
             raise UserError(
                 f"size: {self.size} is less than the receptive field of {deepest}; give at least {needed}"
             )
+
+    def _check_target(self, towards: Towards) -> None:
+        """Refuse layers that are not before the layer of the target."""
+        arch = architecture(self.network.arch)
+        last = arch.head.layer if towards.layer == CLASS and arch.head else towards.layer
+        for layer in self.layers:
+            if last in arch.names and arch.names.index(layer) > arch.names.index(last):
+                raise UserError(f"target: {layer} is deeper than {self.target}; choose layers before {last}")
+
+    @property
+    def towards(self) -> Towards | None:
+        """What relevance is measured towards; None if units are ranked by activation.
+
+        Raises:
+            UserError: `target` has none of the forms of `relevance.FORMS`.
+        """
+        return read_target(self.target, self.network.arch) if self.target else None
 
     def chosen_units(self) -> tuple[int, ...]:
         """Return the numbers in `units`.

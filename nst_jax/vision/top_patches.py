@@ -1,7 +1,8 @@
 """The images that activate each unit most: one pass, on the device (Zeiler & Fergus 2013, Fig 2).
 
 For each unit, the pass keeps a short list of its strongest activations, at most one per image, and merges
-each batch into it. It covers every unit of every layer in constant memory.
+each batch into it. It covers every unit of every layer in constant memory. Units can be ranked by their
+relevance (relevance.py) instead: `activation` then stands for gradient times activation.
 """
 
 from collections.abc import Sequence
@@ -14,26 +15,33 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, UInt8
 
-from nst_jax.images.streams import Batch
+from nst_jax.images.streams import Batch, Stream
+from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.network import Network
+from nst_jax.vision.relevance import Towards, relevances
 
-NO_IMAGE = -1
+NO_IMAGE = NO_LABEL = -1
+BATCH = 16  # pictures of a pass without settings of its own
 
 
 class Strongest(NamedTuple):
-    """The strongest activations of each unit in descending order; `image` is NO_IMAGE in empty places."""
+    """The strongest activations of each unit in descending order; `image` is NO_IMAGE in empty places.
+
+    `label` is the class of the image that relevance was measured towards, or NO_LABEL.
+    """
 
     activation: Float[Array, "units top"]
     image: Int[Array, "units top"]  # index in the stream
     row: Int[Array, "units top"]
     column: Int[Array, "units top"]
+    label: Int[Array, "units top"]
 
 
 def nothing_yet(units: int, top: int) -> Strongest:
     """Return empty lists."""
     none = jnp.full((units, top), NO_IMAGE, jnp.int32)
     # Copies, because the step donates each buffer separately.
-    return Strongest(jnp.zeros((units, top), jnp.float32), none, none.copy(), none.copy())
+    return Strongest(jnp.zeros((units, top), jnp.float32), *(none.copy() for _ in range(4)))
 
 
 def empty_lists(network: Network, layers: Sequence[str], size: int, top: int) -> dict[str, Strongest]:
@@ -43,23 +51,40 @@ def empty_lists(network: Network, layers: Sequence[str], size: int, top: int) ->
     return {layer: nothing_yet(shapes[layer].shape[-1], top) for layer in layers}
 
 
-@partial(jax.jit, donate_argnums=1)
+@partial(jax.jit, donate_argnums=1, static_argnames="towards")
 def step(
     network: Network,
     lists: dict[str, Strongest],
     pixels: UInt8[Array, "b s s 3"],
     images: Int[Array, "b"],
+    classifier: Classifier | None = None,
+    towards: Towards | None = None,
 ) -> tuple[dict[str, Strongest], Int[Array, ""]]:
     """Merge a batch into `lists`; return them and the number of images in it, without padding (NO_IMAGE).
 
-    `lists` is donated. A caller can wait for the step through the count without touching the lists.
+    With `towards`, units are ranked by their relevance. `lists` is donated. A caller can wait for the step
+    through the count without touching the lists.
     """
-    activations = network(pixels.astype(jnp.float32) / 255, tuple(lists))
-    merged = {layer: merge(lists[layer], strongest(activations[layer], images)) for layer in lists}
+    inputs = pixels.astype(jnp.float32) / 255
+    if towards is None:
+        values, labels = network(inputs, tuple(lists)), jnp.full(images.shape, NO_LABEL, jnp.int32)
+    else:
+        values, labels = relevances(network, classifier, inputs, tuple(lists), towards)
+    merged = {layer: merge(lists[layer], strongest(values[layer], images, labels)) for layer in lists}
     return merged, jnp.sum(images != NO_IMAGE)
 
 
-def strongest(F: Float[Array, "b h w units"], images: Int[Array, "b"]) -> Strongest:
+def search_once(network: Network, stream: Stream, layer: str, size: int, top: int) -> Strongest:
+    """Search all pictures of `stream`, of `size` pixels, in one pass, for all units of one layer."""
+    lists = empty_lists(network, (layer,), size, top)
+    for batch in stream.batches(BATCH):
+        lists, _ = step(network, lists, jnp.asarray(batch.pixels), numbers(batch))
+    return jax.device_get(lists[layer])
+
+
+def strongest(
+    F: Float[Array, "b h w units"], images: Int[Array, "b"], labels: Int[Array, "b"] | int = -1
+) -> Strongest:
     """Return each unit's strongest activation in each image, "units b"; ties go to the first position."""
     # XLA's argmax over all positions costs a third of a forward pass on a CPU. The maximum of each row is
     # cheap, and leaves only the row maxima and one row to search for the position.
@@ -70,7 +95,8 @@ def strongest(F: Float[Array, "b h w units"], images: Int[Array, "b"]) -> Strong
     column = jnp.argmax(line == peak[:, None], axis=1)
     numbers = jnp.broadcast_to(images[:, None], peak.shape)
     activation = jnp.where(numbers == NO_IMAGE, 0, peak)
-    return Strongest(activation.T, numbers.T, row.astype(jnp.int32).T, column.astype(jnp.int32).T)
+    label = jnp.broadcast_to(jnp.reshape(labels, (-1, 1)), peak.shape).astype(jnp.int32)
+    return Strongest(activation.T, numbers.T, row.astype(jnp.int32).T, column.astype(jnp.int32).T, label.T)
 
 
 def merge(lists: Strongest, batch: Strongest) -> Strongest:
@@ -97,6 +123,7 @@ class Patch(NamedTuple):
     image: int
     row: int
     column: int
+    label: int = NO_LABEL
 
 
 def patches_of(lists: Strongest, unit: int) -> list[Patch]:

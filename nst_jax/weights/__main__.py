@@ -79,7 +79,8 @@ def _add_arch(command: argparse.ArgumentParser) -> None:
 def _list(_: argparse.Namespace) -> None:
     for entry in registry.REGISTRY.values():
         state = "cached" if cache.path_of(entry).exists() else "not cached"
-        print(f"{entry.name:18} {entry.arch:6} {entry.size / _MIB:6.0f} MiB  {state}")
+        size = f"{entry.size / _MIB:6.0f} MiB" if entry.size else " " * 10
+        print(f"{entry.name:26} {entry.arch:14} {size}  {state}")
         for url in registry.mirrors(entry):
             print(f"    {without_credentials(url)[0]}")
 

@@ -8,7 +8,7 @@ from nst_jax import images
 from nst_jax.config import NetworkConfig
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.network import Network
-from nst_jax.networks.normalize import mean_activations, normalize_filters
+from nst_jax.networks.normalize import mean_activations, normalize_filters, require_chain
 from nst_jax.networks.trained import Weights
 from nst_jax.weights.resolving import resolve
 
@@ -33,12 +33,19 @@ def load_network(config: NetworkConfig, layers: Sequence[str]) -> tuple[Network,
     if config.normalize:
         weights = normalized(weights, config.pool)
     # With 'auto', the weights may have another architecture than `config.arch`.
-    network = architecture(weights.arch).build(weights, config.pool, config.conv, config.precision)
+    network = architecture(weights.arch).build(
+        weights, pool=config.pool, conv=config.conv, precision=config.precision, padding=config.padding
+    )
     return network, weights
 
 
 def normalized(weights: Weights, pool: str) -> Weights:
-    """Rescale filters to a mean activation of 1 over the bundled samples (Gatys et al. 2016)."""
+    """Rescale filters to a mean activation of 1 over the bundled samples (Gatys et al. 2016).
+
+    Raises:
+        UserError: the filters of the network do not form a chain.
+    """
+    require_chain(weights.arch)
     samples = [images.fit(images.read(name), NORMALIZATION_SIZE) for name in NORMALIZATION_SAMPLES]
-    network = architecture(weights.arch).build(weights, pool, "auto", "float32")
+    network = architecture(weights.arch).build(weights, pool=pool)
     return normalize_filters(weights, mean_activations(network, [jnp.asarray(s) for s in samples]))

@@ -19,18 +19,13 @@ def checked(file: str, arch: str, arrays: Mapping[str, np.ndarray]) -> dict[str,
         UserError: a kernel without its bias or vice versa, a wrong shape or dtype, NaN or infinity.
     """
     present = _present(arch, arrays)
-    if other := _other_arch(arch, present):
+    if other := _other_arch(arch, present, arrays):
         raise UserError(f"{file}: looks like {other}, not {arch}")
-    pairs = [f"{layer}.{part}" for layer in present for part in ("kernel", "bias")]
+    pairs = [f"{name}.{part}" for name in present for part in ("kernel", "bias")]
     missing = [name for name in pairs if name not in arrays]
     if missing:
         raise UserError(f"{file}: arrays missing: {shortened(missing)}")
-    faults = [
-        f"{name} is {arrays[name].shape}, not {shape}"
-        for name, shape in _expected_shapes(arch, arrays).items()
-        if arrays[name].shape != shape
-    ]
-    if faults:
+    if faults := _wrong_shapes(arch, arrays):
         raise UserError(f"{file}: wrong shapes for {arch}: {shortened(faults, 3)}")
     return {name: finite_float32(file, name, array) for name, array in arrays.items()}
 
@@ -94,17 +89,30 @@ def finite_float32(file: str, name: str, array: np.ndarray) -> np.ndarray:
 
 
 def _present(arch: str, arrays: Mapping[str, np.ndarray]) -> list[str]:
-    """The layers with a kernel or a bias in `arrays`, in network order."""
-    named = {name.split(".")[0] for name in arrays}
-    return [layer for layer in architecture(arch).weighted if layer in named]
+    """The convolutions with a kernel or a bias in `arrays`, in network order."""
+    named = {name.rpartition(".")[0] for name in arrays}
+    return [name for name in architecture(arch).filters if name in named]
 
 
-def _other_arch(arch: str, present: list[str]) -> str | None:
-    """Another architecture with exactly the layers `present`; None if `arch` has the same layers too."""
-    for other in ARCHITECTURES.values():
-        if present == list(other.weighted) != list(architecture(arch).weighted):
-            return other.name
+def _other_arch(arch: str, present: list[str], arrays: Mapping[str, np.ndarray]) -> str | None:
+    """Another architecture with exactly the convolutions `present`, and with their shapes if `arch` has the
+    same ones; None if `arrays` fit `arch`."""
+    ours = list(architecture(arch).filters)
+    if present == ours and not _wrong_shapes(arch, arrays):
+        return None
+    for other in ARCHITECTURES:
+        same_names = present == list(architecture(other).filters) and other != arch
+        if same_names and (present != ours or not _wrong_shapes(other, arrays)):
+            return other
     return None
+
+
+def _wrong_shapes(arch: str, arrays: Mapping[str, np.ndarray]) -> list[str]:
+    return [
+        f"{name} is {arrays[name].shape}, not {shape}"
+        for name, shape in _expected_shapes(arch, arrays).items()
+        if name in arrays and arrays[name].shape != shape
+    ]
 
 
 def _expected_shapes(arch: str, arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
@@ -112,11 +120,14 @@ def _expected_shapes(arch: str, arrays: Mapping[str, np.ndarray]) -> dict[str, t
     shapes: dict[str, tuple[int, ...]] = {}
     before = INPUT_CHANNELS
     for layer in architecture(arch).layers:
-        if not layer.weighted or not (layer.channels or f"{layer.name}.bias" in arrays):
-            continue
-        width = layer.channels or arrays[f"{layer.name}.bias"].size
-        if f"{layer.name}.kernel" in arrays:
-            shapes[f"{layer.name}.kernel"] = (layer.kernel, layer.kernel, before, width)
-            shapes[f"{layer.name}.bias"] = (width,)
-        before = width
+        for filters in layer.convolutions():
+            width = None if layer.classes else filters.channels
+            if width is None and f"{filters.name}.bias" not in arrays:
+                continue
+            width = width or arrays[f"{filters.name}.bias"].size
+            kernel = (filters.kernel, filters.kernel, filters.inputs or before, width)
+            shapes |= {f"{filters.name}.kernel": kernel, f"{filters.name}.bias": (width,)}
+            if not layer.channels:
+                before = width
+        before = layer.channels or before
     return shapes

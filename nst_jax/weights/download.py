@@ -24,12 +24,14 @@ class DownloadError(UserError):
 def download(
     urls: Sequence[str],
     target: Path,
-    size: int,
+    size: int | None,
     digest: str,
     timeout: float,
     pause: float = PAUSE,
 ) -> None:
     """Download `target` from the first of `urls` that provides `size` bytes with this `digest`.
+
+    A `size` of None stands for the one that the server states.
 
     An earlier partial download in `<target>.part` is continued. `digest` is "sha256:..." or "md5:...", in
     full or a prefix. Callers must ensure that only one process does this at a time.
@@ -60,7 +62,7 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
     return state.hexdigest()
 
 
-def _obtain(url: str, part: Path, size: int, digest: str, timeout: float, pause: float) -> None:
+def _obtain(url: str, part: Path, size: int | None, digest: str, timeout: float, pause: float) -> None:
     """Complete and verify `part`; if an earlier partial download makes it wrong, start over once."""
     if url.partition("://")[0] not in _SCHEMES:
         raise WrongContentError(f"unsupported URL; choices: {', '.join(_SCHEMES)}")
@@ -75,8 +77,8 @@ def _obtain(url: str, part: Path, size: int, digest: str, timeout: float, pause:
         _obtain(url, part, size, digest, timeout, pause)
 
 
-def _verify(part: Path, size: int, digest: str) -> None:
-    if length(part) != size:
+def _verify(part: Path, size: int | None, digest: str) -> None:
+    if size is not None and length(part) != size:
         raise WrongContentError(f"{length(part)} bytes instead of {size}")
     algorithm, expected = digest.split(":")
     if not file_digest(part, algorithm).startswith(expected):

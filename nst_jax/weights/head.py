@@ -36,7 +36,10 @@ def load_classifier(path: str | os.PathLike[str], arch: str) -> ClassifierWeight
         UserError: `path` is not a file but a name, or the file has no classifier that fits `arch`.
     """
     file = Path(path)
-    architecture(arch)
+    head = architecture(arch).head
+    if head is None or not head.dense:
+        layer = f"the classifier of {arch} is its layer {head.layer}" if head else f"{arch} has no classifier"
+        raise UserError(f"{file}: {layer}; there are no fully connected layers to read")
     if str(path) in (*SPECIAL_NAMES, *registry.REGISTRY):
         raise UserError(
             f"network.weights: {path} has no classifier; give the path of a full VGG file: Keras .h5, "
@@ -49,7 +52,8 @@ def load_classifier(path: str | os.PathLike[str], arch: str) -> ClassifierWeight
     _check_shapes(str(file), arch, arrays)
     for array in arrays.values():
         array.flags.writeable = False
-    return ClassifierWeights(displayed_name(file), MappingProxyType(arrays), array_digest(arrays))
+    classes = arrays["fc8.bias"].size
+    return ClassifierWeights(displayed_name(file), MappingProxyType(arrays), array_digest(arrays), classes)
 
 
 def _canonical(file: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -9,17 +9,18 @@ from absl import logging
 
 from nst_jax.errors import UserError, one_line
 from nst_jax.networks.architectures import architecture
-from nst_jax.networks.trained import OXFORD, TORCHVISION, Preprocessing, Weights, make_weights
+from nst_jax.networks.trained import (
+    OXFORD,
+    PREPROCESSINGS,
+    TORCHVISION,
+    Preprocessing,
+    Weights,
+    make_weights,
+)
 from nst_jax.weights import checks, naming, oxford, readers
+from nst_jax.weights.batch_norm import fold_batch_norms
 
 LONGEST_NAME = 80  # characters
-_FAMILY_PREPROCESSING = {
-    "caffe": OXFORD,
-    "canonical": OXFORD,
-    "keras": OXFORD,
-    "keras 3": OXFORD,
-    "torchvision": TORCHVISION,
-}
 
 
 def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing | None = None) -> Weights:
@@ -33,16 +34,16 @@ def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing |
     """
     file = Path(path)
     architecture(arch)
-    contents = read_contents(file)
+    contents = read_contents(file, lambda name: naming.is_ignored(arch, name))
     if contents.arch not in (None, arch):
         raise UserError(f"{file}: contains {contents.arch}, but network.arch is {arch}")
     named = naming.canonical(str(file), arch, contents.tensors)
-    arrays = checks.checked(str(file), arch, named.arrays)
+    arrays = checks.checked(str(file), arch, fold_batch_norms(str(file), named.arrays))
     detected = (
         preprocessing
         or contents.preprocessing
         or _oxford_preprocessing(arch, arrays)
-        or _guessed_preprocessing(file, named.family)
+        or _guessed_preprocessing(file, arch, named.family)
     )
     sound = checks.require_sound(str(file), detected)
     return make_weights(displayed_name(file), arch, *_oxford_as_bgr(arrays, sound))
@@ -50,7 +51,7 @@ def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing |
 
 def stated_arch(path: str | os.PathLike[str]) -> str | None:
     """The architecture stated in a file, as in our canonical files; None if there is none."""
-    return read_contents(Path(path)).arch
+    return read_contents(Path(path), lambda name: True).arch
 
 
 def displayed_name(file: Path) -> str:
@@ -58,8 +59,8 @@ def displayed_name(file: Path) -> str:
     return one_line(file.name, LONGEST_NAME)
 
 
-def read_contents(file: Path, skip: readers.Skip = naming.is_ignored) -> readers.Contents:
-    """Read `file`; if it cannot be opened, this is a `UserError`."""
+def read_contents(file: Path, skip: readers.Skip) -> readers.Contents:
+    """Read `file` except the arrays to `skip`; if it cannot be opened, this is a `UserError`."""
     try:
         return readers.read(file, skip)
     except OSError as error:
@@ -73,15 +74,19 @@ def _oxford_preprocessing(arch: str, arrays: dict[str, np.ndarray]) -> Preproces
     return OXFORD if order == "bgr" else _reversed(OXFORD)
 
 
-def _guessed_preprocessing(file: Path, family: str) -> Preprocessing:
+def _guessed_preprocessing(file: Path, arch: str, family: str) -> Preprocessing:
     """The usual preprocessing for files with such names; a wrong guess gives odd colours, not an error."""
+    if family == "torchvision":
+        return TORCHVISION
+    usual = architecture(arch).preprocessing
+    preprocessing = PREPROCESSINGS[usual]
     if family == "canonical":
         logging.warning(
-            "%s does not state its preprocessing; assuming Oxford's (BGR, 0..255, minus the mean); "
+            "%s does not state its preprocessing; assuming %s (%s, 0..%g, minus the mean); "
             "use `python -m nst_jax.weights convert --preprocessing=...` to set it",
-            file,
+            *(file, usual, preprocessing.channels.upper(), preprocessing.scale),
         )
-    return _FAMILY_PREPROCESSING[family]
+    return preprocessing
 
 
 def _oxford_as_bgr(

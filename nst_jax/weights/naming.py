@@ -8,12 +8,13 @@ import numpy as np
 
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import ARCHITECTURES, architecture
+from nst_jax.weights.batch_norm import NORM
 
-# Family -> pattern of its names. "caffe" is a state dict with Caffe's names, such as Gatys' vgg_conv.pth.
+# What torchvision calls the arrays of a convolution, and of the batch normalisation that follows one.
+_TORCHVISION_PARTS = {"weight": "kernel", "bias": "bias"}
+_NORM_PARTS = {"weight": "scale", "bias": "bias", "running_mean": "mean", "running_var": "variance"}
+# Family -> pattern of its names for VGG.
 _PATTERNS = {
-    "canonical": re.compile(r"conv(?P<block>\d)_(?P<index>\d)\.(?P<part>kernel|bias)"),
-    "caffe": re.compile(r"conv(?P<block>\d)_(?P<index>\d)\.(?P<part>weight)"),
-    "torchvision": re.compile(r"features\.(?P<position>\d+)\.(?P<part>weight|bias)"),
     # block1_conv1/block1_conv1_W_1:0, block1_conv1/kernel:0, layers/block1_conv1/vars/0
     "keras": re.compile(
         r"(?:.*/)?block(?P<block>\d)_conv(?P<index>\d)(?:/vars)?"
@@ -41,7 +42,9 @@ _CLASSIFIER_LAYERS = {
 }
 _BIASES = ("bias", "b", "1")
 _OIHW = ("caffe", "torchvision")
-_IGNORED = re.compile(r"(?:.*/)?(?:classifier|fc\d|predictions|dense)(?:[./_:]|$)|optimizer")
+_IGNORED = re.compile(
+    r"(?:.*/)?(?:classifier|fc\d|predictions|dense)(?:[./_:]|$)|optimizer|.*\.num_batches_tracked$"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +56,7 @@ class NamedArrays:
 
 
 def canonical(file: str, arch: str, tensors: Mapping[str, np.ndarray]) -> NamedArrays:
-    """Rename and transpose `tensors`; the classifier is skipped, and every other name must be known.
+    """Rename and transpose `tensors`; every name must be known, or be one that is skipped.
 
     Raises:
         UserError: a name does not belong to a convolution of `arch`, or two names refer to the same array.
@@ -62,7 +65,7 @@ def canonical(file: str, arch: str, tensors: Mapping[str, np.ndarray]) -> NamedA
     families = {"canonical"}
     unknown = []
     for stored, array in tensors.items():
-        if is_ignored(stored):
+        if is_ignored(arch, stored):
             continue
         translated = _translate(arch, stored)
         if translated is None:
@@ -79,9 +82,9 @@ def canonical(file: str, arch: str, tensors: Mapping[str, np.ndarray]) -> NamedA
     return NamedArrays(arrays, max(families - {"canonical"}, default="canonical"))
 
 
-def is_ignored(name: str) -> bool:
-    """Whether `name` belongs to the classifier or an optimiser, which `Weights` do not include."""
-    return _IGNORED.match(_bare(name)) is not None
+def is_ignored(arch: str, stored: str) -> bool:
+    """Whether a name belongs to a classifier that is not part of `arch`, to an optimiser or to a counter."""
+    return _IGNORED.match(_bare(stored)) is not None and _translate(arch, stored) is None
 
 
 def classifier_name(stored: str) -> tuple[str, str] | None:
@@ -100,7 +103,19 @@ def shortened(names: Sequence[str], limit: int = 4) -> str:
 
 
 def _translate(arch: str, stored: str) -> tuple[str, str] | None:
-    """(family, canonical name) for a name in a file; None if it is unknown."""
+    """(family, canonical name) for a name in a file; None if it is unknown.
+
+    The family "caffe" is a state dict with our names, which for VGG are Caffe's: Gatys' vgg_conv.pth.
+    """
+    module, _, part = _bare(stored).rpartition(".")
+    ours = architecture(arch).torchvision.get(module, "")
+    parts = _NORM_PARTS if ours.endswith(NORM) else _TORCHVISION_PARTS
+    if ours and part in parts:
+        return "torchvision", f"{ours}.{parts[part]}"
+    if module in architecture(arch).filters:
+        if part in ("kernel", "bias"):
+            return "canonical", f"{module}.{part}"
+        return ("caffe", f"{module}.kernel") if part == "weight" else None
     for family, pattern in _PATTERNS.items():
         if match := pattern.fullmatch(_bare(stored)):
             layer = _layer(arch, match.groupdict())
@@ -112,21 +127,10 @@ def _translate(arch: str, stored: str) -> tuple[str, str] | None:
 def _layer(arch: str, groups: dict[str, str | None]) -> str | None:
     """The layer that the groups of a matched pattern refer to."""
     layers = architecture(arch).weighted
-    if "position" in groups:
-        return _torchvision_positions(arch).get(int(groups["position"] or 0))
     if "order" in groups:
         order = int(groups["order"] or 0)
         return layers[order] if order < len(layers) else None
     return f"conv{groups['block']}_{groups['index']}"
-
-
-def _torchvision_positions(arch: str) -> dict[int, str]:
-    """Position in `features` -> layer: a ReLU follows each convolution, a pooling each block."""
-    positions, position = {}, 0
-    for layer in architecture(arch).layers:
-        positions[position] = layer.name
-        position += 2 if layer.weighted else 1
-    return positions
 
 
 def _bare(name: str) -> str:
@@ -134,6 +138,9 @@ def _bare(name: str) -> str:
 
 
 def _hwio(array: np.ndarray) -> np.ndarray:
+    """A kernel with the outputs last; that of a fully connected layer becomes a 1x1 convolution."""
+    if array.ndim == 2:
+        return array.T[np.newaxis, np.newaxis]
     return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
 
 
@@ -143,7 +150,7 @@ def _complaint(arch: str, unknown: list[str], names: list[str]) -> str:
     looks_like = [
         other
         for other in ARCHITECTURES
-        if all(_translate(other, name) for name in names if not is_ignored(name))
+        if all(_translate(other, name) for name in names if not is_ignored(other, name))
     ]
     hint = f"; it looks like {looks_like[0]}" if looks_like else ""
     return f"arrays that {arch} does not have: {shortened(unknown)}{hint}"

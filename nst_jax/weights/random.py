@@ -7,20 +7,20 @@ random network can represent style and content.
 import numpy as np
 
 from nst_jax.networks.architectures import architecture
-from nst_jax.networks.trained import OXFORD, Weights, make_weights
+from nst_jax.networks.trained import PREPROCESSINGS, Weights, make_weights
 
 RELU_GAIN = 2.0**0.5
 SLIM_WIDTHS = (16, 32, 64, 128, 128)
 
 
 def random_weights(arch: str, seed: int = 0) -> Weights:
-    """All layers of `arch`: semi-orthogonal kernels times sqrt(2), zero biases, Oxford's preprocessing."""
+    """All layers of `arch`: semi-orthogonal kernels times sqrt(2), zero biases, its usual preprocessing."""
     generator = np.random.Generator(np.random.PCG64(seed))
     arrays: dict[str, np.ndarray] = {}
-    for layer, shape in architecture(arch).kernel_shapes(SLIM_WIDTHS).items():
-        arrays[f"{layer}.kernel"] = RELU_GAIN * _semi_orthogonal(generator, shape)
-        arrays[f"{layer}.bias"] = np.zeros(shape[-1], np.float32)
-    return make_weights("random", arch, arrays, OXFORD)
+    for name, shape in architecture(arch).kernel_shapes(SLIM_WIDTHS).items():
+        arrays[f"{name}.kernel"] = RELU_GAIN * _semi_orthogonal(generator, shape)
+        arrays[f"{name}.bias"] = np.zeros(shape[-1], np.float32)
+    return make_weights("random", arch, arrays, PREPROCESSINGS[architecture(arch).preprocessing])
 
 
 def _semi_orthogonal(generator: np.random.Generator, shape: tuple[int, int, int, int]) -> np.ndarray:

@@ -19,7 +19,7 @@ class Entry:
     title: str  # the network's name in run.json and in the last line of output
     file_name: str
     urls: tuple[str, ...]
-    size: int  # bytes
+    size: int | None  # bytes; None if it is not known
     digest: str  # of the file, "sha256:..." or "md5:..."; may be a prefix
 
 
@@ -31,8 +31,12 @@ def _keras(arch: str, size: int, md5: str) -> Entry:
     return Entry(arch, arch, title, file_name, urls, size, f"md5:{md5}")
 
 
-def _torchvision(arch: str, size: int, sha256: str) -> Entry:
-    """Retrained by the authors of PyTorch: the filters and the input scale differ from Oxford's."""
+def _torchvision(arch: str, sha256: str, size: int | None = None) -> Entry:
+    """Trained by the authors of PyTorch; its input is scaled differently from Oxford's.
+
+    torchvision publishes the first 8 digits of the `sha256`, in the name of the file; all 64 are checked for
+    files whose digest and size were recorded.
+    """
     file_name = f"{arch}-{sha256[:8]}.pth"
     return Entry(
         f"{arch}-torchvision",
@@ -48,8 +52,11 @@ def _torchvision(arch: str, size: int, sha256: str) -> Entry:
 _ENTRIES = (
     _keras("vgg19", 80_134_624, "253f8cb515780f3b799900260a226db6"),
     _keras("vgg16", 58_889_256, "6d6bbae143d832006294945121d1f1fc"),
-    _torchvision("vgg19", 574_673_361, "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"),
-    _torchvision("vgg16", 553_433_881, "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"),
+    _torchvision("vgg19", "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44", 574_673_361),
+    _torchvision("vgg16", "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0", 553_433_881),
+    _torchvision("squeezenet1_0", "b66bff10"),
+    _torchvision("squeezenet1_1", "b8a52dc0"),
+    _torchvision("resnet18", "f37072fd"),
 )
 REGISTRY = {entry.name: entry for entry in _ENTRIES}
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from absl import logging
 
 from nst_jax.errors import UserError
-from nst_jax.networks.architectures import ARCHITECTURES
+from nst_jax.networks.architectures import ARCHITECTURES, architecture
 from nst_jax.networks.trained import Weights
 from nst_jax.weights import cache, checks, embedded, registry
 from nst_jax.weights.loading import load
@@ -25,12 +25,12 @@ def resolve(name: str, arch: str, needed: Sequence[str]) -> Weights:
     Raises:
         UserError: there is no such name or file, the file does not fit `arch`, or the download failed.
     """
-    return checks.require(_find(name, arch), needed)
+    return checks.require(_find(name, arch, needed), needed)
 
 
-def _find(name: str, arch: str) -> Weights:
+def _find(name: str, arch: str, needed: Sequence[str]) -> Weights:
     if name == "auto":
-        return _automatic(arch)
+        return _automatic(arch, needed)
     if name == "random":
         return random_weights(arch)
     if name not in registry.REGISTRY and os.path.exists(name):
@@ -53,13 +53,22 @@ def cached_of(arch: str) -> Weights | None:
     return next((weights for entry in entries if (weights := cache.cached(entry))), None)
 
 
-def _automatic(arch: str) -> Weights:
-    """Weights from the cache, else downloaded, else the embedded network with a warning that says why."""
+def _automatic(arch: str, needed: Sequence[str]) -> Weights:
+    """Weights from the cache, else downloaded, else the embedded network with a warning that says why.
+
+    Raises:
+        UserError: the download failed, and the embedded network lacks one of the `needed` layers.
+    """
     if weights := cached_of(arch):
         return weights
     try:
         return cache.obtain(registry.of_arch(arch)[0], _AUTO_TIMEOUT)
     except UserError as reason:
         weights = embedded.slim()
+        if lacking := [layer for layer in needed if layer not in architecture(weights.arch).names]:
+            raise UserError(
+                f"network.weights: {reason}; {weights.name}, the network bundled with the package, cannot "
+                f"replace it, because it has no layer {lacking[0]}; give a file, or use random"
+            ) from reason
         logging.warning("%s; falling back to %s, the network bundled with the package", reason, weights.name)
         return weights

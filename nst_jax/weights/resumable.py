@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import http.client
+import math
 import re
 import time
 import urllib.error
@@ -27,8 +28,8 @@ class WrongContentError(Exception):
     """The server's file is not the expected one."""
 
 
-def complete(url: str, part: Path, size: int, timeout: float, pause: float) -> None:
-    """Download the rest of the file `part`, until it has `size` bytes.
+def complete(url: str, part: Path, size: int | None, timeout: float, pause: float) -> None:
+    """Download the rest of the file `part`, until it has `size` bytes, or as many as the server states.
 
     `timeout`, in seconds, applies to connecting and to each wait for data; all attempts together must keep a
     `Pace`. `pause`, in seconds, is the wait before the second attempt; it doubles before the third.
@@ -40,7 +41,7 @@ def complete(url: str, part: Path, size: int, timeout: float, pause: float) -> N
         UserError: `part` cannot be written.
     """
     failures, pace = 0, Pace(2 * timeout + 1)  # a host may have two addresses, each with its own timeout
-    while (before := length(part)) < size:
+    while (before := length(part)) < (size or math.inf):
         try:
             _transfer(url, part, size, timeout, pace)
             return
@@ -73,7 +74,7 @@ def _is_transient(error: Exception) -> bool:
     return not isinstance(error, urllib.error.URLError | TimeoutError)
 
 
-def _transfer(url: str, part: Path, size: int, timeout: float, pace: Pace) -> None:
+def _transfer(url: str, part: Path, size: int | None, timeout: float, pace: Pace) -> None:
     """Append what the server sends over one connection."""
     received = pace.limited(_received(url, length(part), size, timeout))
     offset, _ = next(received)
@@ -84,9 +85,10 @@ def _transfer(url: str, part: Path, size: int, timeout: float, pace: Pace) -> No
             pace.received(len(chunk))
 
 
-def _received(url: str, offset: int, size: int, timeout: float) -> Iterator[tuple[int, bytes]]:
+def _received(url: str, offset: int, size: int | None, timeout: float) -> Iterator[tuple[int, bytes]]:
     """Yield where the response starts, at `offset` or 0, then what arrives: pairs of a position and bytes."""
     with _open(url, offset, timeout) as response:
+        size = size or _stated_size(response)
         if not _continues(response, offset, size):
             offset = 0
         yield offset, b""
@@ -101,11 +103,24 @@ def _received(url: str, offset: int, size: int, timeout: float) -> Iterator[tupl
 
 def _explain_end(response: Any, received: int, size: int) -> None:
     """Raise the cause of a short file: it is a different file, or the connection was lost."""
-    whole = response.headers.get("Content-Range", "").rpartition("/")[2]
-    announced = whole or response.headers.get("Content-Length") or size
-    if str(announced).isdecimal() and int(announced) == received:
+    if _stated_size(response, size) == received:
         raise WrongContentError(f"{received} bytes instead of {size}")
     raise ConnectionError(f"connection lost after {received} of {size} bytes")
+
+
+def _stated_size(response: Any, otherwise: int | None = None) -> int:
+    """The size of the whole file in the response's headers.
+
+    Raises:
+        WrongContentError: they do not state it, and there is no size to use `otherwise`.
+    """
+    whole = response.headers.get("Content-Range", "").rpartition("/")[2]
+    stated = str(whole or response.headers.get("Content-Length") or otherwise)
+    if stated.isdecimal():
+        return int(stated)
+    if otherwise is None:
+        raise WrongContentError("the server does not state the size of the file")
+    return otherwise
 
 
 @contextlib.contextmanager
@@ -158,6 +173,6 @@ def _writer(part: Path, mode: str) -> Iterator[Callable[[bytes], None]]:
         yield write
 
 
-def _bar(part: Path, offset: int, size: int) -> tqdm:
+def _bar(part: Path, offset: int, size: int | None) -> tqdm:
     """A progress bar, shown on terminals only."""
     return tqdm(desc=part.stem, initial=offset, total=size, unit="B", unit_scale=True, disable=None)

@@ -18,9 +18,10 @@ def test_gatys_is_the_default_and_the_paper():
     assert config == Config()
     assert config.content_layers == {"conv4_2": 1.0}
     assert config.style_layers == {f"conv{block}_1": pytest.approx(1 / 5) for block in (1, 2, 3, 4, 5)}
-    assert config.content_weight / config.style_weight == pytest.approx(1e-3)
+    assert config.content_weight / config.style_weight == pytest.approx(1e-4)
     assert (config.network.arch, config.network.pool, config.network.normalize) == ("vgg19", "avg", False)
     assert (config.init, config.optimizer.name, config.optimizer.steps) == ("noise", "lbfgs", 500)
+    assert config.noise == pytest.approx(1 / 255)
 
 
 def test_released_has_the_constants_of_the_released_code():
@@ -32,10 +33,31 @@ def test_released_has_the_constants_of_the_released_code():
     assert config.init == "content"
 
 
-def test_normalized_has_a_ratio_of_its_own():
+def test_released_has_the_areas_and_steps_of_the_released_code():
+    """500 steps at an area of 512 x 512 pixels, then 200 at 1024 x 1024: here for a picture of 4:3."""
+    config = gatys("released")
+    first, last = (size**2 * 3 / 4 for size in (config.size * config.scales[0], config.size))
+    assert (first, last) == (pytest.approx(512**2, rel=2e-3), pytest.approx(1024**2, rel=2e-3))
+    assert (config.steps_by_scale(), config.scales) == ((500, 200), (0.5, 1.0))
+    alone = gatys("released_512")
+    assert (alone.size, alone.steps_by_scale()) == (591, (500,))
+    assert alone.style_layers == config.style_layers
+
+
+def test_normalized_has_the_authors_constants_for_rescaled_filters():
+    """Style 1e9 / 5 times the mean square of G - A, which is 4 E; content 1e6 times the mean square."""
     config = gatys("normalized")
     assert config.network.normalize
-    assert config.content_weight / config.style_weight < 1e-4
+    assert pytest.approx(config.style_layers["conv3_1"] / config.content_weight) == 4e9 / 5 / 1e6
+    assert (config.content_loss, config.init) == ("mean", "content")
+
+
+def test_steps_are_one_number_or_one_per_scale():
+    assert from_dict({"scales": (0.5, 1.0)}).steps_by_scale() == (500, 500)
+    fields = {"scales": (0.25, 0.5, 1.0), "optimizer": {"steps": [30, 20, 10]}}
+    assert from_dict(fields).steps_by_scale() == (30, 20, 10)
+    with pytest.raises(UserError, match=r"optimizer\.steps: \(30, 20\) are 2 numbers, but scales has 1"):
+        from_dict({"optimizer": {"steps": (30, 20)}})
 
 
 def test_a_config_survives_json():
@@ -62,6 +84,12 @@ REFUSED = {
     "zero size": ({"size": 0}, "size: 0 is below 16"),
     "negative size": ({"size": -5}, "size: -5 is below 16"),
     "steps": ({"optimizer": {"steps": 0}}, r"optimizer\.steps: 0 is below 1"),
+    "steps of a scale": ({"optimizer": {"steps": (3, 0)}}, r"optimizer\.steps: 0 is below 1"),
+    "steps in words": (
+        {"optimizer": {"steps": "x"}},
+        r"optimizer\.steps: expected int or tuple\[int, \.\.\.\], got 'x'",
+    ),
+    "noise": ({"noise": -0.1}, r"noise: -0\.1 is not a finite number >= 0"),
     "learning rate": ({"optimizer": {"learning_rate": float("nan")}}, r"optimizer\.learning_rate: nan"),
     "no scales": ({"scales": ()}, r"scales: \(\) must end with 1\.0"),
     "scales": ({"scales": (0.5, 0.7)}, r"must end with 1\.0"),

@@ -7,11 +7,11 @@ import pytest
 
 from nst_jax.config import OptimizerConfig, from_dict
 from nst_jax.losses import objective, tile_plan
-from nst_jax.losses.objective import EVERYWHERE, ONLY_STYLE
+from nst_jax.losses.objective import EVERYWHERE
 from nst_jax.networks.vgg import VGG
 from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.optimizer import Optimizer
-from nst_jax.transfer.job import prepare
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from tests.conftest import formula_image, formula_weights
 
@@ -73,7 +73,7 @@ def test_layers_of_one_kind_are_enough(content, style, tile):
 
 def test_an_optimisation_goes_the_same_way():
     image = formula_image(72, 72)
-    optimizer = Optimizer(objective.total, find_method(OptimizerConfig()))
+    optimizer = Optimizer(objective.total_and_terms, find_method(OptimizerConfig()))
     ends = []
     for tile in (0, 32):
         layers = {"content": {"conv2_1": 1.0}, "style": {"conv1_1": 0.5, "conv3_1": 0.5}}
@@ -98,8 +98,9 @@ def temporary_bytes(size, tile):
     network = VGG(formula_weights((32, 64, 64, 64, 64)))
     weights = objective.loss_weights(0.0, 1.0, 0.0, {}, {"conv1_1": 1.0, "conv3_1": 1.0})
     grams = {"conv1_1": jnp.zeros((32, 32)), "conv3_1": jnp.zeros((64, 64))}
-    style = {layer: {EVERYWHERE: {ONLY_STYLE: {"gram": A}}} for layer, A in grams.items()}
-    J = objective.Objective(objective.Targets({}, style), weights, tile=tile)
+    style = {layer: {EVERYWHERE: {"gram": A}} for layer, A in grams.items()}
+    guides = objective.everywhere(grams)
+    J = objective.Objective(objective.Targets({}, style), weights, guides, tile=tile)
     image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
     evaluate = jax.jit(jax.value_and_grad(objective.total, argnums=2))
     return evaluate.lower(network, J, image).compile().memory_analysis().temp_size_in_bytes

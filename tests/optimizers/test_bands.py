@@ -29,7 +29,7 @@ def blurred(shared, target, image):
 def evaluations_to(target, bands, objective=blurred):
     optimizer = make_optimizer("lbfgs", objective, memory=5, bands=bands)
     bottom = formula_image(12, 16)
-    state = start(optimizer, bottom, jnp.zeros(SHAPE))
+    state = advance(optimizer, start(optimizer, bottom, jnp.zeros(SHAPE)), 0, bottom)
     goal = target * float(state.value)
     for stop in range(1, 301):
         if float(state.value) <= goal:
@@ -46,12 +46,13 @@ def test_the_direction_is_the_textbooks_inverse_hessian_times_the_gradient():
     rng = np.random.default_rng(0)
     hessian = rng.normal(size=(576, 576))
     hessian = hessian @ hessian.T / 576 + np.eye(576)
-    points = [rng.normal(size=SHAPE).astype(np.float32) for _ in range(5)]
-    gradients = [(hessian @ x.ravel()).reshape(SHAPE).astype(np.float32) for x in points]
     transformation = scale_by_banded_lbfgs(3)
+    points, gradients = [rng.normal(size=SHAPE).astype(np.float32)], []
     state = transformation.init(jnp.asarray(points[0]))
-    for x, g in zip(points, gradients, strict=True):
-        direction, state = transformation.update(jnp.asarray(g), state, jnp.asarray(x))
+    for length in (0.3, 1.4, 0.8, 1.1, 0.0):  # as a line search would choose them
+        gradients.append((hessian @ points[-1].ravel()).reshape(SHAPE).astype(np.float32))
+        direction, state = transformation.update(jnp.asarray(gradients[-1]), state, jnp.asarray(points[-1]))
+        points.append(points[-1] - length * np.asarray(direction))
 
     def coefficients(x):
         return scipy.fft.dctn(np.asarray(x, np.float64), axes=(1, 2, 3), norm="ortho").ravel()
@@ -83,7 +84,9 @@ def first_guess(pairs):
 
 
 def test_plain_directions_are_optaxs():
-    state = start(make_optimizer("lbfgs", blurred, memory=4), formula_image(12, 16), jnp.zeros(SHAPE))
+    optimizer, target = make_optimizer("lbfgs", blurred, memory=4), formula_image(12, 16)
+    state = advance(optimizer, start(optimizer, target, jnp.zeros(SHAPE)), 0, target)
+    state = state._replace(memory=lbfgs(memory=4, bands=False).init(state.image))
     search, _ = lbfgs(memory=4, bands=False).begin(state)
     plain = optax.scale_by_lbfgs(4)
     expected, _ = plain.update(state.grad, plain.init(state.image), state.image)
@@ -95,10 +98,12 @@ def test_a_step_that_curves_the_wrong_way_is_not_remembered(memory):
     transformation = scale_by_banded_lbfgs(memory)
     x, g = formula_image(12, 16), formula_image(12, 16, 1.0)
     state = transformation.init(x)
-    for k in range(3):  # the gradient shrinks along the steps taken: s . y < 0
-        direction, state = transformation.update(g - 0.1 * k * x, state, x + k * x)
-    np.testing.assert_array_equal(state.weights, 0)
-    assert float(jnp.vdot(direction, g - 0.2 * x)) > 0
+    for _ in range(3):  # the gradient grows along the steps: s . y < 0
+        direction, state = transformation.update(g, state, x)
+        x, g = x - direction, 1.1 * g
+    np.testing.assert_array_equal(state.history.products, 0)
+    np.testing.assert_array_equal(state.energies, 0)
+    assert float(jnp.vdot(direction, g)) > 0
 
 
 def test_lanes_take_the_steps_of_single_runs():

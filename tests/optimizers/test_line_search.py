@@ -8,6 +8,7 @@ import pytest
 from jax import lax
 
 from nst_jax.optimizers import line_search
+from nst_jax.optimizers.state import Evaluation
 
 IMAGE = jnp.asarray(np.random.default_rng(0).uniform(size=(1, 4, 5, 3)), jnp.float32)
 CURVATURE = jnp.geomspace(1, 300, 60).reshape(IMAGE.shape)
@@ -19,8 +20,10 @@ def bumpy(image):
 
 
 def ours(direction):
-    evaluate = jax.value_and_grad(bumpy)
-    search = line_search.begin(direction, IMAGE, *evaluate(IMAGE))
+    def evaluate(image):
+        return Evaluation(*jax.value_and_grad(bumpy)(image), {"sum": image.sum()})
+
+    search = line_search.begin(direction, IMAGE, evaluate(IMAGE))
     return lax.while_loop(line_search.unfinished, lambda s: line_search.evaluate(s, evaluate), search)
 
 
@@ -36,7 +39,8 @@ def test_the_search_is_optaxs(length):
     )(-length * grad)
     search = jax.jit(ours)(-length * grad)
     assert int(search.evaluations) == int(state.info.num_linesearch_steps)
-    image, value, grad = line_search.end(search)
+    image, value, grad, terms = line_search.end(search)
+    np.testing.assert_allclose(terms["sum"], image.sum(), rtol=1e-6)
     np.testing.assert_allclose(image, IMAGE + step, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(value, state.value, rtol=1e-5)
     np.testing.assert_allclose(grad, state.grad, rtol=1e-4, atol=1e-3)

@@ -45,6 +45,19 @@ def test_the_state_holds_the_objective_at_its_image(name):
     value, grad = jax.value_and_grad(quadratic, argnums=2)(None, TARGET, state.image)
     assert float(state.value) == pytest.approx(float(value), rel=1e-5)
     np.testing.assert_allclose(state.grad, grad, rtol=1e-3, atol=1e-3)
+    assert float(state.terms["twice"]) == 2 * float(state.value)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_first_evaluation_is_of_the_start_and_takes_no_step(name):
+    optimizer = make_optimizer(name, memory=3)
+    state = advance(optimizer, start(optimizer), 0)
+    assert (int(state.step), int(state.evaluations)) == (0, 1)
+    np.testing.assert_array_equal(state.image, START)
+    assert float(state.value) == pytest.approx(float(quadratic(None, TARGET, START)), rel=1e-6)
+    for before, after in zip(*map(jax.tree.leaves, (start(optimizer).memory, state.memory)), strict=True):
+        if before.shape[1:] != START.shape[1:]:
+            np.testing.assert_array_equal(before, after)
 
 
 def test_evaluations_are_counted_as_they_happen():
@@ -95,7 +108,7 @@ def test_a_step_keeps_one_state_and_the_callers_picture(name):
     large = jax.ShapeDtypeStruct((1, 200, 300, 3), jnp.float32)
     rate, count = jax.ShapeDtypeStruct((), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
     method = find_method(OptimizerConfig(name))
-    optimizer = Optimizer(lambda shared, target, image: jnp.sum((image - target) ** 2), method)
+    optimizer = Optimizer(lambda shared, target, image: (jnp.sum((image - target) ** 2), {}), method)
     state = jax.eval_shape(optimizer.first_state, None, large, large, rate)
     needs = optimizer.advance.lower(None, large, state, count, count).compile().memory_analysis()
     picture, whole = 4 * large.size, sum(4 * leaf.size for leaf in jax.tree.leaves(state))

@@ -2,8 +2,8 @@
 
 from nst_jax.config import from_dict
 from nst_jax.runs.folder import RunFolder
-from nst_jax.transfer.job import prepare
 from nst_jax.transfer.painting import paint
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 
 

@@ -13,7 +13,7 @@ from nst_jax.errors import UserError
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import ARCHITECTURES, Architecture, Layer
 from nst_jax.networks.network import walk
-from nst_jax.transfer.job import prepare
+from nst_jax.transfer.preparing import prepare
 from tests.command import metrics
 from tests.seams.jobs import run, settings
 
@@ -26,7 +26,7 @@ LAYERS = (
 class Toy(nnx.Module):
     """A network of another kind: a convolution with a stride, tanh for ReLU, names of its own."""
 
-    def __init__(self, weights, pool, conv, precision):
+    def __init__(self, weights, **options):
         self.geometry = LAYERS
         self.layers = tuple(layer.name for layer in LAYERS)
         self.kernels = nnx.Dict(

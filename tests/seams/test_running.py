@@ -14,8 +14,8 @@ from nst_jax.optimizers.methods import METHODS
 from nst_jax.runs.folder import RunFolder
 from nst_jax.sweeps.groups import group_task, paint_group
 from nst_jax.transfer import painting
-from nst_jax.transfer.job import prepare
 from nst_jax.transfer.painting import paint
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from tests.command import ROOT, metrics, pixels
 from tests.seams.jobs import run, settings
@@ -27,7 +27,7 @@ def sign_descent():
         init=lambda image: jnp.zeros((), jnp.int32),
         begin=lambda state: (
             (
-                Point(state.image - state.rate * jnp.sign(state.grad), state.value, state.grad),
+                Point(state.image - state.rate * jnp.sign(state.grad), state.value, state.grad, state.terms),
                 jnp.zeros((), bool),
             ),
             state.memory + 1,

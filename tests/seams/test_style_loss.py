@@ -7,7 +7,7 @@ import pytest
 from nst_jax.config import from_dict
 from nst_jax.errors import UserError
 from nst_jax.losses.style import STYLE_LOSSES, StyleLoss
-from nst_jax.transfer.job import prepare
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from tests.command import metrics
 from tests.seams.jobs import run, settings
@@ -19,7 +19,7 @@ class MeanLoss:
     def __init__(self):
         self.traces = 0
 
-    def statistic(self, F, positions):
+    def statistic(self, F, positions, guide):
         self.traces += 1
         return {"mean": F.sum((0, 1, 2)) / positions}
 
@@ -45,7 +45,7 @@ def test_a_style_loss_paints_and_is_logged(means, tiny_weights, tmp_path, tile):
     assert lines[-1]["style"] < 0.5 * lines[0]["style"]
     job = prepare(from_dict(values))
     objective = Session([job]).objective(job, 1.0)
-    target = objective.targets.style["conv1_1"][""]["style"]["means"]["mean"]
+    target = objective.targets.style["conv1_1"][""]["means"]["mean"]
     F = job.network(jnp.asarray(job.initial_image(1.0)), ("conv1_1",))["conv1_1"]
     expected = 2.0 * np.square(np.asarray(F).mean((0, 1, 2)) - target).sum()
     assert lines[0]["style/conv1_1"] == pytest.approx(float(expected), rel=1e-4)

@@ -87,6 +87,89 @@ def test_a_click_on_a_header_sorts_by_number_and_the_next_one_turns_it(page):
     assert page.ask("document.querySelectorAll('[aria-sort=descending]').length") == 1
 
 
+SHOWN = (
+    "[...document.querySelectorAll('.gallery figure')].filter(f => !f.hidden).map(f => f.innerText.trim())"
+)
+
+
+def choose(page: Page, selector: str, value: str) -> None:
+    page.ask(
+        f"(s => {{ s.value = {value!r}; s.dispatchEvent(new Event('change')); }})"
+        f"(document.querySelector({selector!r}))"
+    )
+
+
+def test_filters_and_sorting(page):
+    everything = page.ask(SHOWN)
+    choose(page, "[data-filter='network.pool']", "max")
+    assert page.ask(SHOWN) == everything[2:]
+    assert page.ask("document.getElementById('count').textContent") == "2 of 4"
+    choose(page, "[data-filter='network.pool']", "")
+    choose(page, "#sort", "evaluations")
+    ascending = [title for _, title in sorted(zip(EVALUATIONS, everything, strict=True))]
+    assert page.ask(SHOWN) == ascending
+    page.click("#turn")
+    assert page.ask(SHOWN) == ascending[::-1]
+    page.click(".gallery figure:nth-child(1) button")
+    page.press("ArrowRight")
+    title = dialog(page, "querySelector('h2').textContent")
+    assert title == ascending[::-1][1], "arrows follow the order that is shown"
+    page.click("dialog[open] form button")
+    page.click("#turn")
+    choose(page, "#sort", "")
+    assert page.ask(SHOWN) == everything
+
+
+def test_two_cells_are_compared_by_a_slider(page):
+    page.click(".gallery figure:nth-child(1) button")
+    assert dialog(page, "querySelector('.compare input').checkVisibility()") is False
+    other = page.ask("document.querySelectorAll('.gallery img')[3].getAttribute('src')")
+    choose(page, "dialog[open] .with", other)
+    assert dialog(page, "querySelector('.under').decode().then(() => 1)") == 1
+    assert dialog(page, "querySelector('.under').getAttribute('src')") == other
+    dialog(page, "querySelector('.compare input').focus()")
+    page.press("ArrowRight")
+    assert dialog(page, "querySelector('.compare').style.getPropertyValue('--at')") == "50.5%"
+    dialog(page, "querySelector('form button').focus()")
+    page.press("ArrowRight")
+    assert dialog(page, "querySelector('.under').getAttribute('src')") == other, "kept for the next cell"
+    page.press("c")
+    assert dialog(page, "querySelector('.compare input').checkVisibility()") is False
+    page.press("c")
+    assert dialog(page, "querySelector('.under').getAttribute('src')") == "sources/0.png", "its photo"
+    assert dialog(page, "querySelector('.under').decode().then(() => 1)") == 1
+    page.press("c")
+    page.click("dialog[open] form button")
+
+
+def test_the_command_is_ready_to_copy(page):
+    page.click(".gallery figure:nth-child(4) button")
+    command = dialog(page, "querySelector('code').textContent")
+    assert command.startswith("python -m nst_jax.run --config=gatys")
+    assert "--config.network.pool=max" in command
+    page.click("dialog[open] .copy")
+    assert page.ask("getSelection().toString()").strip() == command
+    page.wait_for("document.querySelector('dialog[open] .copy').textContent === 'Copied'")
+    page.click("dialog[open] form button")
+
+
+def test_arrows_move_between_pictures(page):
+    page.ask("document.querySelector('.gallery button').focus()")
+    page.press("ArrowRight")
+    page.press("ArrowDown")
+    buttons = "[...document.querySelectorAll('.gallery button')]"
+    assert page.ask(f"{buttons}.indexOf(document.activeElement)") == 3
+
+
+def test_nothing_sticks_out_on_a_phone(page):
+    page.resize(375, 700)
+    assert page.ask("document.documentElement.scrollWidth") <= 375
+    page.click(".gallery button")
+    assert dialog(page, "scrollWidth") <= 375
+    page.click("dialog[open] form button")
+    page.resize(1200, 900)
+
+
 def test_the_open_picture_leads_to_its_file(page):
     page.click(".gallery button")
     page.click("dialog[open] a", leads_away=True)

@@ -8,12 +8,13 @@ from nst_jax import images
 from nst_jax.config import from_dict
 from nst_jax.errors import UserError
 from nst_jax.losses.gram import gram
-from nst_jax.losses.objective import EVERYWHERE, ONLY_STYLE
+from nst_jax.losses.objective import EVERYWHERE
 from nst_jax.networks.normalize import mean_activations
+from nst_jax.networks.trained import OXFORD, TORCHVISION
 from nst_jax.networks.vgg import VGG
 from nst_jax.runs.folder import RunFolder
-from nst_jax.transfer.job import prepare
 from nst_jax.transfer.painting import paint
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from nst_jax.weights.building import NORMALIZATION_SAMPLES, normalized
 from tests.conftest import formula_weights
@@ -33,17 +34,24 @@ def alone(one, path):
 def style_targets(one):
     """The Gram matrices of the style, by layer."""
     style = Session([one]).objective(one, 1.0).targets.style
-    return {layer: regions[EVERYWHERE][ONLY_STYLE]["gram"] for layer, regions in style.items()}
+    return {layer: regions[EVERYWHERE]["gram"] for layer, regions in style.items()}
 
 
-def test_noise_is_uniform_and_belongs_to_its_seed(tiny_weights):
-    noise = job(tiny_weights).initial_image(1.0)
+@pytest.mark.parametrize("deviation", [1 / 255, 0.1])
+def test_noise_lies_about_the_networks_mean_and_belongs_to_its_seed(tiny_weights, deviation):
+    noise = job(tiny_weights, noise=deviation).initial_image(1.0)
     assert noise.shape == (1, 43, 64, 3)
-    assert noise.min() >= 0
-    assert noise.max() < 1
-    assert abs(noise.mean() - 0.5) < 0.02
-    np.testing.assert_array_equal(noise, job(tiny_weights).initial_image(1.0))
-    assert not np.array_equal(noise, job(tiny_weights, seed=1).initial_image(1.0))
+    # The authors' code adds noise of 1 to what the network takes: BGR, 0 to 255, minus the mean.
+    grain = (255 * noise[..., ::-1] - [103.939, 116.779, 123.68]) / (255 * deviation)
+    np.testing.assert_allclose(grain.mean((0, 1, 2)), 0, atol=0.08)
+    np.testing.assert_allclose(grain.std((0, 1, 2)), 1, atol=0.05)
+    np.testing.assert_array_equal(noise, job(tiny_weights, noise=deviation).initial_image(1.0))
+    assert not np.array_equal(noise, job(tiny_weights, noise=deviation, seed=1).initial_image(1.0))
+
+
+def test_the_mean_colour_is_that_of_the_training_images():
+    np.testing.assert_allclose(OXFORD.mean_color(), np.array([123.68, 116.779, 103.939]) / 255, rtol=1e-6)
+    np.testing.assert_allclose(TORCHVISION.mean_color(), TORCHVISION.mean, rtol=1e-6)
 
 
 def test_init_names_a_picture(tiny_weights, tmp_path):
@@ -94,7 +102,7 @@ def test_identity_follows_the_inputs(tiny_weights):
 
 
 def test_coarse_to_fine_begins_where_the_coarser_scale_ended(tiny_weights, tmp_path):
-    fields = {"scales": (0.5, 1.0), "optimizer": {"steps": 15}, "log_every": 1}
+    fields = {"noise": 0.3, "scales": (0.5, 1.0), "optimizer": {"steps": 15}, "log_every": 1}
     prepared = job(tiny_weights, **fields)
     outcome = alone(prepared, tmp_path / "run")
     lines = RunFolder(tmp_path / "run", prepared.config).metrics.read()
@@ -102,7 +110,7 @@ def test_coarse_to_fine_begins_where_the_coarser_scale_ended(tiny_weights, tmp_p
     assert outcome.image.shape == (1, 43, 64, 3)
     assert [line["scale"] for line in lines] == [0.5] * 16 + [1.0] * 15
     # A fresh start at full size, from noise, is much further away.
-    at_full_size = job(tiny_weights, optimizer={"steps": 1}, log_every=1)
+    at_full_size = job(tiny_weights, noise=0.3, optimizer={"steps": 1}, log_every=1)
     alone(at_full_size, tmp_path / "full")
     first = RunFolder(tmp_path / "full", at_full_size.config).metrics.read()[-1]["total"]
     assert lines[16]["total"] < 0.5 * first

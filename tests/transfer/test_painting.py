@@ -12,7 +12,7 @@ from nst_jax.config import from_dict
 from nst_jax.runs import recorder
 from nst_jax.runs.folder import RunFolder, read_run
 from nst_jax.transfer import painting
-from nst_jax.transfer.job import prepare
+from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session, group
 from tests.command import ROOT, metrics
 
@@ -71,7 +71,7 @@ def test_a_batch_paints_what_single_runs_paint(tiny_weights, tmp_path, optimizer
         (expected,) = painting.paint(Session([one]), [one], [single], go_on)
         assert (outcome.status, outcome.steps) == ("done", expected.steps)
         assert abs(outcome.evaluations - expected.evaluations) <= 1
-        np.testing.assert_allclose(outcome.image, expected.image, atol=2e-3)
+        np.testing.assert_allclose(outcome.image, expected.image, atol=4e-3)  # a gray level
         lines, reference = metrics(tmp_path / "batch" / str(i)), metrics(single.path)
         assert [line["step"] for line in lines] == [line["step"] for line in reference]
         for line, other in zip(lines, reference, strict=True):
@@ -208,4 +208,4 @@ def test_lanes_are_spread_over_devices(tiny_weights, tmp_path):
     alone = painting.paint(Session(jobs, width=2), jobs, folders(tmp_path / "alone", jobs), go_on)
     with np.load(tmp_path / "images.npz") as images:
         for outcome, name in zip(alone, ("arr_0", "arr_8"), strict=True):
-            np.testing.assert_allclose(images[name], outcome.image, atol=1e-3)
+            np.testing.assert_allclose(images[name], outcome.image, atol=5e-3)

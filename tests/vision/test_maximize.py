@@ -1,31 +1,52 @@
-"""Pictures that units want: the spectrum, the objective, and that the unit meant is the one that fires."""
+"""Pictures that units want: spectrum, motions, objectives, and that the unit meant is the one that fires."""
 
 import json
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.maximize import MaximizeSettings
 from nst_jax.config import OptimizerConfig, fields
 from nst_jax.errors import UserError
 from nst_jax.networks.vgg import VGG
 from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.optimizer import Optimizer
-from nst_jax.vision import maximize
-from nst_jax.vision.maximize import UnitTarget
+from nst_jax.vision import fourier, maximize, objectives, transforms
+from nst_jax.vision.maximize import Regularisation, Wanted
+from nst_jax.vision.maximize_settings import MaximizeSettings
+from nst_jax.vision.transforms import NO_MOTION, Motion, MotionRange
 from tests.command import assert_refused, call, pixels
 from tests.conftest import formula_image, formula_weights
 
-LAYER = "conv2_1"
+LAYER, WIDTH = "conv2_1", 6
 
 
-def target(unit: int, tv_weight: float = 5.0) -> UnitTarget:
-    return UnitTarget(jnp.int32(unit), jnp.zeros(2, jnp.int32), jnp.float32(tv_weight))
+def weights(tv=5.0, diversity=0.0, contrast=3.0, finest=0.0) -> Regularisation:
+    return Regularisation(*map(jnp.float32, (tv, diversity, contrast, finest)))
 
 
-def optimizer(name: str = "adam") -> Optimizer:
-    return Optimizer(maximize.unit_objective(LAYER), find_method(OptimizerConfig(name)))
+def motion(down=0.0, right=0.0, angle=0.0, factor=1.0) -> Motion:
+    return Motion(jnp.float32([down, right]), jnp.float32(angle), jnp.float32(factor))
+
+
+def one(unit: int) -> jnp.ndarray:
+    return jnp.zeros(WIDTH).at[unit].set(1.0)
+
+
+def painted(direction, objective="channel", pictures=1, seed=0, steps=40, size=24, moving=True, **given):
+    adam = Optimizer(maximize.response_loss(LAYER, objective, pictures), find_method(OptimizerConfig("adam")))
+    noise, motions = jax.random.split(jax.random.key(seed))
+    spectra = 0.5 * jax.random.normal(noise, (pictures, size, size, 3))
+    network, within = VGG(formula_weights()), MotionRange(4, 5.0, 0.05) if moving else NO_MOTION
+    return maximize.paint_responses(
+        adam, network, direction, weights(**given), spectra, within, 0.05, steps, motions
+    )
+
+
+def responses(pictures, objective, direction):
+    F = VGG(formula_weights())(jnp.asarray(pictures), (LAYER,))[LAYER]
+    return np.asarray(objectives.OBJECTIVES[objective](F, direction))
 
 
 def test_hartley_is_the_sum_of_cosines_and_sines_and_its_own_inverse():
@@ -33,66 +54,124 @@ def test_hartley_is_the_sum_of_cosines_and_sines_and_its_own_inverse():
     rows, columns = np.outer(np.arange(5), np.arange(5)) / 5, np.outer(np.arange(6), np.arange(6)) / 6
     phase = 2 * np.pi * (rows[:, :, None, None] + columns)  # k, y, l, x
     expected = np.einsum("kylx,byxc->bklc", np.cos(phase) + np.sin(phase), x) / np.sqrt(30)
-    np.testing.assert_allclose(maximize.hartley(x), expected, atol=1e-5)
-    np.testing.assert_allclose(maximize.hartley(maximize.hartley(x)), x, atol=1e-5)
+    np.testing.assert_allclose(fourier.hartley(x), expected, atol=1e-5)
+    np.testing.assert_allclose(fourier.hartley(fourier.hartley(x)), x, atol=1e-5)
 
 
-def test_a_frequency_is_a_wave_of_amplitude_one_over_f():
+@pytest.mark.parametrize("finest", [0.0, 4.0])
+def test_a_frequency_is_a_wave_of_amplitude_one_over_f_but_for_fine_details(finest):
     amplitudes = {}
     for k in (1, 2, 4, 8):
         spectrum = jnp.zeros((1, 24, 32, 3)).at[0, 0, k, 0].set(0.01)
-        shown = np.asarray(maximize.picture(spectrum))[0, :, :, 0]
-        logit = np.log(shown / (1 - shown))
-        wave = np.abs(np.fft.rfft(logit[0]))
+        shown = np.asarray(fourier.picture(spectrum, 3.0, finest))[0, :, :, 0]
+        wave = np.abs(np.fft.rfft(np.log(shown / (1 - shown))[0]))
         assert wave.argmax() == k
-        amplitudes[k] = k * wave[k]
+        amplitudes[k] = k * wave[k] * np.exp((finest * k / 32) ** 2)
     np.testing.assert_allclose([*amplitudes.values()], amplitudes[8], rtol=0.02)
 
 
-def test_the_loss_is_of_the_shifted_picture():
+def test_whole_shifts_move_pixels_and_quarter_turns_turn_them():
+    image = formula_image(21, 21)
+    shifted = np.asarray(transforms.moved(image, motion(3, -5)))
+    np.testing.assert_allclose(shifted[:, 3:, :-5], image[:, :-3, 5:], atol=1e-6)
+    np.testing.assert_allclose(shifted[:, :3], 0.5, atol=1e-6)
+    turned = transforms.moved(image, motion(angle=np.pi / 2))
+    np.testing.assert_allclose(turned, np.rot90(image, 1, axes=(1, 2)), atol=1e-4)
+
+
+def test_a_larger_picture_shows_its_middle():
+    ramp = jnp.broadcast_to(jnp.arange(21.0)[:, None, None] / 21, (1, 21, 21, 3))
+    expected = (10 + (np.arange(21) - 10) / 1.5) / 21
+    np.testing.assert_allclose(transforms.moved(ramp, motion(factor=1.5))[0, :, 4, 1], expected, atol=1e-6)
+
+
+def test_random_motions_stay_within_their_limits_and_fill_them():
+    shift, angle, factor = transforms.random_motions(jax.random.key(0), 500, MotionRange(3, 20.0, 0.2))
+    assert set(np.asarray(shift).ravel()) == set(range(-3, 4))
+    assert 0.9 * 20 < np.rad2deg(np.abs(angle).max()) <= 20
+    assert 0.79 < factor.min() < 0.85 < 1.15 < factor.max() < 1.21
+    still = transforms.random_motions(jax.random.key(0), 2, NO_MOTION)
+    np.testing.assert_array_equal(transforms.moved(formula_image(9, 8), Motion(*(p[0] for p in still))),
+                                  formula_image(9, 8))  # fmt: skip
+
+
+def test_objectives_are_what_they_say():
+    F = jnp.asarray(np.random.default_rng(0).random((2, 4, 5, 3)), jnp.float32)
+    d = jnp.float32([1, -2, 0.5])
+    np.testing.assert_allclose(objectives.unit(F, d), F[:, 2, 2] @ d, rtol=1e-5)
+    np.testing.assert_allclose(objectives.channel(F, d), np.mean(F @ d, (1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(objectives.layer_energy(F, d), np.mean(np.square(F), (1, 2, 3)), rtol=1e-5)
+    grams = [np.einsum("hwi,hwj->ij", f, f).ravel() for f in np.asarray(F)]
+    cosine = grams[0] @ grams[1] / np.linalg.norm(grams[0]) / np.linalg.norm(grams[1])
+    assert float(objectives.similarity(F)) == pytest.approx(cosine, rel=1e-4)
+    assert float(objectives.similarity(F[:1])) == 0
+
+
+def test_the_loss_is_of_the_moved_picture():
     network, spectrum = VGG(formula_weights()), 0.5 * formula_image(20, 24)
-    shifted = np.roll(np.asarray(maximize.picture(spectrum)), (3, -5), (1, 2))
-    F = np.asarray(network(jnp.asarray(shifted), (LAYER,))[LAYER])
-    steps = [np.square(np.diff(shifted, axis=axis)).sum() for axis in (1, 2)]
-    expected = 5 * sum(steps) / shifted.size - np.log(F[..., 2].mean() + 1e-3)
-    moved = target(2)._replace(shift=jnp.array([3, -5]))
-    loss = maximize.unit_objective(LAYER)(network, moved, spectrum)
+    still = np.asarray(fourier.picture(spectrum, 3.0))
+    F = network(transforms.moved(jnp.asarray(still), motion(3, -5)), (LAYER,))[LAYER]
+    steps = [np.square(np.diff(still, axis=axis)).sum() for axis in (1, 2)]
+    expected = 5 * sum(steps) / still.size - np.log1p(float(F[..., 2].mean()) / objectives.LOG_OFFSET)
+    loss, _ = maximize.response_loss(LAYER, "channel")(
+        network, Wanted(one(2), motion(3, -5), weights()), spectrum
+    )
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_each_picture_fires_its_own_unit_most():
+    units = range(3)
+    found = [painted(one(unit)) for unit in units]
+    fired = np.stack([[responses(p.pictures, "channel", one(u))[0] for p in found] for u in range(WIDTH)])
+    np.testing.assert_array_equal(fired[: len(units)].argmax(1), units)
+    assert all(fired[u, u] > 1.5 * responses(found[u].noise, "channel", one(u))[0] for u in units)
+
+
+@pytest.mark.parametrize(
+    ("objective", "direction"), [("unit", one(5)), ("layer", one(0)), ("direction", one(1) - 0.5 * one(4))]
+)
+def test_every_objective_grows(objective, direction):
+    found = painted(direction, objective, steps=20, moving=objective != "unit")
+    before, after = (responses(each, objective, direction)[0] for each in (found.noise, found.pictures))
+    assert after > 1.1 * before > 0
+
+
+def test_diversity_makes_pictures_differ():
     network = VGG(formula_weights())
-    adam, units = optimizer(), range(3)
-    found = [maximize.maximize(adam, network, target(unit), 0.05, 24, 40, 4, seed=0) for unit in units]
-    fired = np.stack([network(jnp.asarray(shown), (LAYER,))[LAYER].mean((0, 1, 2)) for _, shown in found])
-    np.testing.assert_array_equal(fired[:, : len(units)].argmax(0), units)
-    start = network(jnp.asarray(found[0][0]), (LAYER,))[LAYER].mean((0, 1, 2))
-    assert all(fired[unit, unit] > 1.5 * start[unit] for unit in units)
+    alike = [
+        float(objectives.similarity(network(jnp.asarray(p.pictures), (LAYER,))[LAYER]))
+        for p in (painted(one(1), pictures=2, steps=12, size=16, diversity=weight) for weight in (0.0, 20.0))
+    ]
+    assert alike[1] < alike[0] - 0.02
 
 
 def test_the_same_seed_gives_the_same_picture_and_another_another():
-    network, adam = VGG(formula_weights()), optimizer()
-    once, again, other = (
-        maximize.maximize(adam, network, target(1), 0.05, 16, 5, 4, seed)[1] for seed in (0, 0, 1)
-    )
+    once, again, other = (painted(one(1), seed=seed, steps=5, size=16).pictures for seed in (0, 0, 1))
     np.testing.assert_array_equal(once, again)
     assert np.abs(once - other).max() > 0.05
 
 
 def test_a_loss_that_is_not_finite_is_said():
-    network = VGG(formula_weights())
     with pytest.raises(UserError, match=r"optimizer\.learning_rate: 0\.05 makes the loss non-finite"):
-        maximize.maximize(optimizer("gd"), network, target(1, np.nan), 0.05, 16, 2, 0, seed=0)
+        painted(one(1), steps=2, size=16, tv=np.nan)
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"layer": "conv6_1"}, "layer: unknown 'conv6_1'; .*conv1_1"),
+        ({"layer": "fire5", "network": {"arch": "resnet18"}}, "layer: unknown 'fire5'; .*block2_1"),
         ({"units": ()}, "units: is empty"),
         ({"units": ("a",)}, r"units: expected int, got 'a'"),
         ({"jitter": -1}, "jitter: -1 is below 0"),
         ({"tv_weight": -1.0}, "tv_weight: -1.0 is not a finite number >= 0"),
+        ({"scale": 1.0}, "scale: 1.0 is not below 1"),
+        ({"pictures": 0}, "pictures: 0 is below 1"),
+        ({"objective": "neuron"}, "objective: unknown 'neuron'; .*unit, channel, layer, direction"),
+        ({"objective": "direction"}, "direction: '' has no weights of units"),
+        ({"objective": "direction", "direction": "a:1"}, "direction: 'a:1' has no weights of units"),
+        ({"objective": "layer", "data": "sample:"}, "data: patches are of units"),
+        ({"size": 16, "data": "sample:"}, "size: 16 .*conv3_1; patches need 24"),
         ({"size": 16, "layer": "pool5"}, "size: 16 pixels are too few for pool5"),
         ({"optimizer": {"name": "lbfgs"}}, "optimizer.name: lbfgs .*jitter=0"),
         ({"unit": 3}, "unknown 'unit'; did you mean 'units'"),
@@ -103,30 +182,37 @@ def test_bad_fields_are_named(values, message):
         fields.from_config(MaximizeSettings, values)
 
 
-def flags(weights, folder, units):
-    settings = {"network.weights": weights, "layer": LAYER, "units": units, "size": 24, "optimizer.steps": 8}
-    overrides = [f"--config.{name}={value}" for name, value in settings.items()]
+def flags(file, folder, **given):
+    values = {"network.weights": file, "layer": LAYER, "size": 24, "optimizer.steps": 8, **given}
+    overrides = [f"--config.{name}={value}" for name, value in values.items()]
     return ["--config=configs/maximize.py", f"--workdir={folder}", *overrides]
 
 
-def test_the_command_leaves_pictures_a_sheet_and_the_activations(tiny_weights, tmp_path):
-    result = call(*flags(tiny_weights, tmp_path, "(4,1)"), module="experiments.maximize")
+def test_the_command_leaves_pictures_a_sheet_and_the_responses(tiny_weights, tmp_path):
+    given = flags(tiny_weights, tmp_path, units="(4,1)", data="sample:", pictures=2)
+    result = call(*given, module="experiments.maximize")
     assert result.returncode == 0, result.stderr
     record = json.loads((tmp_path / "maximize.json").read_text())
     assert record["network"]["name"] == "tiny.safetensors"
-    assert [unit["unit"] for unit in record["units"]] == [4, 1]
-    network = VGG(formula_weights())
+    assert [unit["unit"] for unit in record["units"]] == ["4", "1"]
     for unit in record["units"]:
-        shown = pixels(tmp_path / unit["picture"])
-        assert shown.shape == (24, 24, 3)
-        F = network(jnp.asarray(shown[None] / 255, jnp.float32), (LAYER,))[LAYER]
-        assert unit["reached"] == pytest.approx(float(F[..., unit["unit"]].mean()), rel=0.01)
+        shown = np.stack([pixels(tmp_path / file) for file in unit["pictures"]])
+        assert shown.shape == (2, 24, 24, 3)
+        found = responses(np.float32(shown / 255), "channel", one(int(unit["unit"]))).mean()
+        assert unit["reached"] == pytest.approx(float(found), rel=0.05)
         assert unit["reached"] > unit["start"] > 0
-    assert pixels(tmp_path / "sheet.png").shape[1] > 2 * 256
+    assert pixels(tmp_path / "sheet.png").shape[1] > 2 * 3 * 200, "two pictures and the patches, twice"
+
+
+def test_the_command_follows_a_direction(tiny_weights, tmp_path):
+    given = flags(tiny_weights, tmp_path, objective="direction", direction="3:1.0,0:-0.5")
+    assert call(*given, module="experiments.maximize").returncode == 0
+    assert pixels(tmp_path / "conv2_1_direction.png").shape == (24, 24, 3)
+    given = flags(tiny_weights, tmp_path / "none", objective="direction", direction="6:1")
+    assert_refused(call(*given, module="experiments.maximize"), "direction: conv2_1 has no unit 6")
 
 
 def test_a_unit_that_does_not_exist_is_refused_before_anything_is_written(tiny_weights, tmp_path):
-    folder = tmp_path / "run"
-    result = call(*flags(tiny_weights, folder, "(1,6)"), module="experiments.maximize")
+    result = call(*flags(tiny_weights, tmp_path / "run", units="(1,6)"), module="experiments.maximize")
     assert_refused(result, "units: conv2_1 has no unit 6", "choices: 0 to 5")
-    assert not folder.exists()
+    assert not (tmp_path / "run").exists()

@@ -20,8 +20,8 @@ def _no_proxy(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def get(target, *urls, timeout=5.0, digest=SHA256):
-    download(urls, target, len(CONTENT), digest, timeout, pause=0.001)
+def get(target, *urls, timeout=5.0, digest=SHA256, size: int | None = 1 << 20):
+    download(urls, target, size, digest, timeout, pause=0.001)
     assert target.read_bytes() == CONTENT
     assert os.listdir(target.parent) == [target.name]
 
@@ -44,6 +44,14 @@ def test_cut_connections_are_continued(tmp_path):
     with Server(CONTENT, Reply(cut_after=300_000), Reply(cut_after=300_000)) as server:
         get(tmp_path / "w", server.url)
     assert server.ranges == [None, "bytes=300000-", "bytes=600000-"]
+
+
+def test_a_size_that_nobody_published_is_the_server_s(tmp_path):
+    with Server(CONTENT, Reply(cut_after=300_000)) as server:
+        get(tmp_path / "w", server.url, size=None)
+    assert server.ranges == [None, "bytes=300000-"]
+    with Server(CONTENT[1:]) as server, pytest.raises(DownloadError, match="a corrupt file"):
+        get(tmp_path / "x", server.url, size=None)
 
 
 def test_many_cuts_are_no_failure_while_there_is_progress(tmp_path):

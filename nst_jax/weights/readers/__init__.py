@@ -4,7 +4,6 @@ from pathlib import Path
 
 from nst_jax.errors import UserError
 from nst_jax.files import open_regular
-from nst_jax.weights.naming import is_ignored
 from nst_jax.weights.readers import (
     keras_h5,
     matconvnet,
@@ -20,7 +19,7 @@ __all__ = ["Contents", "Skip", "read"]
 _HEAD = 128
 
 
-def read(path: Path, skip: Skip = is_ignored) -> Contents:
+def read(path: Path, skip: Skip) -> Contents:
     """Read the arrays of a weight file under their names in the file, except those to `skip`.
 
     Raises:

@@ -1,0 +1,138 @@
+"""What the Python API returns."""
+
+import dataclasses
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from nst_jax import files, images
+from nst_jax.config import Config, from_dict, to_dict
+from nst_jax.errors import UserError
+from nst_jax.images.writing import to_bytes
+from nst_jax.runs.folder import RunFolder, read_run, read_settings
+from nst_jax.transfer.job import Outcome, run_record
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Result:
+    """A finished style transfer; it shows itself in a notebook.
+
+    `array` is the picture, float32 of shape `1 h w 3` in [0, 1]. `metrics` are the lines of metrics.jsonl: a
+    dict per logged step with `step`, `evaluations`, `seconds`, `total`, and each loss term. `record` is what
+    run.json holds: status, network, versions, device, seconds.
+    """
+
+    array: np.ndarray
+    config: Config
+    metrics: list[dict[str, Any]]
+    record: dict[str, Any]
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture, 8 bits per channel."""
+        return Image.fromarray(to_bytes(self.array[0]))
+
+    @property
+    def status(self) -> str:
+        """`done`, or `diverged` if the loss did not stay finite; the picture is then the best one before."""
+        return self.record["status"]
+
+    def save(self, path: str | Path) -> None:
+        """Write the picture; a PNG also holds the settings, as result.png of a run folder does.
+
+        Raises:
+            UserError: the suffix is not that of a picture format, or the file cannot be written.
+        """
+        target = Path(path)
+        if target.suffix.lower() == ".png":
+            settings = {"config": json.dumps(to_dict(self.config)), "run": json.dumps(self.record)}
+            images.write(target, self.array, {"Software": "nst_jax", **settings})
+            return
+        suffixes = Image.registered_extensions()
+        if target.suffix.lower() not in suffixes:
+            raise UserError(f"save: {target} has no suffix of a picture format, such as .png or .jpg")
+        with files.atomic(target) as temporary:
+            self.image.save(temporary, format=suffixes[target.suffix.lower()], quality=95)
+
+    def __repr__(self) -> str:
+        height, width = self.array.shape[1:3]
+        return f"Result({width} x {height}, {self.status}, {self.record['steps']} steps)"
+
+    def _repr_png_(self) -> bytes:
+        return _png(self.image)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Snapshot:
+    """A picture while it is painted; `metrics` is the line that was logged for it.
+
+    The last one has the `result`; the others have None.
+    """
+
+    step: int
+    steps: int  # of the whole run
+    image: Image.Image
+    metrics: dict[str, Any]
+    result: Result | None = None
+
+    def __repr__(self) -> str:
+        return f"Snapshot(step {self.step} of {self.steps}, total {self.metrics['total']:.4g})"
+
+    def _repr_png_(self) -> bytes:
+        return _png(self.image)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class SweepResult:
+    """A finished sweep: its results in order, by number or by labels; a notebook shows its sheet.
+
+    `table` has a dict per run: swept fields, final losses, and distances measured alike for all runs.
+    """
+
+    results: dict[tuple[str, ...], Result]
+    sheet: Image.Image
+    table: list[dict[str, str]]
+    compilations: int  # step programs: one per scale and group of runs with the same shapes and network
+
+    def __getitem__(self, key: int | tuple[str, ...]) -> Result:
+        """Return a result by its number, or by its labels such as `("seed=0",)`."""
+        return list(self.results.values())[key] if isinstance(key, int) else self.results[key]
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(self.results.values())
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __repr__(self) -> str:
+        return f"SweepResult({len(self)} runs: {', '.join(' '.join(labels) for labels in self.results)})"
+
+    def _repr_png_(self) -> bytes:
+        return _png(self.sheet)
+
+
+def load_result(folder: str | Path) -> Result:
+    """Return the result in a run folder.
+
+    Raises:
+        UserError: the folder holds no run that has ended, or a file in it is damaged.
+    """
+    config = from_dict(read_settings(folder))
+    picture = images.read(str(Path(folder) / "result.png"))
+    return Result(picture, config, RunFolder(folder, config).metrics.read(), read_run(folder))
+
+
+def made_result(job: Any, outcome: Outcome, metrics: Sequence[dict[str, Any]]) -> Result:
+    """Return the result of a job that has just ended, with its exact picture."""
+    return Result(outcome.image, job.config, list(metrics), run_record(job, outcome))
+
+
+def _png(image: Image.Image) -> bytes:
+    content = io.BytesIO()
+    image.save(content, format="PNG")
+    return content.getvalue()

@@ -1,0 +1,171 @@
+"""Style transfer from Python: at once, step by step, or many pictures with one set of programs."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from absl import logging
+from PIL import Image
+
+from nst_jax.api.inputs import Picture, base_config, changes, saved_pictures
+from nst_jax.api.results import Result, Snapshot, made_result
+from nst_jax.config import Config, NetworkConfig, from_dict
+from nst_jax.config.overriding import override
+from nst_jax.images.writing import to_bytes
+from nst_jax.runs.folder import RunFolder, require_free
+from nst_jax.runs.progress import Progress
+from nst_jax.storage.locks import claimed
+from nst_jax.transfer.estimate import require_memory
+from nst_jax.transfer.job import Job
+from nst_jax.transfer.painting import JobBatch
+from nst_jax.transfer.preparing import prepare
+from nst_jax.transfer.session import Session as GroupSession
+from nst_jax.transfer.session import program_key
+from nst_jax.weights import load_network
+
+
+def stylize(
+    content: Picture,
+    style: Picture,
+    config: str | Config | Mapping[str, Any] = "quick",
+    *,
+    workdir: str | Path | None = None,
+    progress: bool = False,
+    **fields: Any,
+) -> Result:
+    """Render `content` in the style of `style`.
+
+    Pictures are paths, `sample:NAME`, PIL images, or arrays of shape `h w 3`: uint8, or floats in [0, 1],
+    which are rounded to 8 bits. `config` and `fields` are those of `load_config`. `workdir` keeps the run
+    folder, as of `python -m nst_jax.run`; `progress` shows a bar.
+
+    Raises:
+        UserError: a picture, the weights or a field cannot be used; the message names it.
+    """
+    session = Session(config, **fields)
+    return session.stylize(content, style, workdir=workdir, progress=progress)
+
+
+def paint(
+    content: Picture,
+    style: Picture,
+    config: str | Config | Mapping[str, Any] = "quick",
+    *,
+    workdir: str | Path | None = None,
+    **fields: Any,
+) -> Iterator[Snapshot]:
+    """Like `stylize`, but yield the picture at step 0 and after every `log_every` steps.
+
+    The run ends when the iterator is closed or dropped. The last snapshot holds the result.
+
+    Raises:
+        UserError: as `stylize`.
+    """
+    return Session(config, **fields).paint(content, style, workdir=workdir)
+
+
+class Session:
+    """Settings, networks and compiled programs for many pictures.
+
+    Pictures of the same shape share one program per scale, and style statistics are computed once per style.
+    """
+
+    def __init__(self, config: str | Config | Mapping[str, Any] = "quick", **fields: Any):
+        """Take the config of `load_config`; nothing is loaded or compiled yet.
+
+        Raises:
+            UserError: there is no such config, or a field is unknown or invalid.
+        """
+        self._inputs = {name: fields.pop(name) for name in ("content", "style", "init") if name in fields}
+        self._base = override(base_config(config), changes(fields))
+        from_dict(self._base)
+        self._networks: dict[tuple[NetworkConfig, tuple[str, ...]], Any] = {}
+        self._groups: dict[Any, GroupSession] = {}
+
+    @property
+    def compilations(self) -> int:
+        """Number of step programs compiled so far."""
+        return sum(group.compilations for group in self._groups.values())
+
+    def stylize(
+        self,
+        content: Picture | None = None,
+        style: Picture | None = None,
+        *,
+        workdir: str | Path | None = None,
+        progress: bool = False,
+        **fields: Any,
+    ) -> Result:
+        """Return the result for one picture; the session's settings hold for what is not given.
+
+        Raises:
+            UserError: as the function `stylize`.
+        """
+        result = None
+        with contextlib.ExitStack() as stack:
+            bar = None
+            for snapshot in self.paint(content, style, workdir=workdir, **fields):
+                if progress and bar is None:
+                    bar = stack.enter_context(Progress(self._config(fields)))
+                if bar is not None:
+                    line = snapshot.metrics
+                    bar.update(line["step"], line["total"], line["evaluations"])
+                result = snapshot.result
+        assert result is not None, "the last snapshot has the result"
+        return result
+
+    def paint(
+        self,
+        content: Picture | None = None,
+        style: Picture | None = None,
+        *,
+        workdir: str | Path | None = None,
+        **fields: Any,
+    ) -> Iterator[Snapshot]:
+        """Yield snapshots of one picture; see the function `paint`.
+
+        Raises:
+            UserError: as the function `stylize`, at the first step of the iteration.
+        """
+        pictures = {"content": content, "style": style, "init": fields.pop("init", None)}
+        given = self._inputs | {name: value for name, value in pictures.items() if value is not None}
+        with tempfile.TemporaryDirectory(prefix="nst_jax-") as temporary:
+            path = Path(workdir or Path(temporary) / "run")
+            inputs = path / "inputs" if workdir else Path(temporary)
+            require_free(path)
+            with claimed(path):
+                config = self._config({**saved_pictures(given, inputs), **fields})
+                yield from self._paint(self._job(config), RunFolder(path, config))
+
+    def _config(self, fields: Mapping[str, Any]) -> Config:
+        return from_dict(override(self._base, changes(fields)))
+
+    def _job(self, config: Config) -> Job:
+        layers = config.active_layers()
+        if (config.network, layers) not in self._networks:
+            self._networks[config.network, layers] = load_network(config.network, layers)
+        return prepare(config, self._networks[config.network, layers])
+
+    def _paint(self, job: Job, folder: RunFolder) -> Iterator[Snapshot]:
+        config = job.config
+        key = program_key(job), tuple(config.active_content()), tuple(config.active_style())
+        if key not in self._groups:
+            self._groups[key] = GroupSession([job])
+        require_memory(self._groups[key], job)
+        batch = JobBatch(self._groups[key], [job], [folder], lambda look: True, {})
+        steps = batch.ends[-1]
+        for scale in range(len(config.scales)):
+            for stop in batch.stops_of_scale(scale):
+                if batch.outcomes:  # diverged
+                    break
+                picture = Image.fromarray(to_bytes(batch.picture(0)[0]))
+                snapshot = Snapshot(stop, steps, picture, folder.metrics.read()[-1])
+                if stop < steps:
+                    yield snapshot
+        (outcome,) = batch.finish()
+        if outcome.status == "diverged":
+            logging.warning("the loss is not finite after step %d, even with smaller steps", outcome.steps)
+        result = made_result(job, outcome, folder.metrics.read())
+        yield Snapshot(outcome.steps, steps, result.image, result.metrics[-1], result)

@@ -1,0 +1,73 @@
+"""Sweeps from Python."""
+
+import csv
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from nst_jax.api.inputs import base_config, changes, saved_pictures
+from nst_jax.api.results import SweepResult, load_result
+from nst_jax.config import Config
+from nst_jax.config.named import config_file
+from nst_jax.config.overriding import override
+from nst_jax.storage.locks import claimed
+from nst_jax.sweeps import gallery, plan
+from nst_jax.sweeps.collecting import collect_results
+from nst_jax.sweeps.running import run_sweep
+from nst_jax.sweeps.sweep_folder import Sweep, require_no_sweep
+
+
+def sweep(
+    config: str | Config | Mapping[str, Any] = "quick",
+    vary: Mapping[str, Sequence[Any]] | None = None,
+    *,
+    workdir: str | Path | None = None,
+    batch: int | None = None,
+    **fields: Any,
+) -> SweepResult:
+    """Paint every combination of the values in `vary`, `{"content_weight": [0.1, 1], "seed": [0, 1]}`.
+
+    Without `vary`, it paints the runs that the config file's `sweep(add)` adds. A name in `vary` is dotted or
+    has two underscores; `{"content": ["folder:PATH"]}` stands for every picture in a folder. Runs with the
+    same shapes and network share one program, up to `batch` at a time; by default as many as fit in memory.
+    `workdir` keeps the sweep's folder with its gallery; `config` and `fields` are those of `load_config`.
+
+    Raises:
+        UserError: a picture, the weights or a field cannot be used; the message names it.
+        KeyboardInterrupt: Ctrl-C; with a `workdir`, `python -m nst_jax.sweep --resume` continues.
+    """
+    with tempfile.TemporaryDirectory(prefix="nst_jax-") as temporary:
+        path = Path(workdir or Path(temporary) / "sweep")
+        require_no_sweep(path)
+        with claimed(path):
+            inputs = path / "inputs" if workdir else Path(temporary)
+            base = override(base_config(config), changes(saved_pictures(fields, inputs)))
+            file = config_file(config).partition(":")[0] if isinstance(config, str) else ""
+            cells = plan.cells_of(file) if file and not vary else [((), {})]
+            axes = {
+                name.replace("__", "."): [_plain(value) for value in values]
+                for name, values in (vary or {}).items()
+            }
+            planned = Sweep.open(
+                path, Path(file).stem or "sweep", plan.plan_runs(base, plan.combine(cells, axes)), False
+            )
+            if not run_sweep(planned, batch):
+                raise KeyboardInterrupt
+            gallery.write_gallery(planned)
+            collect_results(planned)
+        return _result(planned)
+
+
+def _result(sweep: Sweep) -> SweepResult:
+    results = {run.labels: load_result(sweep.path / run.folder) for run in sweep.runs}
+    with Image.open(sweep.path / "sheet.png") as sheet, (sweep.path / "table.csv").open() as table:
+        programs = sum(group["compilations"] for group in sweep.groups)
+        return SweepResult(results, sheet.copy(), list(csv.DictReader(table)), programs)
+
+
+def _plain(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value

@@ -1,0 +1,68 @@
+"""Config files: by path, or by name if they ship with the package, as `quick` or `sweeps/gatys2015_fig3`."""
+
+import os
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+from nst_jax.errors import UserError, unknown
+
+# A wheel holds the folder configs/ here; a checkout has it next to the package. Config files import one
+# another as `configs.NAME`, which is why the folder above has no other contents.
+_PACKAGE = Path(__file__).parents[1]
+_ROOTS = (_PACKAGE / "shipped", _PACKAGE.parent)
+
+
+def config_file(name: str) -> str:
+    """Return the path of a config file, with its variant: `quick:x` gives `/.../configs/quick.py:x`.
+
+    A path to a file wins over a name. Names may also be written as in a checkout, `configs/quick.py`.
+
+    Raises:
+        UserError: there is neither such a file nor such a name.
+    """
+    path, colon, variant = name.partition(":")
+    if os.path.isfile(path):
+        return name
+    shipped = shipped_configs()
+    key = path.removeprefix("configs/").removesuffix(".py")
+    if key in shipped:
+        return f"{shipped[key]}{colon}{variant}"
+    if path != key or os.sep in path:
+        raise UserError(f"--config: no such file: {path}; names: {', '.join(shipped)}")
+    raise unknown("--config", path, shipped)
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Return the config files of the package by name."""
+    folder = _root() / "configs"
+    paths = {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.py")}
+    return {name: paths[name] for name in sorted(paths) if name != "sweeps/common"}
+
+
+def make_importable() -> None:
+    """Let config files import `configs.NAME` from any folder; a `configs` folder of the user comes first."""
+    if str(_root()) not in sys.path:
+        sys.path.append(str(_root()))
+
+
+def read_config(name: str) -> Any:
+    """Return what `get_config()` of a config file returns, given by path or name and variant.
+
+    Raises:
+        UserError: there is no such file, it has no `get_config`, or that raises an exception.
+    """
+    path, _, variant = config_file(name).partition(":")
+    make_importable()
+    try:
+        get_config = runpy.run_path(path)["get_config"]
+        return get_config(variant) if variant else get_config()
+    except UserError:
+        raise
+    except Exception as error:  # config files are programs: any exception is an error in the file
+        raise UserError(f"config: {path}: {type(error).__name__}: {error}") from error
+
+
+def _root() -> Path:
+    return next(root for root in _ROOTS if (root / "configs" / "gatys.py").is_file())

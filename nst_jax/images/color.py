@@ -1,0 +1,90 @@
+"""Colour control: the style recoloured like the content, or luminance alone transferred.
+
+Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style Transfer" (arXiv 1611.07865), section 5.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+Picture = Float[np.ndarray, "1 _ _ 3"]
+Covariance = Float[np.ndarray, "3 3"]
+
+LUMA = np.array([0.299, 0.587, 0.114])
+# YUV: the luminance Y, 0.492 (B - Y) and 0.877 (R - Y). Neither the rows nor the inverse are the rounded
+# constants in circulation, so that a gray has no chroma and colours survive the way there and back.
+RGB_TO_YUV = np.stack([LUMA, 0.492 * ([0, 0, 1] - LUMA), 0.877 * ([1, 0, 0] - LUMA)])
+YUV_TO_RGB = np.linalg.inv(RGB_TO_YUV)
+EPSILON = 1e-5  # added to variances, so that pictures of one colour have an inverse
+
+
+def luminance(picture: Picture) -> Picture:
+    """Return the gray picture with the luminance of `picture` in all three channels."""
+    gray = picture @ LUMA.astype(picture.dtype)
+    return np.repeat(gray[..., np.newaxis], 3, axis=-1)
+
+
+def match_moments(picture: Picture, target: Picture) -> Picture:
+    """Shift and scale each channel of `picture` to the mean and standard deviation of `target`; clipped."""
+    axes = (0, 1, 2)
+    scale = target.std(axes) / np.sqrt(picture.var(axes) + np.float32(EPSILON**2))
+    return np.clip((picture - picture.mean(axes)) * scale + target.mean(axes), 0, 1)
+
+
+def with_chroma(luminance: Picture, colored: Picture) -> Picture:
+    """Return the picture with the luminance of one picture and exactly the chroma of another.
+
+    The luminance, the mean of the channels of the first picture, is limited at each pixel to what leaves the
+    colour within [0, 1]: clipping the channels instead would change the chroma.
+    """
+    chroma = colored @ RGB_TO_YUV[1:].T @ YUV_TO_RGB[:, 1:].T
+    lightest, darkest = 1 - chroma.max(-1, keepdims=True), -chroma.min(-1, keepdims=True)
+    gray = np.clip(luminance.mean(-1, keepdims=True), darkest, lightest)
+    return np.clip(gray + chroma, 0, 1).astype(np.float32)
+
+
+def match_colors(picture: Picture, target: Picture, how: str) -> Picture:
+    """Transform the colours of `picture` to the mean and covariance of those of `target`; clipped.
+
+    `how` is a key of `MATCHES`: equation 6 leaves the map free up to a rotation, which each of them fixes.
+    """
+    source, wanted = (image.reshape(-1, 3).astype(np.float64) for image in (picture, target))
+    transform = MATCHES[how](_covariance(source), _covariance(wanted))
+    matched = (source - source.mean(0)) @ transform.T + wanted.mean(0)
+    return np.clip(matched.reshape(picture.shape), 0, 1).astype(np.float32)
+
+
+def _cholesky(source: Covariance, target: Covariance) -> Covariance:
+    """By Cholesky factors: depends on the order of the channels."""
+    return np.linalg.cholesky(target) @ np.linalg.inv(np.linalg.cholesky(source))
+
+
+def _principal_axes(source: Covariance, target: Covariance) -> Covariance:
+    """By symmetric roots, as in image analogies (Hertzmann 2001)."""
+    return _root(target) @ np.linalg.inv(_root(source))
+
+
+def _symmetric(source: Covariance, target: Covariance) -> Covariance:
+    """The symmetric map, which moves colours least: optimal transport between Gaussians."""
+    root = _root(source)
+    inverse = np.linalg.inv(root)
+    return inverse @ _root(root @ target @ root) @ inverse
+
+
+MATCHES: dict[str, Callable[[Covariance, Covariance], Covariance]] = {
+    "chol": _cholesky,
+    "pca": _principal_axes,
+    "sym": _symmetric,
+}
+
+
+def _covariance(colors: Float[np.ndarray, "n 3"]) -> Covariance:
+    centered = colors - colors.mean(0)
+    return centered.T @ centered / len(colors) + EPSILON * np.eye(3)
+
+
+def _root(matrix: Covariance) -> Covariance:
+    """The symmetric square root of a positive definite matrix."""
+    values, vectors = np.linalg.eigh(matrix)
+    return vectors @ np.diag(np.sqrt(np.maximum(values, 0))) @ vectors.T

@@ -1,0 +1,143 @@
+"""A network as a Flax NNX module, built from the description of its layers: named activations of an image."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from nst_jax.networks import winograd
+from nst_jax.networks.architectures import Filters, Layer, architecture
+from nst_jax.networks.conv import conv3x3, strided_conv, turned
+from nst_jax.networks.network import Relu, walk
+from nst_jax.networks.padding import crop, pad
+from nst_jax.networks.pool import POOLS
+from nst_jax.networks.trained import Preprocessing, Weights
+
+
+class Conv(nnx.Module):
+    """A convolution with bias and ReLU."""
+
+    def __init__(
+        self,
+        kernel: Float[Array, "h w i o"],
+        bias: Float[Array, "o"],
+        algorithm: str = "auto",
+        precision: str = "float32",
+        padding: str = "zeros",
+        stride: int = 1,
+        border: int = 1,
+    ):
+        """Store the trained `kernel` and `bias`; the input is padded by `border` positions on each side.
+
+        `algorithm` is 'direct', 'winograd', or 'auto' for the faster of the two, and `padding` is 'zeros' or
+        one of `nst_jax.networks.padding`. They apply to 3x3 convolutions with a stride and a border of 1;
+        others are direct, and pad by zeros. `precision` applies to 'direct' only.
+        """
+        self.kernel = nnx.Param(kernel)
+        self.bias = nnx.Param(bias)
+        self.precision, self.padding, self.stride, self.border = precision, padding, stride, border
+        self.is_3x3 = (kernel.shape[:2], stride, border) == ((3, 3), 1, 1)
+        self.winograd = self.is_3x3 and (
+            algorithm == "winograd" or (algorithm == "auto" and winograd.pays(kernel.shape))
+        )
+        if self.winograd:
+            self.filters = nnx.Variable(winograd.transform_filters(kernel))
+            self.turned = nnx.Variable(winograd.transform_filters(turned(kernel)))
+
+    def __call__(self, x: Float[Array, "b h w i"], relu: Relu = nnx.relu) -> Float[Array, "b _ _ o"]:
+        """The rectified response of each filter."""
+        if self.is_3x3 and self.padding != "zeros":
+            response = crop(self._convolved(pad(x, self.padding)))
+        else:
+            response = self._convolved(x)
+        return relu(response + self.bias[...])
+
+    def _convolved(self, x: Float[Array, "b h w i"]) -> Float[Array, "b _ _ o"]:
+        if self.winograd:
+            return winograd.conv3x3_by_tiles(x, self.filters[...], self.turned[...])
+        if self.is_3x3:
+            return conv3x3(x, self.kernel[...], self.precision)
+        return strided_conv(x, self.kernel[...], self.stride, self.border, self.precision)
+
+
+class ConvNet(nnx.Module):
+    """The network that `architecture(weights.arch)` describes, with trained `weights`.
+
+    A layer's activations are those *after* its ReLU. Inputs are [0,1] RGB: the preprocessing that the weights
+    expect is part of the network. If the weights cover only the first layers, the network ends there. Average
+    pooling in place of max pooling: Gatys et al. 2015, 'Methods'.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        pool: str = "avg",
+        conv: str = "auto",
+        precision: str = "float32",
+        padding: str = "zeros",
+    ):
+        """Build the layers from `weights`; `pool` is 'avg' or 'max'; for the others see `Conv`."""
+        self.pool = pool
+        self.preprocessing = weights.preprocessing
+        self.geometry = _reachable(weights)
+        self.layers = tuple(layer.name for layer in self.geometry)
+        self.convs = nnx.Dict(
+            {
+                filters.name: _conv(weights, filters, conv, precision, padding)
+                for layer in self.geometry
+                for filters in layer.convolutions()
+            }
+        )
+
+    def preprocess(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
+        """Convert [0,1] RGB to the input of the first layer."""
+        return preprocess(image, self.preprocessing)
+
+    def first_kernel(self) -> Float[Array, "h w 3 o"]:
+        """The filters of the first convolution, with input channels in RGB order."""
+        kernel = self.convs[self.layers[0]].kernel[...]
+        return kernel[:, :, ::-1] if self.preprocessing.channels == "bgr" else kernel
+
+    def apply(self, name: str, x: Float[Array, "b h w i"], relu: Relu = nnx.relu) -> Float[Array, "b _ _ o"]:
+        """Apply one layer: its convolutions with their ReLUs, or a pooling."""
+        layer = self.geometry[self.layers.index(name)]
+        if not layer.weighted:
+            return POOLS[self.pool](x, layer.kernel, layer.stride, layer.padding, layer.ceil)
+        convolutions = [self.convs[filters.name] for filters in layer.convolutions()]
+        return layer.block(convolutions, x, relu) if layer.block else convolutions[0](x, relu)
+
+    def __call__(
+        self, image: Float[Array, "b h w 3"], layers: Sequence[str], relu: Relu = nnx.relu
+    ) -> dict[str, Float[Array, "b _ _ _"]]:
+        """Activations of `image` at `layers`; layers beyond the deepest of them are not computed.
+
+        Raises:
+            ValueError: the network does not have one of the layers.
+        """
+        x = self.preprocess(image)
+        return walk(self.geometry, layers, x, lambda layer, x: self.apply(layer.name, x, relu))
+
+
+def preprocess(image: Float[Array, "b h w 3"], how: Preprocessing) -> Float[Array, "b h w 3"]:
+    """Convert [0,1] RGB to the input of the first layer: channel order, scale, mean, standard deviation."""
+    if how.channels == "bgr":
+        image = image[..., ::-1]
+    return (image * how.scale - jnp.array(how.mean)) / jnp.array(how.std)
+
+
+def _reachable(weights: Weights) -> tuple[Layer, ...]:
+    """The layers before the first one whose convolutions are missing in `weights`."""
+    described = architecture(weights.arch)
+    held = set(weights.layers())
+    reachable = []
+    for layer in described.as_trained(weights.preprocessing) if described.as_trained else described.layers:
+        if layer.weighted and layer.name not in held:
+            break
+        reachable.append(layer)
+    return tuple(reachable)
+
+
+def _conv(weights: Weights, filters: Filters, algorithm: str, precision: str, padding: str) -> Conv:
+    kernel, bias = (jnp.asarray(weights.arrays[f"{filters.name}.{part}"]) for part in ("kernel", "bias"))
+    return Conv(kernel, bias, algorithm, precision, padding, filters.stride, filters.padding)

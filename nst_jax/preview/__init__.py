@@ -1,0 +1,1 @@
+"""A local page that shows a run or a sweep as it is painted, from its folder alone."""

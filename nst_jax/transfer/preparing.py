@@ -1,0 +1,119 @@
+"""From a config to a job: read pictures, masks and weights, and refuse what cannot be computed."""
+
+import numpy as np
+from absl import logging
+
+from nst_jax import images
+from nst_jax.config import Config, fields
+from nst_jax.errors import UserError
+from nst_jax.images.color import luminance
+from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.networks import receptive
+from nst_jax.networks.architectures import architecture
+from nst_jax.networks.layers import misfit, up_to
+from nst_jax.networks.network import Network
+from nst_jax.networks.trained import Weights
+from nst_jax.optimizers.methods import find_method
+from nst_jax.transfer.job import Job
+from nst_jax.transfer.pictures import Picture, Pictures, picture_sources
+from nst_jax.transfer.styles import Style, field_named, read_styles
+from nst_jax.transfer.targets import content_guides, is_visible
+from nst_jax.weights import load_network
+
+USEFUL_TILE = 128  # pixels: below, memory does not shrink any more, and halos dominate the arithmetic
+
+
+def prepare(
+    config: Config, network: tuple[Network, Weights] | None = None, pictures: Pictures | None = None
+) -> Job:
+    """Read the pictures and the weights, unless they are given: `network` is a result of `load_network`.
+
+    Raises:
+        UserError: a picture, the weights or a setting cannot be used; nothing has been written.
+    """
+    _check_names(config)
+    if pictures is None:
+        pictures = Pictures([config])
+        pictures.require_memory()
+    with field_named("content"):
+        photo, size = pictures.fitted(config.content, config.size)
+    styles, regions = read_styles(config, Picture(photo, size), pictures)
+    content = luminance(photo) if config.color == "luminance" else photo
+    start = content if config.init == "content" else _read_start(config, pictures, styles, size)
+    _check_sizes(config, content, styles)
+    layers = config.active_layers()
+    built, weights = network or load_network(config.network, layers)
+    if missing := [layer for layer in layers if layer not in built.layers]:
+        available = ", ".join(built.layers)
+        raise UserError(f"network.weights: {weights.name} ends before {missing[0]}; it has {available}")
+    if config.tile:
+        _check_tiles(config, built)
+    job = Job(config, photo, content, styles, regions, start, built, weights)
+    _check_regions(job)
+    if job.size_at(1.0) != images.fitted(size, config.size):
+        logging.info("network.padding: circular rounds the sides to %d x %d", *reversed(job.size_at(1.0)))
+    return job
+
+
+def _read_start(
+    config: Config, pictures: Pictures, styles: tuple[Style, ...], size: tuple[int, int]
+) -> np.ndarray | None:
+    """Return the initial picture at the full size of a result whose content has `size`; None for noise."""
+    if config.init == "noise":
+        return None
+    if config.init == "style" and config.color != "style":
+        return styles[0].pictures[0]  # recoloured
+    image = next(iter(config.active_styles().values())).image
+    source = picture_sources(image)[0] if config.init == "style" else config.init
+    with field_named("init: expected noise, content, style or a picture"):
+        return pictures.resized(source, *images.fitted(size, config.size))
+
+
+def _check_names(config: Config) -> None:
+    find_method(config.optimizer)
+    for name in config.style_losses:
+        fields.one_of("style_losses", name, STYLE_LOSSES)
+
+
+def _check_sizes(config: Config, content: np.ndarray, styles: tuple[Style, ...]) -> None:
+    """Refuse pictures of which pooling would leave nothing at the deepest layer."""
+    deepest = config.active_layers()[-1]
+    needed = receptive.smallest_side(architecture(config.network.arch).layers, deepest)
+    size = config.size * min(config.scales)
+    longer_sides = [("size", content, size)] + [
+        ("style_scale", picture, size * style.scale) for style in styles for picture in style.pictures
+    ]
+    for field, picture, longer in longer_sides:
+        shorter = longer * min(picture.shape[1:3]) / max(picture.shape[1:3])
+        if round(shorter) < needed:
+            raise UserError(
+                f"{field}: {getattr(config, field)} leaves a shorter side of {shorter:.0f} pixels; "
+                f"{deepest} needs {needed}"
+            )
+
+
+def _check_tiles(config: Config, network: Network) -> None:
+    """Refuse tiles with losses, layers or borders that are exact only on the whole picture."""
+    for name in config.active_losses():
+        if not STYLE_LOSSES[name].additive:
+            raise UserError(f"tile: {config.tile} cannot be used with style_losses.{name}; use 0")
+    if config.network.padding != "zeros":
+        raise UserError(
+            f"tile: {config.tile} cannot be used with network.padding={config.network.padding}; use 0"
+        )
+    if layer := misfit(up_to(network.geometry, config.active_layers()[-1])):
+        raise UserError(f"tile: {config.tile} cannot be used with {layer.name} of this network; use 0")
+    if config.tile < USEFUL_TILE:
+        logging.warning("tile: %d is slower than %d and saves no memory", config.tile, USEFUL_TILE)
+
+
+def _check_regions(job: Job) -> None:
+    """Refuse a region that no layer sees: its style would have no effect."""
+    by_region = content_guides(job, 1.0)
+    for region in job.regions if job.config.active_style() else ():
+        if not any(is_visible(guide) for guide in by_region[region].values()):
+            name = next(style.name for style in job.styles if style.region == region)
+            raise UserError(
+                f"styles.{name}.region: vanishes at every style layer with guides={job.config.guides}; "
+                "choose a larger region, or guides=all"
+            )

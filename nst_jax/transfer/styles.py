@@ -1,0 +1,100 @@
+"""The styles of a job: pictures and masks read, checked, and recoloured as the config says."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+from absl import logging
+
+from nst_jax.config import Config
+from nst_jax.config.controls import StyleConfig
+from nst_jax.errors import UserError
+from nst_jax.images import color
+from nst_jax.images.region_masks import Mask, resize_mask
+from nst_jax.losses.objective import EVERYWHERE
+from nst_jax.transfer.pictures import Picture, Pictures, picture_sources
+
+NEGLIGIBLE_GAP = 0.01  # share of the picture without a style that needs no warning
+
+
+@dataclasses.dataclass(frozen=True)
+class Style:
+    """One style: its pictures count alike, and it applies to one region of the content."""
+
+    name: str  # in the config
+    pictures: tuple[np.ndarray, ...]  # at their full size, or smaller if their files are
+    weight: float  # among the styles of its region
+    region: str  # a key of the job's regions, or EVERYWHERE
+    mask: Mask | None  # over each of its pictures
+    scale: float  # of the pictures, relative to the result
+    layers: tuple[str, ...]
+
+
+def read_styles(
+    config: Config, content: Picture, pictures: Pictures
+) -> tuple[tuple[Style, ...], dict[str, Mask]]:
+    """Return the styles in use, and the masks over the content by region.
+
+    Regions are numbered in the order of the styles, so that masks can vary within one compiled program.
+
+    Raises:
+        UserError: a picture or a mask cannot be used; the message names its field.
+    """
+    named = config.active_styles()
+    numbers: dict[str, str] = {"": EVERYWHERE}
+    styles, regions = [], {}
+    for name, style in named.items():
+        if style.region not in numbers:
+            numbers[style.region] = region = f"region {len(numbers)}"
+            with field_named(f"styles.{name}.region"):
+                regions[region] = pictures.mask(style.region, content.size, config.size)
+        styles.append(_read_style(name, style, numbers[style.region], config, content.pixels, pictures))
+    _warn_of_gaps(styles, regions)
+    return tuple(styles), regions
+
+
+@contextlib.contextmanager
+def field_named(field: str) -> Iterator[None]:
+    """Put the name of the `field` in front of the errors in the block."""
+    try:
+        yield
+    except UserError as error:
+        raise error.prefixed(field) from error
+
+
+def _read_style(
+    name: str, style: StyleConfig, region: str, config: Config, content: np.ndarray, pictures: Pictures
+) -> Style:
+    field, side = f"styles.{name}" if config.styles else "style", config.style_size(style)
+    with field_named(field):
+        read = [pictures.fitted(source, side) for source in picture_sources(style.image)]
+    mask = None
+    if style.mask:
+        if len({picture.size for picture in read}) > 1:
+            raise UserError(f"{field}.mask: the pictures of {style.image} differ in size; give one picture")
+        with field_named(f"{field}.mask"):
+            mask = pictures.mask(style.mask, read[0].size, side)
+    recolored = tuple(_recolored(picture.pixels, content, config.color) for picture in read)
+    layers = tuple(layer for layer in config.active_style() if not style.layers or layer in style.layers)
+    return Style(name, recolored, style.weight, region, mask, style.scale * config.style_scale, layers)
+
+
+def _recolored(picture: np.ndarray, content: np.ndarray, how: str) -> np.ndarray:
+    """The style picture with the colours that `color` asks for."""
+    if how == "style":
+        return picture
+    if how == "luminance":
+        return color.match_moments(color.luminance(picture), color.luminance(content))
+    return color.match_colors(picture, content, how)
+
+
+def _warn_of_gaps(styles: Iterable[Style], regions: Mapping[str, Mask]) -> None:
+    """Log how much of the content no style applies to."""
+    if any(style.region == EVERYWHERE for style in styles):
+        return
+    height, width = next(iter(regions.values())).shape
+    covered = sum(resize_mask(mask, height, width) for mask in regions.values())
+    gap = 1 - np.mean(np.clip(covered, 0, 1))
+    if gap > NEGLIGIBLE_GAP:
+        logging.warning("no style applies to %.0f %% of the picture", 100 * gap)

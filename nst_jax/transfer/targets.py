@@ -1,0 +1,117 @@
+"""The style targets of a job: statistics of each style under its masks, averaged by region."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nst_jax import images
+from nst_jax.images.region_masks import Mask, resize_mask
+from nst_jax.losses import objective
+from nst_jax.losses.guides import guides
+from nst_jax.losses.objective import Guides, Statistics
+from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.runs.checkpoint import picture_digest
+from nst_jax.transfer.job import Job
+from nst_jax.transfer.styles import Style
+
+
+class StyleTargets(NamedTuple):
+    """What the style losses of a job compare with and where, by layer and region; absent where nothing is."""
+
+    statistics: Statistics
+    guides: Guides
+    shares: dict[str, dict[str, float]]  # of a layer's loss
+
+
+class TargetMaker:
+    """Computes style targets, and remembers the statistics of every style picture."""
+
+    def __init__(self, losses: tuple[str, ...]):
+        """Start without any; `losses` are the style losses in use."""
+        self._losses = losses
+        self._known: dict[Any, Statistics] = {}
+
+    def targets(self, job: Job, scale: float) -> StyleTargets:
+        """Return the targets of `job` at `scale` times the full size.
+
+        A region is left out of a layer at which its guide vanishes, or for which it has no style. Those that
+        remain share the loss of the layer equally.
+        """
+        parts = [
+            Part(
+                style.region, style.weight / len(style.pictures), self._statistics(job, style, picture, scale)
+            )
+            for style in job.styles
+            for picture in style.pictures
+        ]
+        found = StyleTargets({}, {}, {})
+        for layer in job.config.active_style():
+            visible = {
+                region: by_layer[layer]
+                for region, by_layer in content_guides(job, scale).items()
+                if is_visible(by_layer[layer]) and any(part.sets(region, layer) for part in parts)
+            }
+            found.guides[layer] = visible
+            found.statistics[layer] = {region: self._blended(parts, region, layer) for region in visible}
+            found.shares[layer] = {region: 1 / len(visible) for region in visible}
+        return found
+
+    def _blended(self, parts: Sequence["Part"], region: str, layer: str) -> dict[str, Any]:
+        """The target of each loss for the styles of one region."""
+        members = [part for part in parts if part.sets(region, layer)]
+        weights = np.array([part.weight for part in members])
+        shares = (weights / weights.sum()).tolist()
+        by_loss = [part.statistics[layer][region] for part in members]
+        return {
+            loss: STYLE_LOSSES[loss].blend([found[loss] for found in by_loss], shares)
+            for loss in self._losses
+        }
+
+    def _statistics(self, job: Job, style: Style, picture: np.ndarray, scale: float) -> Statistics:
+        """The statistics of one style picture at the layers at which its mask does not vanish."""
+        size = job.style_size(style, picture, scale)
+        masks = () if style.mask is None else (style.mask,)
+        key = picture_digest(picture, *masks), size, style.region, style.layers, job.config.guides
+        if key not in self._known:
+            by_layer = _guides(job, style.mask, size, style.layers)
+            visible = {layer: {style.region: guide} for layer, guide in by_layer.items() if is_visible(guide)}
+            resized = jnp.asarray(images.resize(picture, *size))
+            self._known[key] = objective.style_targets(
+                job.network, resized, visible, self._losses, job.config.tile
+            )
+        return self._known[key]
+
+
+class Part(NamedTuple):
+    """What one style picture contributes to the target of its region."""
+
+    region: str
+    weight: float
+    statistics: Statistics
+
+    def sets(self, region: str, layer: str) -> bool:
+        """Whether it counts for a region of a layer."""
+        return region in self.statistics.get(layer, {})
+
+
+def content_guides(job: Job, scale: float) -> dict[str, dict[str, Any]]:
+    """Return the guide of each region and layer for a result at `scale`; None stands for the whole layer."""
+    layers, size = tuple(job.config.active_style()), job.size_at(scale)
+    regions = dict.fromkeys(style.region for style in job.styles)
+    return {region: _guides(job, job.regions.get(region), size, layers) for region in regions}
+
+
+def is_visible(guide: jax.Array | None) -> bool:
+    """Whether any position of a layer is in use."""
+    return guide is None or bool(np.any(guide))
+
+
+def _guides(job: Job, mask: Mask | None, size: tuple[int, int], layers: tuple[str, ...]) -> dict[str, Any]:
+    if mask is None:
+        return dict.fromkeys(layers)
+    wrap = job.config.network.padding == "circular"
+    by_layer = guides(resize_mask(mask, *size), job.network.geometry, layers, job.config.guides, wrap)
+    return {layer: jnp.asarray(guide) for layer, guide in by_layer.items()}

@@ -1,0 +1,77 @@
+"""Configs by name, from any folder: in a checkout, and from a wheel."""
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from nst_jax.config import from_dict
+from nst_jax.config.named import config_file, read_config, shipped_configs
+from nst_jax.errors import UserError
+from tests.command import ROOT, assert_refused, call
+
+
+def test_a_name_is_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("quick", "configs/quick.py", "sweeps/gatys2015_fig3:quick", "gatys:normalized"):
+        from_dict(read_config(name))
+    assert config_file("quick") == str(ROOT / "configs/quick.py")
+    assert config_file("gatys:normalized") == f"{ROOT / 'configs/gatys.py'}:normalized"
+    assert {"quick", "gatys", "sweeps/gatys2015_fig3"} < set(shipped_configs())
+
+
+def test_a_path_wins(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = (
+        "from ml_collections import ConfigDict\n"
+        "def get_config(size='64'):\n    return ConfigDict({'size': int(size)})\n"
+    )
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs/quick.py").write_text(own)
+    assert from_dict(read_config("configs/quick.py")).size == 64
+    assert from_dict(read_config("configs/quick.py:96")).size == 96
+    assert from_dict(read_config("quick")).size == 512
+
+
+def test_refused_with_the_nearest_name(tmp_path):
+    with pytest.raises(UserError, match="did you mean 'quick'"):
+        config_file("qick")
+    with pytest.raises(UserError, match=r"no such file: mine.py; names: .*quick"):
+        config_file("mine.py")
+    (tmp_path / "bad.py").write_text("def get_config():\n    raise RuntimeError('no luck')\n")
+    with pytest.raises(UserError, match=r"bad.py: RuntimeError: no luck"):
+        read_config(str(tmp_path / "bad.py"))
+    assert_refused(call("--config=qick"), "--config", "did you mean 'quick'")
+    assert_refused(call("--config=quick", "--config.sise=3"), "did you mean 'size'")
+
+
+CODE = """
+import nst_jax
+config = nst_jax.load_config("quick", size=64)
+assert config.network.arch == "slim" and config.size == 64
+assert nst_jax.__file__.startswith(FOLDER), nst_jax.__file__
+from nst_jax.sweep import open_sweep, parse_flags
+runs = open_sweep(parse_flags(["sweep", "--config=sweeps/gatys2015_fig3:quick"])).runs
+assert len(runs) == 20
+result = nst_jax.stylize("sample:coffee", "sample:swirls", size=32, scales=(1.0,), optimizer__steps=1)
+assert result.image.size == (32, 21)
+"""
+
+
+@pytest.mark.slow
+def test_a_wheel_finds_them_in_an_empty_folder(tmp_path):
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", tmp_path, ROOT]
+    subprocess.run(build, check=True, cwd=tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    (tmp_path / "empty").mkdir()
+    code = f"FOLDER = {str(tmp_path)!r}\n{CODE}"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path / "empty",
+        env={"PYTHONPATH": str(tmp_path / "site"), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,48 @@
+"""The documentation site: the reference covers every field with its meaning, and the site builds."""
+
+import subprocess
+import sys
+
+import pytest
+
+from nst_jax.config import Config, to_dict
+from nst_jax.vision.search_settings import TopPatchesSettings
+from scripts.docs_hooks import fields_table, on_page_markdown
+from tests.command import ROOT
+
+
+def rows(table):
+    return {line.split("`")[1]: line for line in table.splitlines()[2:]}
+
+
+@pytest.mark.parametrize("kind", [Config, TopPatchesSettings])
+def test_every_field_is_listed_with_its_meaning(kind):
+    found = rows(fields_table(kind))
+    for name, line in found.items():
+        cells = line.replace("\\|", "").split("|")
+        assert len(cells) == 6, line
+        documented = cells[4].strip() or kind is TopPatchesSettings
+        assert documented, f"{name} has no comment in its dataclass"
+    if kind is Config:
+        for name, value in to_dict(Config()).items():
+            names = [f"{name}.{inner}" for inner in value] if name in ("network", "optimizer") else [name]
+            assert set(names) <= set(found)
+        assert {"styles.NAME.region", "network.padding", "optimizer.bands"} <= set(found)
+    assert "`0.02`" in rows(fields_table(Config))["optimizer.learning_rate"]
+
+
+def test_pages_ask_for_tables_by_a_line():
+    text = on_page_markdown("a\n\n[[fields nst_jax.config.NetworkConfig]]\n\nb")
+    assert text.startswith("a\n\n| field |")
+    assert "`arch`" in text
+    assert text.endswith("\n\nb")
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip("material")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path]
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "styles.NAME.region" in (tmp_path / "reference/index.html").read_text()
+    assert "Render" in (tmp_path / "python/index.html").read_text()
