@@ -118,19 +118,3 @@ def test_lanes_take_the_steps_of_single_runs():
         single = descend(optimizer, 8, target, image)
         assert int(together.evaluations[i]) == int(single.evaluations)
         np.testing.assert_allclose(together.image[i], single.image, rtol=1e-3, atol=1e-4)
-
-
-def test_the_finest_bands_take_no_larger_steps_than_the_coarser_ones():
-    """Where the objective does not see the finest detail at all, it stays as it was."""
-
-    def blind(shared, target, image):
-        spectrum = jax.scipy.fft.dctn(image - target, axes=(1, 2, 3), norm="ortho")
-        seen = jnp.asarray(frequencies() < 0.8, jnp.float32) + 1e-6
-        return jnp.sum(seen * jnp.sqrt(1 + spectrum**2))
-
-    optimizer, target = make_optimizer("lbfgs", blind, memory=5, bands=True), formula_image(12, 16)
-    state = advance(optimizer, start(optimizer, target, jnp.zeros(SHAPE)), 0, target)
-    state = advance(optimizer, state, 60, target)
-    spectrum = scipy.fft.dctn(np.asarray(state.image, np.float64), axes=(1, 2, 3), norm="ortho")
-    hidden = np.broadcast_to(frequencies() >= 0.8, spectrum.shape)
-    assert np.abs(spectrum[hidden]).max() < 0.05 * np.abs(spectrum[~hidden]).max()
