@@ -8,6 +8,7 @@ import contextlib
 import math
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -99,6 +100,16 @@ def interrupt(number: int, frame: FrameType | None) -> None:
 def leave_at_once() -> None:
     """Let signals end the process immediately: its work is done, and Python is only cleaning up."""
     handle(partial(_leave, -math.inf))
+
+
+def quieten_imports() -> None:
+    """If Python was started with `-m` and a command of this project, let signals end it silently.
+
+    Commands import JAX for seconds before `handle` is called.
+    """
+    _, module, name = " ".join(sys.orig_argv).partition(" -m ")
+    if module and name.startswith(("nst_jax.", "experiments.")):
+        leave_at_once()
 
 
 def _leave(since: float, number: int, frame: FrameType | None) -> None:

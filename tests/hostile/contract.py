@@ -10,6 +10,12 @@ import pytest
 
 from nst_jax.errors import LONGEST_LINE, UserError
 
+# Fields of a run that compiles sooner, and may be 16 pixels wide.
+SHALLOW = {
+    "content_layers__conv4_2": 0,
+    "content_layers__conv2_1": 1,
+    **{f"style_layers__conv{block}_1": 0 for block in (3, 4, 5)},
+}
 CHOICES = "choices: "  # a list of choices may be longer than a line
 
 

@@ -1,4 +1,4 @@
-"""Values that no field expects: a checked config, or one line; and config files that are programs gone wrong."""
+"""Values that no field expects give a checked config or one line; so do config files that go wrong."""
 
 import json
 import random

@@ -14,14 +14,9 @@ from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from tests.command import assert_refused, call, metrics, pixels, tiny
-from tests.hostile.contract import assert_promises, assert_tidy, cases, within
+from tests.hostile.contract import SHALLOW, assert_promises, assert_tidy, cases, within
 from tests.hostile.damage import damaged, with_odd_value
 
-SHALLOW = {
-    "content_layers__conv4_2": 0,
-    "content_layers__conv2_1": 1,
-    **{f"style_layers__conv{block}_1": 0 for block in (3, 4, 5)},
-}
 SETTINGS = {"size": 32, "optimizer__steps": 6, "log_every": 2, "snapshot_every": 3, **SHALLOW}
 FILES = ("config.json", "run.json", "metrics.jsonl", "checkpoint.safetensors", "result.png", "progress")
 

@@ -12,7 +12,7 @@ from PIL import Image
 from nst_jax import images
 from nst_jax.errors import UserError
 from tests.command import call, tiny
-from tests.hostile.contract import assert_promises, assert_refusal, assert_tidy, cases, within
+from tests.hostile.contract import SHALLOW, assert_promises, assert_refusal, assert_tidy, cases, within
 from tests.hostile.damage import damaged
 
 MODES = {
@@ -95,10 +95,3 @@ def test_a_command_with_any_picture_paints_or_refuses(tiny_weights, tmp_path, se
     assert_promises(result)
     assert_tidy(tmp_path)
     assert (tmp_path / "run").exists() == (result.returncode == 0)
-
-
-SHALLOW = {
-    "content_layers__conv4_2": 0,
-    "content_layers__conv2_1": 1,
-    **{f"style_layers__conv{block}_1": 0 for block in (3, 4, 5)},
-}

@@ -12,7 +12,8 @@ from nst_jax.weights.head import load_classifier
 from tests.command import assert_refused, call
 from tests.hostile.contract import assert_refusal, cases, within
 from tests.hostile.damage import damaged
-from tests.hostile.weight_damage import CASES, KERAS
+from tests.hostile.weight_cases import CASES
+from tests.hostile.weight_damage import KERAS
 from tests.weight_files import DATA, assert_same, conv1_1, keras_names, write_h5, write_mat, write_tfjs
 
 
