@@ -99,10 +99,7 @@ class RunFolder:
     def save_result(self, picture: np.ndarray, run: Mapping[str, Any]) -> Path:
         """Write result.png, with the settings in its text chunks, and run.json."""
         result = self.path / "result.png"
-        # The picture will be passed on, so it does not tell where on this machine it was made.
-        text = {"config": to_dict(self.config), "run": {k: v for k, v in run.items() if k != "command"}}
-        chunks = {name: json.dumps(values) for name, values in text.items()}
-        images.write(result, picture, {"Software": "nst_jax", **chunks})
+        images.write(result, picture, text_chunks(self.config, run))
         files.write_json(self.path / "run.json", run)
         if run["status"] == "done":
             self._checkpoint.unlink(missing_ok=True)
@@ -111,6 +108,15 @@ class RunFolder:
     @property
     def _checkpoint(self) -> Path:
         return self.path / "checkpoint.safetensors"
+
+
+def text_chunks(config: Config, run: Mapping[str, Any]) -> dict[str, str]:
+    """Return the text that a PNG holds about its run.
+
+    The picture will be passed on, so this leaves out the command, which tells where it was made.
+    """
+    record = {name: value for name, value in run.items() if name != "command"}
+    return {"Software": "nst_jax", "config": json.dumps(to_dict(config)), "run": json.dumps(record)}
 
 
 def require_free(folder: Path) -> None:
