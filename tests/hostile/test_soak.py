@@ -54,7 +54,7 @@ def watched(arguments: list[str], folder: Path) -> list[tuple[int, int]]:
 def killed_until_done(arguments: list[str], folder: Path, generator: random.Random) -> int:
     """Start a sweep again and again, and end it after a random time while it paints; return the kills."""
     for kills in range(MOST_KILLS):
-        process = started(arguments + ["--resume"])
+        process = started([*arguments, "--resume"])
         # The gallery at the end starts from the beginning each time, and takes longer than these seconds.
         patience = generator.uniform(1, 25) if results(folder) < RUNS else LONG
         with contextlib.suppress(subprocess.TimeoutExpired):
