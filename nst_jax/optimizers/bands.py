@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from nst_jax.optimizers import cosine
@@ -70,9 +71,8 @@ def _remember(state: BandedState, image: ImageArray, gradient: ImageArray) -> Ba
 def _guess(state: BandedState) -> Array:
     """The initial inverse Hessian: the diagonal before any step of the history is applied."""
     history = state.history
-    s, y = state.energies.sum(0)
     bands = jnp.asarray(_bands(history.gradient.shape))
-    scales = jnp.sqrt(s / jnp.maximum(y, jnp.finfo(y.dtype).tiny))[bands]
+    scales = _scales(state.energies, colors=bands.shape[-1])[bands]
     # Rescaled by the newest step, as in standard L-BFGS.
     change = history.changes[history.newest].reshape(bands.shape)
     product = history.products[history.newest, history.newest]
@@ -80,6 +80,21 @@ def _guess(state: BandedState) -> Array:
     # Without a step, the first update has a length of at most 1.
     cautious = jnp.minimum(1.0, 1 / jnp.linalg.norm(history.gradient))
     return jnp.where(against > 0, scales / jnp.where(against > 0, against, 1), cautious)
+
+
+def _scales(energies: Float[Array, "memory 2 bands"], colors: int) -> Float[Array, "bands"]:
+    """|s| / |y| of each band; in the finer half of each colour axis, at most that of its coarser bands there.
+
+    Without the limit, the finest bands, where the gradient is almost zero, would take ever larger steps:
+    after hundreds of steps a checkerboard covers the picture.
+    """
+    s, y = energies.sum(0)
+    ratios = jnp.sqrt(s / jnp.maximum(y, jnp.finfo(y.dtype).tiny)).reshape(colors, -1)
+    coarse, fine = jnp.split(ratios, [ratios.shape[1] // 2], axis=1)
+    limits = lax.cummin(
+        jnp.where(fine > 0, fine, jnp.inf), axis=1
+    )  # a band may be empty, or have no step yet
+    return jnp.concatenate([coarse, jnp.minimum(fine, limits)], axis=1).ravel()
 
 
 def _energies(coefficients: ImageArray) -> Float[Array, "bands"]:

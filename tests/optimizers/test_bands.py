@@ -71,14 +71,15 @@ def test_the_direction_is_the_textbooks_inverse_hessian_times_the_gradient():
 
 
 def first_guess(pairs):
-    """Per band |s| / |y| over all pairs; scaled as the plain method does, by the newest pair."""
+    """Per band |s| / |y| over all pairs, limited in the finer half; scaled as the plain method does."""
     octaves = np.log2(np.maximum(frequencies(), 1 / 32) * 16) / 0.65
     radial = np.maximum(np.floor(octaves) + 1, 0)
     bands = (radial + 1000 * np.arange(3)).ravel()
-    scales = np.empty(len(bands))
+    scales, half = np.empty(len(bands)), (radial.max() + 1) // 2
     for band in np.unique(bands):
         S, Y = (sum((pair[k][bands == band] ** 2).sum() for pair in pairs) for k in (0, 1))
-        scales[bands == band] = np.sqrt(S / Y)
+        limit = scales[bands == band - 1].min(initial=np.inf) if band % 1000 > half else np.inf
+        scales[bands == band] = min(np.sqrt(S / Y), limit)
     s, y = pairs[-1]
     return scales * (s @ y) / (y @ (scales * y))
 
