@@ -33,7 +33,7 @@ def patches(
     return Distribution(corners, weights)
 
 
-def chosen_patches(style: Distribution, height: int, width: int) -> Float[Array, "k 9n"]:
+def chosen_patches(style: Distribution, height: int, width: int) -> Float[Array, "k d"]:
     """Return as many patches as a result's layer of `height` x `width` has, but at most 4096.
 
     Patches are chosen at equal intervals of the sum of their weights. If the style has fewer, they repeat.
@@ -47,7 +47,7 @@ def chosen_patches(style: Distribution, height: int, width: int) -> Float[Array,
     return style.points[jnp.searchsorted(through, levels * through[-1], side="right")]
 
 
-def mrf_distance(found: Distribution, target: Float[Array, "k 9n"]) -> Float[Array, ""]:
+def mrf_distance(found: Distribution, target: Float[Array, "k d"]) -> Float[Array, ""]:
     """Return the mean squared difference from the most similar patches of the target.
 
     Which patch is the most similar is constant in the gradient.
@@ -71,7 +71,7 @@ def most_similar(points: Float[Array, "m d"], target: Float[Array, "k d"]) -> In
     return lax.map(search, points, batch_size=PATCHES_TOGETHER).astype(jnp.int32)
 
 
-def _patches(F: Float[Array, "1 h w n"]) -> Float[Array, "m 9n"]:
+def _patches(F: Float[Array, "1 h w n"]) -> Float[Array, "m d"]:
     missing = [(0, max(0, SIDE - length)) for length in F.shape[1:3]]
     F = jnp.pad(F, ((0, 0), *missing, (0, 0)), mode="edge")
     rows, columns = (STRIDE * (_count(length) - 1) + 1 for length in F.shape[1:3])

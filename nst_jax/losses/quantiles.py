@@ -27,15 +27,19 @@ def quantiles(
         share = (position - below).astype(np.float32)
         ranked = _values(lax.sort(_keys(values)))
         return ranked[:, below] * (1 - share) + ranked[:, np.minimum(below + 1, size - 1)] * share
-    # Positions without weight must not serve as ends to interpolate to.
-    largest = jnp.max(jnp.where(weights > 0, values, -jnp.inf), axis=1, keepdims=True)
     wanted = (jnp.arange(count) + 0.5) / count
 
     def row(values: Array) -> Array:
-        keys, ranked_weights = lax.sort((_keys(values), weights), num_keys=1)
-        return jnp.interp(wanted, _levels(ranked_weights), _values(keys))
+        # Values without weight must not serve as ends to interpolate to: they come last, as the largest of
+        # the others.
+        keys = jnp.where(weights > 0, _keys(values), jnp.iinfo(jnp.int32).max)
+        keys, ranked_weights = lax.sort((keys, weights), num_keys=1)
+        largest = jnp.max(jnp.where(weights > 0, values, -jnp.inf))
+        return jnp.interp(
+            wanted, _levels(ranked_weights), jnp.where(ranked_weights > 0, _values(keys), largest)
+        )
 
-    return lax.map(row, jnp.where(weights > 0, values, largest))
+    return lax.map(row, values)
 
 
 @jax.custom_vjp
