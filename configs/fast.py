@@ -2,10 +2,8 @@
 
     python -m nst_jax.run --config=configs/fast.py --config.content=photo.jpg --config.style=painting.jpg
 
-Only the optimisation differs: it starts from the photo, with an L-BFGS that keeps 30 steps in memory and
-starts with a scale for each frequency band (nst_jax/optimizers/bands.py). With `slim` and the bundled
-pictures, its 100 steps reach a loss that PyTorch's L-BFGS reaches after about 140 evaluations. Takes 40
-seconds on two CPU cores. For measurements, see docs/performance.md.
+Only the optimisation differs: it starts from the photo, with an L-BFGS that keeps 30 steps in memory. For
+measurements, see docs/performance.md.
 """
 
 from ml_collections import ConfigDict
@@ -15,8 +13,7 @@ from configs import gatys
 
 def get_config() -> ConfigDict:
     config = gatys.get_config()
-    config.init = "content"  # starting from noise leaves grain in flat areas
+    config.init = "content"
     config.optimizer.steps = 100
     config.optimizer.memory = 30
-    config.optimizer.bands = True
     return config

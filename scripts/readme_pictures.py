@@ -2,6 +2,8 @@
 
     python scripts/readme_pictures.py           # docs/hero.jpg; six minutes on two cores
     python scripts/readme_pictures.py gallery   # docs/gallery/: sheets of configs/sweeps/*.py:quick
+    python scripts/readme_pictures.py gallery NAME ...   # some of them
+    python scripts/readme_pictures.py controls  # docs/gallery/: a mix of scales and a seamless texture
 
 docs/hero.jpg shows one photo in the four bundled styles, painted with configs/quick.py.
 """
@@ -10,6 +12,7 @@ import dataclasses
 import importlib
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +36,9 @@ FIGURES = (
     "gatys2015_fig3",
     "cvpr2016_fig4",
     "cvpr2016_fig6",
+    "noise",
+    "gatys2017_color",
+    "gatys2017_spatial",
 )
 HEIGHT = 200
 
@@ -52,15 +58,31 @@ def main() -> None:
     Image.fromarray(np.uint8(sheet[0] * 255)).save(HERO, quality=88)
 
 
-def gallery() -> None:
-    """Create the sheets of `FIGURES` with the `:quick` configs."""
-    for name in FIGURES:
+def gallery(names: Sequence[str]) -> None:
+    """Create the sheets of the figures in `names` with the `:quick` configs."""
+    for name in names:
         with tempfile.TemporaryDirectory() as folder:
             paint_sweep(["sweep", f"--config=configs/sweeps/{name}.py:quick", f"--workdir={folder}/{name}"])
             sheet = images.read(f"{folder}/{name}/sheet.png")
-        path = HERO.parent / "gallery" / f"{name}.jpg"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(np.uint8(sheet[0] * 255)).save(path, quality=80, optimize=True)
+        _save(sheet, name)
+
+
+def controls() -> None:
+    """Create the pictures of configs/mix_scales.py and configs/texture.py."""
+    cli.use_compilation_cache()
+    with tempfile.TemporaryDirectory() as folder:
+        mix_scales = importlib.import_module("experiments.mix_scales")
+        mix_scales.main(["mix", "--config=configs/mix_scales.py", f"--workdir={folder}/mix"])
+        _save(images.fit(images.read(f"{folder}/mix/sheet.png"), 1200), "mix_scales")
+        config = from_dict(importlib.import_module("configs.texture").get_config())
+        texture = _paint(config, "swirls", Path(folder) / "texture")
+    _save(images.fit(np.tile(texture, (1, 2, 2, 1)), 800), "texture")
+
+
+def _save(picture: np.ndarray, name: str) -> None:
+    path = HERO.parent / "gallery" / f"{name}.jpg"
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.uint8(picture[0] * 255)).save(path, quality=80, optimize=True)
 
 
 def _paint(config: Config, style: str, folder: Path) -> np.ndarray:
@@ -79,4 +101,10 @@ def _same_shape(picture: np.ndarray, like: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    gallery() if sys.argv[1:] == ["gallery"] else main()
+    match sys.argv[1:]:
+        case ["gallery", *names]:
+            gallery(names or FIGURES)
+        case ["controls"]:
+            controls()
+        case _:
+            main()

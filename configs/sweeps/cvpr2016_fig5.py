@@ -5,7 +5,7 @@
 
 Content conv2_2 or conv4_2, alpha/beta = 1e-3, style on five layers. Expected: with conv2_2, the fine
 structure of the photograph remains, and the painting only covers it; with conv4_2, edges and colours follow
-the painting. `:quick` shows the same, and takes a minute and a half on two CPU cores shared with other work.
+the painting.
 """
 
 from collections.abc import Callable

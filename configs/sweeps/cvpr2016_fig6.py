@@ -5,8 +5,7 @@
 
 From the content, from the style, and from white noise with four seeds; alpha/beta = 1e-3. Expected: similar
 results; the first two are slightly biased towards their initial image, and the other four differ in the
-positions of the strokes. `:quick` shows the same, with some grain only where it started from noise, and takes
-a minute and a half on two CPU cores shared with other work.
+positions of the strokes.
 """
 
 from collections.abc import Callable

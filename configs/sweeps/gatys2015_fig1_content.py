@@ -5,9 +5,7 @@
 
 From white noise, with the content term alone at one layer each: conv1_1, conv2_1, conv3_1, conv4_1, conv5_1
 of the original network, without normalisation. Expected: almost perfect reconstructions from the lower
-layers; from the higher layers, objects keep their positions but exact pixel values are lost. `:quick` shows
-this too, except that at conv5_1, after its hundred steps, the noise is more visible than the cat. It takes a
-minute on two CPU cores shared with other work.
+layers; from the higher layers, objects keep their positions but exact pixel values are lost.
 """
 
 from collections.abc import Callable

@@ -6,8 +6,7 @@
 From white noise, with the style term alone: on conv1_1, then conv1_1 and conv2_1, up to all five layers, each
 of n layers with weight 1 / n; the original network, without normalisation. Expected: the colours and strokes
 of the painting without its objects, in larger structures as deeper layers are included. `:quick` gives dots
-from conv1_1, short strokes with conv2_1, and whole stars and waves from conv3_1 on; the last two pictures
-differ little. It takes a minute and a half on two CPU cores shared with other work.
+from conv1_1, short strokes with conv2_1, and whole stars and waves from conv3_1 on.
 """
 
 from collections.abc import Callable

@@ -18,8 +18,8 @@ from ml_collections import ConfigDict
 from configs.sweeps import common
 
 PAINTINGS = {
-    "sample:swirls": 1e-3,
-    "sample:sunset": 1e-3,
+    "sample:swirls": 1e-4,
+    "sample:sunset": 1e-4,
     "sample:stained_glass": 1e-3,
     "sample:ink_wash": 1e-4,
 }

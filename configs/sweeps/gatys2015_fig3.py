@@ -5,9 +5,8 @@
 
 Rows: style on conv1_1 alone, up to all five layers, each of n layers with weight 1 / n. Columns: alpha/beta =
 1e-5, 1e-4, 1e-3, 1e-2. Content conv4_2. Expected: larger, smoother structures from top to bottom; more of the
-photograph and less of the painting from left to right. `:quick` shows both; the last two rows differ little,
-and some grain from the noise remains. Its 20 pictures take a minute and a half on two CPU cores shared with
-other work.
+photograph and less of the painting from left to right. `:quick` shows both; the last two rows differ little.
+Its 20 pictures take two minutes on two CPU cores shared with other work.
 """
 
 from collections.abc import Callable

@@ -43,6 +43,9 @@ LAYERS = {
 
 def get_config(variant: str = "paper") -> ConfigDict:
     config = common.base(variant)
+    if variant == "quick":  # smaller and shorter than in other sweeps, for VGG-19's sake
+        config.size = 128
+        config.optimizer.steps = 50
     config.network.arch = "slim"
     config.network.pool = "max"  # that of the training, which SqueezeNet and ResNet need
     config.init = "content"

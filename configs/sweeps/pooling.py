@@ -6,8 +6,7 @@
 Two seeds for each type of pooling; two programs are compiled, because the network differs. Max pooling
 produces larger activations, so the same ratio balances content and style differently: compare the strokes,
 not how much of the photograph remains. Expected with `:quick`: average pooling gives cleaner strokes and
-more faithful colours; slim was trained with it, VGG-19 with max pooling. Takes three minutes on two CPU cores
-shared with other work.
+more faithful colours; slim was trained with it, VGG-19 with max pooling.
 """
 
 from collections.abc import Callable

@@ -108,7 +108,7 @@ class Config:
     style_losses: dict[str, float] = dataclasses.field(default_factory=lambda: {"gram": 1.0})
     guides: str = "simple"  # how masks are brought down to layers, see losses/guides.py
     color: str = "style"  # where colours come from, see images/color.py
-    content_weight: float = 1e-3  # alpha
+    content_weight: float = 1e-4  # alpha
     style_weight: float = 1.0  # beta
     tv_weight: float = 0.0  # of the total variation
     laplacian_weight: float = 0.0  # of the content's outlines, see losses/laplacian.py

@@ -1,4 +1,4 @@
-"""The bundled pictures: photographs for the content, and paintings for the style."""
+"""The bundled pictures: photographs for the content, paintings for the style, and masks of some of them."""
 
 import functools
 import os
@@ -22,11 +22,11 @@ def sample_names() -> tuple[str, ...]:
 
 @functools.cache
 def _samples() -> dict[str, Path]:
-    """Paths by name: photographs from scikit-image, and our paintings (scripts/paint_samples.py)."""
+    """Paths by name: scikit-image's photographs, and what scripts/paint_samples.py and draw_masks.py made."""
     photos = Path(str(resources.files("skimage.data")))
-    paintings = Path(str(resources.files("nst_jax.images") / "samples"))
+    ours = Path(str(resources.files("nst_jax.images") / "samples"))
     paths = [path for name in PHOTOS for path in photos.glob(f"{name}.*")]
-    return {path.stem: path for path in [*paths, *paintings.glob("*.jpg")]}
+    return {path.stem: path for path in [*paths, *ours.glob("*.jpg"), *ours.glob("*.png")]}
 
 
 def locate(source: str) -> Path:

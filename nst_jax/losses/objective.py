@@ -23,7 +23,7 @@ GRAM_ALONE: Mapping[str, float] = MappingProxyType({"gram": 1.0})
 
 LayerNames = tuple[str, ...]
 # layer -> region -> the guide over the layer's positions, "1 h w 1", or None for the whole layer
-Guides = dict[str, dict[str, Array | None]]
+Guides = dict[str, dict[str, Any]]
 # layer -> region -> loss -> statistic, or the target that is made of it
 Statistics = dict[str, dict[str, dict[str, Any]]]
 

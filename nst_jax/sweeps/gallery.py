@@ -41,7 +41,9 @@ def write_gallery(sweep: Sweep) -> Path:
     pictures = {run.folder: images.read(str(sweep.path / run.folder / "result.png")) for run in sweep.runs}
     sources = _sources(sweep)
     cells = {_labels(sweep, run): pictures[run.folder] for run in sweep.runs}
-    sheet = sweep_sheet(cells, [(label, picture) for label, _, picture in sources])
+    # Each picture once, without masks, which the page shows.
+    pictured = {name: (kind.split()[0], picture) for kind, name, picture in sources if not _is_mask(kind)}
+    sheet = sweep_sheet(cells, list(pictured.values()))
     images.write(sweep.path / "sheet.png", sheet)
     network, weights = judging.judge([run.config for run in sweep.runs])
     rows = [
@@ -83,6 +85,11 @@ def _sources(sweep: Sweep) -> Sources:
                 seen[kind, name] = images.fit(images.read(name), run.config.size)
     ordered = sorted(seen.items(), key=lambda item: item[0][0] != "content")
     return [(kind, name, picture) for (kind, name), picture in ordered]
+
+
+def _is_mask(kind: str) -> bool:
+    """Whether a picture of this kind, see `_inputs`, is a mask."""
+    return kind.startswith(("mask of ", "region of "))
 
 
 def _inputs(config: Config) -> Iterable[tuple[str, str]]:

@@ -18,7 +18,7 @@ def test_gatys_is_the_default_and_the_paper():
     assert config == Config()
     assert config.content_layers == {"conv4_2": 1.0}
     assert config.style_layers == {f"conv{block}_1": pytest.approx(1 / 5) for block in (1, 2, 3, 4, 5)}
-    assert config.content_weight / config.style_weight == pytest.approx(1e-3)
+    assert config.content_weight / config.style_weight == pytest.approx(1e-4)
     assert (config.network.arch, config.network.pool, config.network.normalize) == ("vgg19", "avg", False)
     assert (config.init, config.optimizer.name, config.optimizer.steps) == ("noise", "lbfgs", 500)
     assert config.noise == pytest.approx(1 / 255)
