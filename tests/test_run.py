@@ -43,7 +43,7 @@ def test_a_run_leaves_what_the_contract_says(tiny_weights, tmp_path, cache):
     assert lines[0]["evaluations"] == 1
     assert lines[-1]["evaluations"] == run["evaluations"] >= 21
     for line in lines:
-        total = 1e-3 * line["content"] + line["style"] + 0.5 * line["tv"]
+        total = 1e-4 * line["content"] + line["style"] + 0.5 * line["tv"]
         assert line["total"] == pytest.approx(total, rel=1e-5)
         style = sum(0.2 * line[f"style/conv{block}_1"] for block in range(1, 6))
         assert line["style"] == pytest.approx(style, rel=1e-5)

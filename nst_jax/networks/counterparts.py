@@ -21,11 +21,14 @@ def require_layer(field: str, layer: str, arch: str) -> None:
 
     For a layer of another architecture, the message names the one that would do.
     """
-    if layer in architecture(arch).names:
+    names = architecture(arch).names
+    if layer in names:
         return
-    error = unknown(field, layer, architecture(arch).names)
     for other in ARCHITECTURES:
         if layer in architecture(other).names:
             match = counterpart(layer, other, arch)
-            raise UserError(f"{error}; {match} of {arch} sees about as much as {layer} of {other}")
-    raise error
+            raise UserError(
+                f"{field}: unknown {layer!r}; choices: {', '.join(names)}; {match} of {arch} sees about "
+                f"as much as {layer} of {other}"
+            )
+    raise unknown(field, layer, names)

@@ -89,7 +89,9 @@ def see_units(network: Network, stream: Stream, settings: EvolutionSettings) -> 
     Raises:
         UserError: the layer has no such unit, or no picture can be read.
     """
-    lists = top_patches.search_once(network, stream, settings.layer, settings.size, top=1)
+    lists = top_patches.search_once(
+        network, stream, settings.layer, settings.size, top=1, batch_size=settings.batch
+    )
     require_units("units", settings.units, settings.layer, width=len(lists.image))
     fired = {unit: patches[0] for unit in settings.units if (patches := top_patches.patches_of(lists, unit))}
     views = _projected(network, stream, settings, fired) if fired else {}

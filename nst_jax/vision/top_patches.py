@@ -21,7 +21,6 @@ from nst_jax.networks.network import Network
 from nst_jax.vision.relevance import Towards, relevances
 
 NO_IMAGE = NO_LABEL = -1
-BATCH = 16  # pictures of a pass without settings of its own
 
 
 class Strongest(NamedTuple):
@@ -74,10 +73,12 @@ def step(
     return merged, jnp.sum(images != NO_IMAGE)
 
 
-def search_once(network: Network, stream: Stream, layer: str, size: int, top: int) -> Strongest:
+def search_once(
+    network: Network, stream: Stream, layer: str, size: int, top: int, batch_size: int = 16
+) -> Strongest:
     """Search all pictures of `stream`, of `size` pixels, in one pass, for all units of one layer."""
     lists = empty_lists(network, (layer,), size, top)
-    for batch in stream.batches(BATCH):
+    for batch in stream.batches(batch_size):
         lists, _ = step(network, lists, jnp.asarray(batch.pixels), numbers(batch))
     return jax.device_get(lists[layer])
 

@@ -10,6 +10,7 @@ from nst_jax.losses.guides import MODES, guides
 from nst_jax.losses.objective import EVERYWHERE, Objective, Targets
 from nst_jax.losses.style import STYLE_LOSSES
 from nst_jax.networks import receptive
+from nst_jax.networks.architectures import architecture
 from nst_jax.networks.vgg import VGG
 from tests.conftest import formula_image, formula_weights
 
@@ -82,18 +83,25 @@ def test_the_order_of_regions_changes_nothing():
 
 
 @pytest.mark.parametrize("size", [(40, 48), (37, 51)])
-def test_guides_follow_the_exact_receptive_fields(size):
-    network = VGG(formula_weights())
+@pytest.mark.parametrize(
+    ("arch", "names"),
+    [
+        ("slim", tuple(LAYERS)),
+        ("squeezenet1_0", ("conv1", "pool1", "fire2")),  # windows that are incomplete
+        ("resnet18", ("conv1", "pool1", "block2_1")),
+    ],
+)
+def test_guides_follow_the_exact_receptive_fields(arch, names, size):
+    layers = architecture(arch).layers
     mask = np.random.default_rng(0).random(size) < 0.98
     mask[:, : size[1] // 3] = True
     for mode, expected in (("inside", np.all), ("all", np.any)):
         region = mask if mode == "inside" else ~mask
-        found = guides(region.astype(np.float32), network.geometry, tuple(LAYERS), mode)
-        for layer in LAYERS:
-            rows, cols = receptive.shape(network.geometry, layer, *size)
+        found = guides(region.astype(np.float32), layers, names, mode)
+        for layer in names:
+            rows, cols = receptive.shape(layers, layer, *size)
             fields = [
-                [receptive.box(network.geometry, layer, row, col, *size) for col in range(cols)]
-                for row in range(rows)
+                [receptive.box(layers, layer, row, col, *size) for col in range(cols)] for row in range(rows)
             ]
             seen = [[expected(region[y0:y1, x0:x1]) for x0, y0, x1, y1 in row] for row in fields]
             np.testing.assert_array_equal(found[layer][0, ..., 0] > 0, seen, err_msg=f"{mode} {layer}")

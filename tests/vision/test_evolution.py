@@ -77,6 +77,23 @@ def test_a_unit_that_never_fires_sees_nothing(folder):
     assert evolution.see_units(network, Stream(chosen.data, SIZE), chosen) == {0: None, 2: None, 5: None}
 
 
+def test_the_size_of_batches_does_not_change_what_is_seen(folder):
+    sizes = []
+
+    class Counted(Stream):
+        def batches(self, size, *rest):
+            sizes.append(size)
+            return super().batches(size, *rest)
+
+    network, seen = VGG(formula_weights(), "max"), []
+    for batch in (2, 5):
+        chosen = settings(folder, batch=batch)
+        seen.append(evolution.see_units(network, Counted(chosen.data, SIZE), chosen))
+    assert sizes == [2, 5]
+    where = [{unit: (view.image, view.box) for unit, view in each.items()} for each in seen]
+    assert where[0] == where[1]
+
+
 def test_an_unknown_unit_names_the_choices(folder):
     chosen = settings(folder, units=(0, 6))
     with pytest.raises(UserError, match="units: conv2_1 has no unit 6; choices: 0 to 5"):
