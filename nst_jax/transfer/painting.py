@@ -235,4 +235,6 @@ def scale_ends(config: Config) -> tuple[int, ...]:
 def _reported(config: Config) -> set[str]:
     """Return the names of the layer terms that a run of `config` logs."""
     content = {f"content/{layer}" for layer in config.active_content()}
-    return content | {f"style/{layer}" for layer in config.active_style()}
+    style = {f"style/{layer}" for layer in config.active_style()}
+    each = {f"{term}/{loss}" for term in style for loss in config.active_losses()}
+    return content | style | each
