@@ -109,6 +109,8 @@ class Config:
     style_layers: dict[str, float] = dataclasses.field(default_factory=_gatys_style)
     # The weight of each style loss, by its name in losses/style.py.
     style_losses: dict[str, float] = dataclasses.field(default_factory=lambda: {"gram": 1.0})
+    # The weights of the layers for one style loss, in place of those of `style_layers`; by loss and layer.
+    loss_layers: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     guides: str = "simple"  # how masks are brought down to layers, see losses/guides.py
     color: str = "style"  # where colours come from, see images/color.py
     content_weight: float = 1e-4  # alpha
@@ -150,6 +152,13 @@ class Config:
                 fields.not_negative(f"{field}.{layer}", weight)
         for name, weight in self.style_losses.items():
             fields.not_negative(f"style_losses.{name}", weight)
+        for name, weights in self.loss_layers.items():
+            fields.one_of("loss_layers", name, self.style_losses)
+            for layer, weight in weights.items():
+                fields.one_of(
+                    f"loss_layers.{name}", layer, [k for k, w in self.style_layers.items() if w > 0]
+                )
+                fields.not_negative(f"loss_layers.{name}.{layer}", weight)
         if not self.active_layers():
             raise UserError(
                 "content_weight, style_weight: nothing to optimise; set at least one of them, and the weight "
@@ -195,12 +204,21 @@ class Config:
 
     def active_style(self) -> dict[str, float]:
         """Style layers in use: beta, the weight of the layer and that of a style loss are above 0."""
-        enabled = self.style_weight > 0 and bool(self.active_losses())
-        return {k: w for k, w in self.style_layers.items() if w > 0 and enabled}
+        return {layer: weight for layer, weight in self.style_layers.items() if self.losses_at(layer)}
 
-    def active_losses(self) -> dict[str, float]:
-        """Style losses with a weight above 0."""
-        return {name: weight for name, weight in self.style_losses.items() if weight > 0}
+    def losses_at(self, layer: str) -> dict[str, float]:
+        """Style losses in use at `layer`, and their weights relative to that of the layer."""
+        weight = self.style_layers.get(layer, 0.0)
+        if not weight * self.style_weight:
+            return {}
+        shares = {name: by_layer.get(layer, 0.0) / weight for name, by_layer in self.loss_layers.items()}
+        found = {name: strength * shares.get(name, 1.0) for name, strength in self.style_losses.items()}
+        return {name: strength for name, strength in found.items() if strength > 0}
+
+    def active_losses(self) -> tuple[str, ...]:
+        """Style losses in use at some layer."""
+        used = {name for layer in self.style_layers for name in self.losses_at(layer)}
+        return tuple(name for name in self.style_losses if name in used)
 
     def active_layers(self) -> tuple[str, ...]:
         """All layers whose activations are needed, in network order."""

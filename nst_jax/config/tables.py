@@ -1,7 +1,8 @@
 """Fields of a config file that the command line may extend or give in another type.
 
 With `ml_collections`, a flag can only change fields that the file has, in their types. `extensible` makes two
-exceptions: styles and style losses can be added by name, and `optimizer.steps` is a number or one per scale.
+exceptions: styles, style losses and their layers can be added by name, and `optimizer.steps` is a number or
+one per scale.
 """
 
 from typing import Any
@@ -21,6 +22,16 @@ class StyleTable(ConfigDict):
         return super().__getitem__(name)
 
 
+class LayerTable(ConfigDict):
+    """The weights of layers by style loss; asking for a missing loss adds an empty table."""
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the weights of the layers for the loss `name`."""
+        if name not in self:
+            super().__setitem__(name, ConfigDict())
+        return super().__getitem__(name)
+
+
 def extensible(config: Any) -> Any:
     """Prepare a transfer's config from `get_config()` for such flags; anything else is left as it is."""
     if not isinstance(config, ConfigDict):
@@ -28,6 +39,7 @@ def extensible(config: Any) -> Any:
     with config.unlocked(), config.ignore_type():
         config.styles = StyleTable(config.get("styles") or {})
         config.style_losses = ConfigDict(config.get("style_losses") or {"gram": 1.0})
+        config.loss_layers = LayerTable(config.get("loss_layers") or {})
         optimizer = config.get("optimizer")
         if optimizer is not None and "steps" in optimizer:
             optimizer.steps = FieldReference(optimizer.steps, field_type=object)

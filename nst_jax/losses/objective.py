@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from nst_jax.losses import tiling
 from nst_jax.losses.content import CONTENT_LOSSES
 from nst_jax.losses.laplacian import laplacian_loss, outlines
-from nst_jax.losses.style import STYLE_LOSSES, fitted_targets, layer_statistics
+from nst_jax.losses.style import STYLE_LOSSES, LayerLosses, fitted_targets, layer_statistics
 from nst_jax.losses.variation import total_variation
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
@@ -44,9 +44,13 @@ class LossWeights(NamedTuple):
     tv: Array
     content: dict[str, Array]
     style: dict[str, Array]
-    losses: dict[str, Array]
+    losses: dict[str, dict[str, Array]]  # layer -> loss -> its weight there
     regions: dict[str, dict[str, Array]]  # layer -> region -> its share of the layer's loss
     laplacian: Array
+
+    def layer_losses(self) -> LayerLosses:
+        """The style losses of each layer."""
+        return tuple((layer, tuple(by_loss)) for layer, by_loss in self.losses.items())
 
 
 @jax.tree_util.register_dataclass
@@ -72,7 +76,7 @@ def make_objective(
 ) -> Objective:
     """Build the objective from a content and a style picture, for the layers in `weights`."""
     guides = everywhere(weights.style)
-    found = style_statistics(network, style, guides, tuple(weights.losses), tile)
+    found = style_statistics(network, style, guides, weights.layer_losses(), tile)
     targets = Targets(
         content_targets(network, content, tuple(weights.content), tile),
         fitted_to(network, found, (content.shape[1], content.shape[2])),
@@ -93,10 +97,11 @@ def content_targets(
 
 
 def style_statistics(
-    network: Network, style: Float[Array, "1 _ _ 3"], guides: Guides, losses: LayerNames, tile: int
+    network: Network, style: Float[Array, "1 _ _ 3"], guides: Guides, losses: LayerLosses, tile: int
 ) -> Statistics:
-    """The statistics of the style under `guides`, which are of its size, for each of `losses`."""
-    return _jitted_statistics(network, style, (), guides, losses, tile)[1]
+    """The statistics of the style under `guides`, which are of its size, at the layers of `guides`."""
+    present = tuple((layer, names) for layer, names in losses if layer in guides)
+    return _jitted_statistics(network, style, (), guides, present, tile)[1]
 
 
 def fitted_to(network: Network, found: Statistics, size: tuple[int, int]) -> Statistics:
@@ -115,7 +120,7 @@ def statistics(
     image: Float[Array, "1 _ _ 3"],
     content: LayerNames,
     guides: Guides,
-    losses: LayerNames,
+    losses: LayerLosses,
     tile: int = 0,
 ) -> tuple[dict[str, Array], Statistics]:
     """Activations of `image` at the layers `content`, and the statistics of `losses` under `guides`.
@@ -126,8 +131,8 @@ def statistics(
         return tiling.tiled_statistics(network, image, content, guides, losses, tile)
     F = network(image, tuple({*content, *guides}))
     by_layer = {
-        layer: layer_statistics(F[layer], F[layer].shape[1] * F[layer].shape[2], regions, losses)
-        for layer, regions in guides.items()
+        layer: layer_statistics(F[layer], F[layer].shape[1] * F[layer].shape[2], guides[layer], names)
+        for layer, names in losses
     }
     return {layer: F[layer] for layer in content}, by_layer
 
@@ -144,12 +149,13 @@ def terms(
     """
     weights, targets = objective.weights, objective.targets
     F, by_layer = statistics(
-        network, image, tuple(targets.content), objective.guides, tuple(weights.losses), objective.tile
+        network, image, tuple(targets.content), objective.guides, weights.layer_losses(), objective.tile
     )
     content_loss = CONTENT_LOSSES[objective.content_loss]
     content = {layer: content_loss(F[layer], P) for layer, P in targets.content.items()}
     by_loss = {layer: _style_distances(objective, layer, found) for layer, found in by_layer.items()}
-    style = {layer: _weighted_sum(distances, weights.losses) for layer, distances in by_loss.items()}
+    several = len({name for distances in by_loss.values() for name in distances}) > 1
+    style = {layer: _weighted_sum(found, weights.losses[layer]) for layer, found in by_loss.items()}
     parts = {
         "content": _weighted_sum(content, weights.content),
         "style": _weighted_sum(style, weights.style),
@@ -167,7 +173,7 @@ def terms(
         **{
             f"style/{layer}/{name}": value
             for layer, distances in by_loss.items()
-            if len(distances) > 1
+            if several
             for name, value in distances.items()
         },
     }
@@ -195,10 +201,15 @@ def loss_weights(
     losses: Mapping[str, float] = GRAM_ALONE,
     regions: Mapping[str, Mapping[str, float]] | None = None,
     laplacian: float = 0.0,
+    layer_losses: Mapping[str, Mapping[str, float]] | None = None,
 ) -> LossWeights:
-    """Build `LossWeights` with float32 scalars; without `regions`, a style applies everywhere."""
+    """Build `LossWeights` with float32 scalars; without `regions`, a style applies everywhere.
+
+    `losses` have the same weights at all layers, `layer_losses` one for each layer and loss, in their place.
+    """
+    each = {layer: dict(losses if layer_losses is None else layer_losses[layer]) for layer in style}
     shares = {layer: dict((regions or {}).get(layer, {EVERYWHERE: 1.0})) for layer in style}
-    numbers: Any = (alpha, beta, tv, dict(content), dict(style), dict(losses), shares, laplacian)
+    numbers: Any = (alpha, beta, tv, dict(content), dict(style), each, shares, laplacian)
     return LossWeights(*jax.tree.map(jnp.float32, numbers))
 
 
@@ -207,7 +218,7 @@ def _style_distances(
 ) -> dict[str, Array]:
     """The distances of one layer's statistics to their targets, by loss, weighted over the regions."""
     shares = objective.weights.regions[layer]
-    by_loss = dict.fromkeys(objective.weights.losses, jnp.zeros(()))
+    by_loss = dict.fromkeys(objective.weights.losses[layer], jnp.zeros(()))
     for region, targets in objective.targets.style[layer].items():
         for name, target in targets.items():
             distance = STYLE_LOSSES[name].distance(by_region[region][name], target)

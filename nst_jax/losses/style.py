@@ -17,6 +17,9 @@ from nst_jax.losses.sliced import projected_quantiles, sliced_distance
 from nst_jax.losses.sums import guided_mean, mean_distance
 from nst_jax.losses.w2 import w2_distance
 
+# (layer, the names of its losses) for every style layer; hashable, as a program depends on it.
+LayerLosses = tuple[tuple[str, tuple[str, ...]], ...]
+
 
 def averaged(statistics: Sequence[Any], weights: Sequence[float]) -> Any:
     """The weighted average of statistics of equal shapes."""

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
+from nst_jax.losses.style import LayerLosses
 from nst_jax.networks.architectures import Layer, blocks, up_to
 from nst_jax.networks.network import Network
 
@@ -54,8 +55,7 @@ class Block:
 
     layers: tuple[Layer, ...]
     placed: tuple[str, ...]  # layers whose activations are returned
-    summed: tuple[str, ...]  # layers whose statistics are returned, one for each of `losses`
-    losses: tuple[str, ...]
+    summed: LayerLosses  # layers whose statistics are returned, and of which losses
     rows: Axis
     columns: Axis
 
@@ -89,8 +89,7 @@ def tile_blocks(
     network: Network,
     size: tuple[int, int],
     content: Sequence[str],
-    style: Sequence[str],
-    losses: Sequence[str],
+    style: LayerLosses,
     tile: int,
 ) -> Iterator[Block]:
     """Yield the blocks of `network` up to the last of the layers, cut for an image of `size` (height, width).
@@ -99,7 +98,7 @@ def tile_blocks(
     """
     if not content and not style:
         return
-    last = max({*content, *style}, key=network.layers.index)
+    last = max({*content, *dict(style)}, key=network.layers.index)
     groups = blocks(up_to(network.geometry, last))
     channels = _channels(network, last)
     budget = tile**2 * _activations(groups[0], channels)
@@ -110,8 +109,8 @@ def tile_blocks(
         names = [layer.name for layer in layers]
         deeper = index + 1 < len(groups)
         placed = tuple(name for name in names if name in content or (deeper and name == names[-1]))
-        summed = tuple(name for name in names if name in style)
-        yield Block(layers, placed, summed, tuple(losses), rows, columns)
+        summed = tuple((layer, losses) for layer, losses in style if layer in names)
+        yield Block(layers, placed, summed, rows, columns)
 
 
 def _channels(network: Network, last: str) -> dict[str, int]:

@@ -20,7 +20,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from nst_jax.losses.style import layer_statistics
+from nst_jax.losses.style import LayerLosses, layer_statistics
 from nst_jax.losses.tile_plan import Block, tile_blocks
 from nst_jax.networks.network import Network
 
@@ -33,7 +33,7 @@ def tiled_statistics(
     image: Float[Array, "1 h w 3"],
     content: Sequence[str],
     guides: GuideTree,
-    losses: Sequence[str],
+    losses: LayerLosses,
     tile: int,
 ) -> tuple[dict[str, Float[Array, "1 _ _ _"]], dict[str, Any]]:
     """Activations of `image` at the layers `content`, and the statistics of `losses` under `guides`.
@@ -45,7 +45,7 @@ def tiled_statistics(
     F: Activations = {}
     by_layer: dict[str, Any] = {}
     x = network.preprocess(image)
-    for block in tile_blocks(network, (image.shape[1], image.shape[2]), content, tuple(guides), losses, tile):
+    for block in tile_blocks(network, (image.shape[1], image.shape[2]), content, losses, tile):
         rows, columns = block.rows.padding(x.shape[1]), block.columns.padding(x.shape[2])
         padded = lax.pad(x, 0.0, ((0, 0, 0), rows, columns, (0, 0, 0)))
         placed, summed = _assemble(block, network, padded, _padded_guides(block, guides))
@@ -78,9 +78,9 @@ def _tile(
             inner = jnp.where(inner_inside[:, 1::2, 1::2], network.apply(layer.name, inner), 0)
         if layer.name in block.placed:
             placed[layer.name] = inner
-        if layer.name in block.summed:
+        if losses := dict(block.summed).get(layer.name):
             positions = math.prod(block.size(layer.name))
-            summed[layer.name] = layer_statistics(inner, positions, guides[layer.name], block.losses)
+            summed[layer.name] = layer_statistics(inner, positions, guides[layer.name], losses)
     return placed, summed
 
 
@@ -101,7 +101,7 @@ def _padded_guides(block: Block, guides: GuideTree) -> GuideTree:
         below, right = height * block.rows.count, width * block.columns.count
         return jnp.pad(guide, ((0, 0), (0, below - guide.shape[1]), (0, right - guide.shape[2]), (0, 0)))
 
-    return _each_guide(pad, {name: guides[name] for name in block.summed})
+    return _each_guide(pad, {name: guides[name] for name, _ in block.summed})
 
 
 def _guide_tiles(block: Block, padded: GuideTree, index: Array) -> GuideTree:

@@ -236,5 +236,5 @@ def _reported(config: Config) -> set[str]:
     """Return the names of the layer terms that a run of `config` logs."""
     content = {f"content/{layer}" for layer in config.active_content()}
     style = {f"style/{layer}" for layer in config.active_style()}
-    each = {f"{term}/{loss}" for term in style for loss in config.active_losses()}
+    each = {f"style/{layer}/{loss}" for layer in config.active_style() for loss in config.losses_at(layer)}
     return content | style | each

@@ -18,6 +18,7 @@ from nst_jax import images
 from nst_jax.losses import objective
 from nst_jax.losses.laplacian import outlines
 from nst_jax.losses.objective import EVERYWHERE, Guides, Objective, Statistics, Targets
+from nst_jax.losses.style import LayerLosses
 from nst_jax.networks import receptive
 from nst_jax.optimizers.lanes import Lanes
 from nst_jax.optimizers.loop import Loop
@@ -46,7 +47,7 @@ def program_key(job: Job) -> Any:
         (config.network.pool, config.network.conv, config.network.precision, config.network.padding),
         tuple(job.shape_at(scale) for scale in config.scales),
         (dataclasses.replace(config.optimizer, learning_rate=1.0), config.scales),
-        (config.content_loss, tuple(config.active_losses()), config.laplacian_weight > 0, config.tile),
+        (config.content_loss, config.active_losses(), config.laplacian_weight > 0, config.tile),
         tuple(dict.fromkeys(style.region for style in job.styles)),
         (config.log_every, config.snapshot_every),
     )
@@ -65,7 +66,7 @@ class Session:
         # Every lane computes the layers of all jobs; those that only other jobs use have a weight of 0.
         self.content_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_content()}))
         self.style_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_style()}))
-        self.losses = tuple(config.active_losses())
+        self.losses = _layer_losses(jobs, self.style_layers)
         self.optimizer = Optimizer(objective.total_and_terms, find_method(config.optimizer))
         self.regions = tuple(dict.fromkeys(style.region for style in self._job.styles))
         self._style_targets = TargetMaker(self.losses)
@@ -123,9 +124,12 @@ class Session:
             config.tv_weight,
             _filled(config.active_content(), dict.fromkeys(self.content_layers, 0.0)),
             _filled(config.active_style(), dict.fromkeys(self.style_layers, 0.0)),
-            config.active_losses(),
-            _filled_regions(style.shares, nowhere),
-            config.laplacian_weight,
+            regions=_filled_regions(style.shares, nowhere),
+            laplacian=config.laplacian_weight,
+            layer_losses={
+                layer: _filled(config.losses_at(layer), dict.fromkeys(names, 0.0))
+                for layer, names in self.losses
+            },
         )
         guides = _filled_regions(style.guides, empty.guides)
         return Objective(targets, weights, guides, config.content_loss, config.tile, wrap)
@@ -162,6 +166,15 @@ class Empty(NamedTuple):
     content: dict[str, Any]
     style: Statistics
     guides: Guides
+
+
+def _layer_losses(jobs: Sequence[Job], layers: Sequence[str]) -> LayerLosses:
+    """The losses that some job has at each of `layers`."""
+    used = {layer: {name for job in jobs for name in job.config.losses_at(layer)} for layer in layers}
+    return tuple(
+        (layer, tuple(name for name in jobs[0].config.active_losses() if name in used[layer]))
+        for layer in layers
+    )
 
 
 def _filled_regions(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:

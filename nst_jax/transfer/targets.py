@@ -12,7 +12,7 @@ from nst_jax.images.region_masks import Mask, resize_mask
 from nst_jax.losses import objective
 from nst_jax.losses.guides import guides
 from nst_jax.losses.objective import Guides, Statistics
-from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.losses.style import STYLE_LOSSES, LayerLosses
 from nst_jax.runs.checkpoint import picture_digest
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.styles import Style
@@ -29,7 +29,7 @@ class StyleTargets(NamedTuple):
 class TargetMaker:
     """Computes style targets, and remembers the statistics of every style picture."""
 
-    def __init__(self, losses: tuple[str, ...]):
+    def __init__(self, losses: LayerLosses):
         """Start without any; `losses` are the style losses in use."""
         self._losses = losses
         self._known: dict[Any, Statistics] = {}
@@ -68,7 +68,7 @@ class TargetMaker:
         by_loss = [part.statistics[layer][region] for part in members]
         return {
             loss: STYLE_LOSSES[loss].blend([found[loss] for found in by_loss], shares)
-            for loss in self._losses
+            for loss in dict(self._losses)[layer]
         }
 
     def _statistics(self, job: Job, style: Style, picture: np.ndarray, scale: float) -> Statistics:

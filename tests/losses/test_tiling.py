@@ -48,7 +48,11 @@ def test_targets_terms_and_gradient_are_those_of_the_whole(size, tile, pool, con
 
 def test_tiles_hold_as_many_activations_in_every_block():
     network = VGG(formula_weights())
-    blocks = list(tile_plan.tile_blocks(network, (400, 300), tuple(CONTENT), tuple(STYLE), ("gram",), 64))
+    blocks = list(
+        tile_plan.tile_blocks(
+            network, (400, 300), tuple(CONTENT), tuple((name, ("gram",)) for name in STYLE), 64
+        )
+    )
     assert blocks[0].rows.count == 7
     assert [block.rows.halo for block in blocks[:4]] == [2, 2, 4, 4]
     for block in blocks:
