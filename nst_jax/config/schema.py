@@ -62,6 +62,9 @@ class OptimizerConfig:
     steps: int | tuple[int, ...] = 500  # at each scale, or one number per scale
     learning_rate: float = 0.02  # for adam and gd, in [0,1] pixel units; lbfgs uses a line search
     memory: int = 10  # steps in the history of lbfgs
+    b2: float = 0.999  # adam: decay of the mean squared gradients
+    average: float = 0.0  # adam: the result is the average of its images with this decay; 0 for the last one
+    warm_start: bool = False  # adam: begin a scale with the moments of the last one
     bands: bool = True  # lbfgs: one initial scale per frequency band, see optimizers/bands.py
 
     def __post_init__(self) -> None:
@@ -69,6 +72,9 @@ class OptimizerConfig:
             fields.at_least("optimizer.steps", steps, 1, MOST_STEPS)
         fields.positive("optimizer.learning_rate", self.learning_rate)
         fields.at_least("optimizer.memory", self.memory, 1, MOST_MEMORY)
+        for field in ("b2", "average"):
+            if not 0 <= getattr(self, field) < 1:
+                raise UserError(f"optimizer.{field}: {getattr(self, field)} is not in [0, 1)")
 
     def steps_by_scale(self, scales: int) -> tuple[int, ...]:
         """The number of steps at each of so many `scales`.
@@ -216,9 +222,9 @@ class Config:
         return {name: strength for name, strength in found.items() if strength > 0}
 
     def active_losses(self) -> tuple[str, ...]:
-        """Style losses in use at some layer."""
-        used = {name for layer in self.style_layers for name in self.losses_at(layer)}
-        return tuple(name for name in self.style_losses if name in used)
+        """Style losses with a weight above 0, whichever layers are in use."""
+        layers = {name: self.loss_layers.get(name, self.style_layers) for name in self.style_losses}
+        return tuple(name for name, w in self.style_losses.items() if w > 0 and any(layers[name].values()))
 
     def active_layers(self) -> tuple[str, ...]:
         """All layers whose activations are needed, in network order."""

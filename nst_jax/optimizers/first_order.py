@@ -1,11 +1,14 @@
 """Adam and plain gradient descent: one evaluation per step, in the direction computed by optax."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Float, Int
 
+from nst_jax.config import OptimizerConfig
 from nst_jax.optimizers.method import Evaluate, Method, Point, Retry
 from nst_jax.optimizers.state import Evaluation, ImageArray, State, strongly_typed
 
@@ -21,9 +24,33 @@ class Trial(NamedTuple):
     evaluated: Bool[Array, ""]
 
 
-def adam() -> Method:
-    """Adam (Kingma & Ba 2015) with optax's default decay rates."""
-    return _first_order(optax.scale_by_adam())
+class Average(NamedTuple):
+    """The exponential average of the images so far, corrected for their number."""
+
+    image: Float[Array, "*lanes 1 h w 3"]
+    number: Int[Array, "*lanes"]  # of the images
+
+    def with_next(self, image: ImageArray, decay: float) -> "Average":
+        """The average with one more image, whose weight is 1 - decay once there are many."""
+        weight = (1 - decay) / (1 - decay ** (self.number + 1))
+        return Average(self.image + weight * (image - self.image), self.number + 1)
+
+
+class Memory(NamedTuple):
+    """What is kept from step to step; None for an average that is not asked for."""
+
+    moments: Any  # of the optax transformation
+    average: Average | None
+
+
+def adam(config: OptimizerConfig) -> Method:
+    """Adam (Kingma & Ba 2015).
+
+    An average of its images as the result, and moments that are kept from scale to scale, are taken from
+    crowsonkb/style-transfer-pytorch.
+    """
+    carried = _resized if config.warm_start else None
+    return _first_order(optax.scale_by_adam(b2=config.b2), config.average, carried)
 
 
 def gradient_descent() -> Method:
@@ -31,21 +58,48 @@ def gradient_descent() -> Method:
     return _first_order(optax.identity())
 
 
-def _first_order(transformation: optax.GradientTransformation) -> Method:
-    def begin(state: State) -> tuple[Trial, Any]:
-        updates, memory = transformation.update(state.grad, state.memory, state.image)
+def _first_order(
+    transformation: optax.GradientTransformation,
+    decay: float = 0.0,
+    carried: Callable[[Memory, Memory], Memory] | None = None,
+) -> Method:
+    def init(image: ImageArray) -> Memory:
+        average = Average(image, jnp.ones((), jnp.int32)) if decay else None
+        return strongly_typed(Memory(transformation.init(image), average))
+
+    def begin(state: State) -> tuple[Trial, Memory]:
+        updates, moments = transformation.update(state.grad, state.memory.moments, state.image)
         image = optax.apply_updates(state.image, -state.rate * updates)
-        return Trial(image, Evaluation(state.value, state.grad, state.terms), jnp.zeros((), bool)), memory
+        # Moments from a coarser scale would take a step before the first evaluation.
+        image, moments = jax.tree.map(
+            lambda new, old: jnp.where(state.opening, old, new),
+            (image, moments),
+            (state.image, state.memory.moments),
+        )
+        average = state.memory.average and state.memory.average.with_next(image, decay)
+        trial = Trial(image, Evaluation(state.value, state.grad, state.terms), jnp.zeros((), bool))
+        return trial, Memory(moments, average)
 
     return Method(
-        init=lambda image: strongly_typed(transformation.init(image)),
+        init=init,
         begin=begin,
         evaluate=_evaluate,
         unfinished=lambda trial: ~trial.evaluated,
         end=lambda trial: Point(trial.image, *trial.evaluation),
         stalled=lambda point, state: jnp.zeros((), bool),
         retry=_smaller_steps,
+        picture=lambda state: state.memory.average.image if decay else state.image,
+        carried=carried,
     )
+
+
+def _resized(last: Memory, new: Memory) -> Memory:
+    """Adam's moments at a new size: smooth first moments, second ones that stay positive."""
+    adam: optax.ScaleByAdamState = last.moments
+    size = new.moments.mu.shape
+    mu = jax.image.resize(adam.mu, size, "cubic", antialias=False)
+    nu = jnp.maximum(jax.image.resize(adam.nu, size, "linear", antialias=False), 0)
+    return new._replace(moments=adam._replace(mu=mu, nu=nu))
 
 
 def _evaluate(trial: Trial, evaluate: Evaluate) -> Trial:

@@ -58,6 +58,11 @@ class Loop:
         )
         self._running = self._running._replace(state=self._lanes.place(state))
 
+    def keep(self, last: Any, carried: Callable[[Any, Any], Any]) -> None:
+        """Let every lane begin with the memory that `carried` makes of its `last` one and its new one."""
+        state = self.state._replace(memory=carried(last, self.state.memory))
+        self._running = self._running._replace(state=self._lanes.place(state))
+
     def carry_on(self, states: Mapping[int, State]) -> None:
         """Continue the lanes in `states`, by index, from these states."""
         self._running = self._lanes.put(self._running, states)

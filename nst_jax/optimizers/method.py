@@ -41,3 +41,7 @@ class Method(NamedTuple):
     end: Callable[[Any], Point]  # where a finished search arrived
     stalled: Callable[[Point, State], Bool[Array, ""]]  # whether that point is no progress
     retry: Callable[[State, float], Retry | None]  # after a failed step, on the host; None gives up
+    # What a state, or a stack of them, shows: the result, and the start of the next scale.
+    picture: Callable[[State], Array] = lambda state: state.image
+    # The memory that a scale begins with, from that of the last scale and a new one, both stacked.
+    carried: Callable[[Any, Any], Any] | None = None

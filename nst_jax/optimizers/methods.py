@@ -9,7 +9,7 @@ from nst_jax.optimizers.method import Method
 
 METHODS: dict[str, Callable[[OptimizerConfig], Method]] = {
     "lbfgs": lambda config: lbfgs.lbfgs(config.memory, config.bands),
-    "adam": lambda config: first_order.adam(),
+    "adam": first_order.adam,
     "gd": lambda config: first_order.gradient_descent(),
 }
 

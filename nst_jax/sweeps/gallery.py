@@ -17,9 +17,9 @@ from nst_jax.figures import plots
 from nst_jax.figures.pages import render, short
 from nst_jax.figures.plots import XY
 from nst_jax.figures.sheets import grid_axes, sweep_sheet
-from nst_jax.networks.network import Network
 from nst_jax.runs.folder import read_run
-from nst_jax.sweeps import judging, neutral
+from nst_jax.sweeps import judging
+from nst_jax.sweeps.cross_table import cross_rows, crosses_losses, neutral_scores
 from nst_jax.sweeps.plan import Run, flat, swept
 from nst_jax.sweeps.repeating import repeat_command
 from nst_jax.sweeps.sweep_folder import Sweep
@@ -38,6 +38,8 @@ Sources = Sequence[tuple[str, str, np.ndarray]]  # kind, name, picture
 def write_gallery(sweep: Sweep) -> Path:
     """Write sheet.png, table.csv and index.html of a sweep whose runs have ended; return the page's path.
 
+    If the runs differ in their style losses, cross_table.csv is written as well, see `cross_table`.
+
     Raises:
         UserError: the folder cannot be written, or a file of a run cannot be read.
     """
@@ -53,25 +55,16 @@ def write_gallery(sweep: Sweep) -> Path:
     rows = [
         _row(sweep, run)
         | judging.measure(network, run.config, pictures[run.folder], inputs)
-        | _neutral_scores(network, run.config, pictures[run.folder], inputs)
+        | neutral_scores(network, run.config, pictures[run.folder], inputs)
         for run in sweep.runs
     ]
     files.write_text(sweep.path / "table.csv", _csv(rows))
+    crossed = cross_rows(network, sweep.runs, pictures, inputs) if crosses_losses(sweep.runs) else []
+    if crossed:
+        files.write_text(sweep.path / "cross_table.csv", _csv(crossed))
     page = sweep.path / "index.html"
-    files.write_text(page, _page(sweep, rows, sources, weights.name))
+    files.write_text(page, _page(sweep, rows, crossed, sources, weights.name))
     return page
-
-
-def _neutral_scores(
-    network: Network, config: Config, picture: np.ndarray, inputs: Pictures
-) -> dict[str, float]:
-    """Style distances that no run optimises; none if the content is the style."""
-    layers = [layer for layer in neutral.LAYERS if layer in network.layers]
-    if config.content == config.style or not layers:
-        return {}
-    content, style = (inputs.fitted(name, neutral.SIZE).pixels for name in (config.content, config.style))
-    shares = neutral.style_shares(network, picture, content, style, layers)
-    return {f"neutral/{name}": share for name, share in shares.items()}
 
 
 def _labels(sweep: Sweep, run: Run) -> tuple[str, ...]:
@@ -156,7 +149,7 @@ def _csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def _page(sweep: Sweep, rows: Sequence[Row], sources: Sources, judge: str) -> str:
+def _page(sweep: Sweep, rows: Sequence[Row], crossed: Sequence[Row], sources: Sources, judge: str) -> str:
     """Return index.html, and write the source pictures and plots that it shows."""
     names = swept(sweep.runs)
     lines = {run.folder: _lines(sweep, run) for run in sweep.runs}
@@ -186,6 +179,8 @@ def _page(sweep: Sweep, rows: Sequence[Row], sources: Sources, judge: str) -> st
         judge=f"Distances are measured with {judge} for all runs, whichever network painted them.",
         rows=rows,
         columns=_columns(rows),
+        crossed=crossed,
+        cross_columns=_columns(crossed),
         swept=names,
     )
 

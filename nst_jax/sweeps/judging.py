@@ -60,7 +60,7 @@ def measure(
     content = pictures.resized(config.content, *picture.shape[1:3])
     shares, styles = zip(*_styles(config, pictures), strict=True)
     side = min(min(image.shape[1:3]) for image in (picture, *styles))
-    layers = tuple(layer for layer in (*STYLE_LAYERS, CONTENT_LAYER) if _fits(network, layer, side))
+    layers = tuple(layer for layer in (*STYLE_LAYERS, CONTENT_LAYER) if fits_layer(network, layer, side))
     F, P, *S = (_activations(network, jnp.asarray(image), layers) for image in (picture, content, *styles))
     distances = {
         f"style_distance/{layer}": sum(
@@ -94,7 +94,8 @@ def relative_distance(a: Any, b: Any) -> float:
     return float(jnp.linalg.norm(jnp.ravel(a - b)) / jnp.linalg.norm(jnp.ravel(b)))
 
 
-def _fits(network: Network, layer: str, side: int) -> bool:
+def fits_layer(network: Network, layer: str, side: int) -> bool:
+    """Whether `network` has `layer`, and pictures of at least `side` pixels leave it a position."""
     return layer in network.layers and side >= receptive.smallest_side(network.geometry, layer)
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -54,6 +54,7 @@ class ScaleResult(NamedTuple):
 
     images: np.ndarray
     evaluations: jax.Array
+    memory: Any  # of the method, if the next scale needs it
 
 
 class JobBatch:
@@ -70,7 +71,7 @@ class JobBatch:
         """Create or reopen the folders; `saved` holds checkpoints to resume from, by index of the job."""
         self.session, self.jobs, self.watch, self.saved = session, jobs, watch, saved
         self.folders = folders
-        self.config = session.config
+        self.config, self.method = session.config, session.optimizer.method
         self.ends = scale_ends(self.config)
         # Copies of the last job fill up the width; they take no steps.
         self.padded = [*jobs, *[jobs[-1]] * (session.width - len(jobs))]
@@ -96,11 +97,12 @@ class JobBatch:
         except UserError as error:  # the disk is full, or the folder has become unwritable
             raise self._rescued(error) from error
         state = self.loop.state
-        self.previous = ScaleResult(np.asarray(state.image), state.evaluations)
+        memory = state.memory if self.method.carried else None
+        self.previous = ScaleResult(np.asarray(self.method.picture(state)), state.evaluations, memory)
 
     def picture(self, lane: int) -> np.ndarray:
         """Return the current picture of a job."""
-        return finish(self.jobs[lane], np.asarray(self.loop.state.image[lane]))
+        return finish(self.jobs[lane], np.asarray(self.method.picture(self.loop.state)[lane]))
 
     def finish(self) -> list[Outcome]:
         """Save the result of every job that has not ended yet."""
@@ -129,7 +131,9 @@ class JobBatch:
         scale = self.config.scales[self.scale]
         pictures = np.stack([self._initial_picture(lane, scale) for lane in range(self.session.width)])
         self.loop = self.session.begin(self.padded, scale, pictures)
-        evaluations = 0 if self.previous is None else self.previous.evaluations
+        evaluations, carried = 0 if self.previous is None else self.previous.evaluations, self.method.carried
+        if self.previous is not None and carried:
+            self.loop.keep(self.previous.memory, carried)
         self.loop.count_from(self.ends[self.scale - 1] if self.scale else 0, evaluations)
         if self.saved:
             like = jax.tree.map(
@@ -208,7 +212,8 @@ class JobBatch:
     def _finish_lane(self, lane: int, status: str) -> None:
         """Write the result of a lane with its final status."""
         job, look = self.jobs[lane], self.loop.look()
-        image, which = result_image(self.loop.state, lane, status, self.folders[lane].path.name)
+        state, name = self.loop.state, self.folders[lane].path.name
+        image, which = result_image(state, self.method.picture(state), lane, status, name)
         steps, evaluations = int(look.step[lane]), int(look.evaluations[lane])
         outcome = Outcome(finish(job, image), status, steps, evaluations, self.recorder.seconds())
         record = run_record(job, outcome) | {"picture": which, "painted_together": len(self.jobs)}

@@ -33,6 +33,33 @@ def test_adam_is_kingma_and_ba():
     np.testing.assert_allclose(state.image, image, rtol=1e-4, atol=1e-5)
 
 
+def test_the_average_is_that_of_the_start_and_all_images_since():
+    plain = [np.asarray(descend(make_optimizer("adam"), steps, rate=0.05).image) for steps in range(6)]
+    weights = 0.8 ** np.arange(6)[::-1]
+    optimizer = make_optimizer("adam", average=0.8)
+    state = descend(optimizer, 5, rate=0.05)
+    expected = sum(weight * image for weight, image in zip(weights / weights.sum(), plain, strict=True))
+    np.testing.assert_allclose(optimizer.method.picture(state), expected, rtol=1e-5)
+    np.testing.assert_allclose(state.image, plain[-1], rtol=1e-6)
+
+
+def test_moments_of_another_size_are_kept_without_a_step_before_the_first_evaluation():
+    optimizer = make_optimizer("adam", warm_start=True, b2=0.99)
+    last = descend(optimizer, 5)
+    half = optimizer.method.init(START[:, ::2])
+    memory = optimizer.method.carried(last.memory, half)
+    assert memory.moments.mu.shape == half.moments.mu.shape
+    assert float(memory.moments.nu.min()) >= 0
+    same = optimizer.method.carried(last.memory, start(optimizer).memory)
+    jax.tree.map(np.testing.assert_array_equal, same.moments, last.memory.moments)
+    opened = optimizer.advance(
+        None, TARGET, start(optimizer)._replace(memory=same), jnp.int32(0), jnp.int32(9)
+    )
+    np.testing.assert_array_equal(opened.image, START)
+    np.testing.assert_array_equal(opened.memory.moments.mu, last.memory.moments.mu)
+    assert int(opened.memory.moments.count) == 5
+
+
 def test_lbfgs_solves_what_gradient_descent_crawls_at():
     first = float(quadratic(None, TARGET, START))
     assert float(descend(make_optimizer("lbfgs"), 60).value) < 1e-6 * first

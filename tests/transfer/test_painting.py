@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
+from nst_jax import images
 from nst_jax.config import from_dict
 from nst_jax.runs import recorder
 from nst_jax.runs.folder import RunFolder, read_run
@@ -25,7 +27,8 @@ VARIED = (
 
 
 def job(weights, optimizer=("lbfgs", 12, 0.02), **fields):
-    name, steps, rate = optimizer
+    if isinstance(optimizer, tuple):
+        optimizer = dict(zip(("name", "steps", "learning_rate"), optimizer, strict=True))
     # This content and chelsea have one shape.
     return prepare(
         from_dict(
@@ -38,7 +41,7 @@ def job(weights, optimizer=("lbfgs", 12, 0.02), **fields):
                 "style_layers": {"conv1_1": 0.5, "conv2_1": 0.5},
                 "content_layers": {"conv2_2": 1.0},
                 "network": {"arch": "slim", "weights": str(weights)},
-                "optimizer": {"name": name, "steps": steps, "learning_rate": rate},
+                "optimizer": optimizer,
                 **fields,
             }
         )
@@ -78,6 +81,21 @@ def test_a_batch_paints_what_single_runs_paint(tiny_weights, tmp_path, optimizer
             assert line.keys() == other.keys()
             for name in line.keys() - {"seconds", "evaluations"}:
                 assert line[name] == pytest.approx(other[name], rel=2e-2, abs=1e-6), name
+
+
+def test_the_next_scale_begins_with_the_average_and_the_moments(tiny_weights, tmp_path):
+    one = job(tiny_weights, scales=(0.75, 1.0), optimizer=AVERAGED)
+    batch = painting.JobBatch(Session([one]), [one], folders(tmp_path, [one]), go_on, {})
+    batch.paint_scale(0)
+    coarse, shown = jax.device_get(batch.loop.state), batch.previous.images[0]
+    assert np.abs(shown - np.asarray(coarse.image[0])).max() > 1e-3, "the average is not the last image"
+    next(batch.stops_of_scale(1))
+    fine = batch.loop.state
+    steps = int(fine.step[0]) - 12  # at the second scale
+    assert int(fine.memory.moments.count[0]) == 12 + steps
+    moved = np.abs(fine.image[0] - images.resize(shown, *one.size_at(1.0))).max()
+    assert moved <= 2 * 0.02 * steps, "Adam moves a pixel by about its rate in a step"
+    assert coarse.memory.moments.count[0] == 12
 
 
 def test_a_batch_of_any_width_gives_the_same(tiny_weights, tmp_path):
@@ -138,9 +156,13 @@ class KilledError(Exception):
     """Stands for a power cut."""
 
 
-def test_a_killed_batch_goes_on_with_the_same_bits(tiny_weights, tmp_path, monkeypatch):
+AVERAGED = {"name": "adam", "steps": 12, "warm_start": True, "average": 0.9}
+
+
+@pytest.mark.parametrize("fields", [{}, {"optimizer": AVERAGED}], ids=["lbfgs", "adam, averaged"])
+def test_a_killed_batch_goes_on_with_the_same_bits(tiny_weights, tmp_path, monkeypatch, fields):
     monkeypatch.setattr(recorder, "CHECKPOINT_SPACING", 0)
-    jobs = [job(tiny_weights, seed=seed, scales=(0.75, 1.0)) for seed in range(3)]
+    jobs = [job(tiny_weights, seed=seed, scales=(0.75, 1.0), **fields) for seed in range(3)]
     session = Session(jobs, width=3)
     jobs = jobs[:2]
     expected = painting.paint(session, jobs, folders(tmp_path / "whole", jobs), go_on)

@@ -1,5 +1,6 @@
 """Which image is the result of a run: the last one, or the best if the loss has grown."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -21,7 +22,8 @@ def states(value, best_value):
     [(1.0, "done", "last"), (1.9, "done", "last"), (2.1, "done", "best"), (1.0, "interrupted", "best")],
 )
 def test_the_result_is_the_last_image_unless_the_loss_has_grown(value, status, expected):
-    image, which = result_image(states(value, 1.0), 0, status, "run")
+    given = states(value, 1.0)
+    image, which = result_image(given, jnp.asarray(given.image), 0, status, "run")
     assert which == expected
     assert image.max() == (expected == "best")
 

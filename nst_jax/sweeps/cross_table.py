@@ -1,0 +1,100 @@
+"""Results of a sweep over style losses, each scored by every loss and by the neutral score.
+
+A loss always favours the pictures that it painted itself: only a table that crosses losses with scores, and a
+score that no run optimised, tell more.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nst_jax import images
+from nst_jax.config import Config
+from nst_jax.losses.style import STYLE_LOSSES, fitted_targets
+from nst_jax.networks.network import Network
+from nst_jax.sweeps import neutral
+from nst_jax.sweeps.judging import fits_layer
+from nst_jax.sweeps.plan import Run, swept
+from nst_jax.transfer.pictures import Pictures
+
+Picture = Float[np.ndarray, "1 _ _ 3"]
+
+
+def crosses_losses(runs: Sequence[Run]) -> bool:
+    """Whether runs differ in their style losses."""
+    return any(name.startswith("style_losses.") for name in swept(runs))
+
+
+def cross_rows(
+    network: Network, runs: Sequence[Run], results: Mapping[str, Picture], inputs: Pictures
+) -> list[dict[str, Any]]:
+    """Return a row per run of one style: its labels, and its distance to the style by each loss of the sweep.
+
+    Distances are given as shares, see `nst_jax.sweeps.neutral`, on average over the style layers of the runs,
+    as far as `network` has them and the pictures are large enough for them.
+    """
+    runs = [run for run in runs if _one_style(run.config)]
+    losses = tuple(dict.fromkeys(name for run in runs for name in run.config.active_losses()))
+    used = {layer for run in runs for layer in run.config.active_style()}
+    side = min((min(results[run.folder].shape[1:3]) for run in runs), default=0)
+    layers = tuple(name for name in network.layers if name in used and fits_layer(network, name, side))
+    at_start: dict[tuple[str, str], dict[str, Array]] = {}
+    rows = []
+    for run in runs:
+        content, style = _pair(run.config, inputs)
+        key = run.config.content, run.config.style
+        if key not in at_start:
+            at_start[key] = _distances(network, content, style, layers, losses)
+        found = _distances(network, images.fit(results[run.folder], neutral.SIZE), style, layers, losses)
+        shares = {name: float(jnp.mean(found[name] / at_start[key][name])) for name in losses}
+        rows.append(
+            {"run": run.folder, **shares, **neutral_scores(network, run.config, results[run.folder], inputs)}
+        )
+    return rows
+
+
+def neutral_scores(network: Network, config: Config, picture: Picture, inputs: Pictures) -> dict[str, float]:
+    """Return style distances that no run optimises; none for several styles or the content as style."""
+    layers = [layer for layer in neutral.LAYERS if layer in network.layers]
+    if not _one_style(config) or not layers:
+        return {}
+    shares = neutral.style_shares(network, picture, *_pair(config, inputs), layers)
+    return {f"neutral/{name}": share for name, share in shares.items()}
+
+
+def _one_style(config: Config) -> bool:
+    return not config.styles and config.content != config.style
+
+
+def _pair(config: Config, inputs: Pictures) -> tuple[Picture, Picture]:
+    """The content and the style, at the size at which pictures are compared."""
+    content, style = (
+        images.fit(inputs.fitted(name, neutral.SIZE).pixels, neutral.SIZE)
+        for name in (config.content, config.style)
+    )
+    return content, style
+
+
+@partial(jax.jit, static_argnums=(3, 4))
+def _distances(
+    network: Network,
+    image: Float[Array, "1 h w 3"],
+    style: Float[Array, "1 h2 w2 3"],
+    layers: tuple[str, ...],
+    losses: tuple[str, ...],
+) -> dict[str, Float[Array, "layers"]]:
+    """The distance of the image to the style by each loss, at each layer."""
+    F, S = network(image, layers), network(style, layers)
+    return {name: jnp.stack([_distance(name, F[layer], S[layer]) for layer in layers]) for name in losses}
+
+
+def _distance(name: str, F: Float[Array, "1 h w n"], S: Float[Array, "1 h2 w2 n"]) -> Float[Array, ""]:
+    loss = STYLE_LOSSES[name]
+    found, other = (loss.statistic(X, X.shape[1] * X.shape[2], None) for X in (F, S))
+    target = fitted_targets({name: other}, F.shape[1], F.shape[2])[name]
+    return loss.distance(found, target)
