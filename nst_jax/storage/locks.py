@@ -28,7 +28,8 @@ def claimed(folder: Path, new: bool = False) -> Iterator[None]:
         UserError: another process holds the folder, it cannot be written, or with `new` it is not empty.
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    lock = FileLock(folder / LOCK)
+    # Not thread-local: an iterator that holds a folder may be continued and closed by different threads.
+    lock = FileLock(folder / LOCK, thread_local=False)
     try:
         _claim(folder, lock)
         if new and any(path.name != LOCK for path in folder.iterdir()):
