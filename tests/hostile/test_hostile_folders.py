@@ -153,7 +153,7 @@ def mutate(folder, generator):
     """Damage one file of a run folder in one way; return whether its settings may have changed."""
     name = generator.choice([name for name in FILES if (folder / name).exists()])
     path, kind = folder / name, generator.randrange(10)
-    if kind < 4 and path.suffix == ".json":
+    if kind < 4 and path.suffix == ".json" and path.is_file():
         path.write_text(json.dumps(with_odd_value(json.loads(path.read_text()), generator)))
     elif kind < 8 and path.is_file():
         path.write_bytes(damaged(path.read_bytes(), generator))
