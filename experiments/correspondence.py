@@ -10,6 +10,7 @@ correspondence.json (mean, spread and the value of each pair), and sheet.png wit
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,21 +27,20 @@ Changes = Mapping[tuple[str, str], np.ndarray]  # (part, layer) -> pairs
 
 def main(argv: list[str]) -> int:
     """Measure the correspondence of all parts, and write the table and the sheet."""
-    settings, folder = cli.parse_experiment(
-        argv, CorrespondenceSettings, __doc__ or "", "configs/correspondence.py"
-    )
-    cli.use_compilation_cache()
+    return cli.run_experiment(argv, CorrespondenceSettings, __doc__ or "", "configs/correspondence.py", _run)
+
+
+def _run(settings: CorrespondenceSettings, folder: Path) -> None:
     pictures = masks.read_masks(settings.masks, settings.size)
     network, weights = load_network(settings.network, settings.layers)
     covered = correspondence.boxes(pictures, settings.draws, settings.seed)
     changes = correspondence.measure_correspondence(network, pictures, covered, settings.layers)
     rows = summary(changes)
-    files.write_bytes(folder / "correspondence.csv", table(rows).encode())
+    files.write_text(folder / "correspondence.csv", table(rows))
     files.write_json(folder / "correspondence.json", rows)
     images.write(folder / "sheet.png", sheet(pictures, covered))
     print(text_table(rows, settings.layers))
     print(f"{folder / 'sheet.png'}: {len(pictures)} pictures, network {weights.name}")
-    return 0
 
 
 def summary(changes: Changes) -> list[dict[str, Any]]:

@@ -29,8 +29,10 @@ Evolution = Mapping[str, Mapping[int, UnitView | None]]  # checkpoint -> unit
 
 def main(argv: list[str]) -> int:
     """Search every checkpoint, and write the sheet and evolution.json."""
-    settings, folder = cli.parse_experiment(argv, EvolutionSettings, __doc__ or "", "configs/evolution.py")
-    cli.use_compilation_cache()
+    return cli.run_experiment(argv, EvolutionSettings, __doc__ or "", "configs/evolution.py", _run)
+
+
+def _run(settings: EvolutionSettings, folder: Path) -> None:
     stream = Stream(settings.data, settings.size, settings.limit)
     by_checkpoint = {name: _view_units(name, stream, settings) for name in settings.weights}
     rows = [_row(name, unit, view) for name, views in by_checkpoint.items() for unit, view in views.items()]
@@ -38,7 +40,6 @@ def main(argv: list[str]) -> int:
     images.write(folder / "sheet.png", _sheet(by_checkpoint, settings))
     summary = f"{settings.layer}, {len(settings.units)} units in {len(by_checkpoint)} checkpoints"
     print(f"{folder / 'sheet.png'}: {summary}")
-    return 0
 
 
 def _view_units(name: str, stream: Stream, settings: EvolutionSettings) -> dict[int, UnitView | None]:

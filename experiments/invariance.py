@@ -10,6 +10,7 @@ given. Also writes sheet.png with examples of the transforms and the curves.
 import csv
 import io
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -27,8 +28,10 @@ Measured = Mapping[str, Mapping[str, np.ndarray]]  # kind -> image -> "amounts c
 
 def main(argv: list[str]) -> int:
     """Measure every picture under every transform, and write the table and the sheet."""
-    settings, folder = cli.parse_experiment(argv, InvarianceSettings, __doc__ or "", "configs/invariance.py")
-    cli.use_compilation_cache()
+    return cli.run_experiment(argv, InvarianceSettings, __doc__ or "", "configs/invariance.py", _run)
+
+
+def _run(settings: InvarianceSettings, folder: Path) -> None:
     pictures = {name: _picture(name, settings.size) for name in settings.images}
     network, weights = load_network(settings.network, settings.layers())
     targets = dict(zip(settings.images, invariance.targets(network, settings), strict=True))
@@ -41,11 +44,10 @@ def main(argv: list[str]) -> int:
         }
         for kind, transforms in settings.transforms().items()
     }
-    files.write_bytes(folder / "invariance.csv", table(settings, measured).encode())
+    files.write_text(folder / "invariance.csv", table(settings, measured))
     titles = {name: ": ".join(filter(None, (name, label))) for name, (_, label) in targets.items()}
     images.write(folder / "sheet.png", sheet(settings, measured, next(iter(pictures.values())), titles))
     print(f"{folder / 'sheet.png'}: {len(pictures)} pictures, network {weights.name}")
-    return 0
 
 
 def _picture(name: str, size: int) -> np.ndarray:

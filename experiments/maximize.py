@@ -35,8 +35,10 @@ CELL = 200  # height of a row of the sheet, pixels
 
 def main(argv: list[str]) -> int:
     """Paint the pictures of each unit, and write them, sheet.png and maximize.json."""
-    config, folder = cli.parse_experiment(argv, MaximizeSettings, __doc__ or "", "configs/maximize.py")
-    cli.use_compilation_cache()
+    return cli.run_experiment(argv, MaximizeSettings, __doc__ or "", "configs/maximize.py", _run)
+
+
+def _run(config: MaximizeSettings, folder: Path) -> None:
     network, weights = load_network(config.network, (config.layer,))
     directions = config.directions(width(network, config.layer))
     stream = Stream(config.data, config.size, config.limit) if config.data else None
@@ -52,7 +54,6 @@ def main(argv: list[str]) -> int:
     }
     files.write_json(folder / "maximize.json", record)
     print(f"{folder / 'sheet.png'}: {len(painted)} x {config.layer}, network {weights.name}")
-    return 0
 
 
 def width(network: Network, layer: str) -> int:

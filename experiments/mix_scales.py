@@ -15,10 +15,8 @@ from nst_jax import cli, images
 from nst_jax.config import Config
 from nst_jax.config.controls import StyleConfig
 from nst_jax.figures.sheets import contact_sheet
-from nst_jax.runs.folder import RunFolder
-from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
+from nst_jax.transfer.uninterrupted import paint_completely
 
 USAGE = "python -m experiments.mix_scales --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER]"
 EXAMPLE = "configs/mix_scales.py"
@@ -62,8 +60,10 @@ class MixSettings:
 
 def main(argv: list[str]) -> int:
     """Paint the texture, the transfer of it, and the naive mix; write sheet.png."""
-    settings, folder = cli.parse_experiment(argv, MixSettings, USAGE, EXAMPLE)
-    cli.use_compilation_cache()
+    return cli.run_experiment(argv, MixSettings, USAGE, EXAMPLE, _run)
+
+
+def _run(settings: MixSettings, folder: Path) -> None:
     naive = settings.naive()
     texture = _paint(settings.texture(), folder / "texture")
     style = str(folder / "texture" / "result.png")
@@ -73,15 +73,11 @@ def main(argv: list[str]) -> int:
     sources = [(label, images.read(source)) for label, source in named.items()]
     images.write(folder / "sheet.png", contact_sheet([sources, painted]))
     print(f"done: {folder / 'sheet.png'}")
-    return 0
 
 
 def _paint(config: Config, folder: Path) -> np.ndarray:
     print(f"{folder.name}:")
-    job, run = prepare(config), RunFolder(folder, config)
-    run.require_free()
-    (outcome,) = paint(Session([job]), [job], [run], lambda look: True)
-    return outcome.image
+    return paint_completely(prepare(config), folder)
 
 
 if __name__ == "__main__":

@@ -23,12 +23,11 @@ from nst_jax.losses.gram import gram
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.networks.vgg import VGG
-from nst_jax.runs.folder import RunFolder
+from nst_jax.storage.locks import claimed
 from nst_jax.sweeps.judging import relative_distance
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
+from nst_jax.transfer.uninterrupted import paint_completely
 from nst_jax.weights import cache, load, registry, resolve
 
 
@@ -36,14 +35,22 @@ def main(argv: list[str]) -> int:
     """Paint with each network, measure the distances, and write sheet.png and distances.json."""
     values = flags.FlagValues()
     cli.define_config(values, argv, extensible)
-    flags.DEFINE_string("workdir", "runs/network_ablation", "output folder", flag_values=values)
+    cli.define_workdir(values)
     flags.DEFINE_string("vgg19", None, "a file of VGG-19 weights; default: the cache", flag_values=values)
     cli.parse(values, argv, __doc__ or "")
+    config = from_dict(cli.config_value(values, "configs/quick.py"))
     cli.use_compilation_cache()
-    config, folder = from_dict(cli.config_value(values, "configs/quick.py")), Path(values.workdir)
-    vgg19 = load(Path(values.vgg19), "vgg19") if values.vgg19 else cache.cached(registry.REGISTRY["vgg19"])
+    folder = cli.work_folder(values)
+    with claimed(folder, new=True):
+        _compare(config, values.vgg19, folder)
+    return 0
+
+
+def _compare(config: Config, file: str | None, folder: Path) -> None:
+    """Paint with every network, and compare the pictures; `file` holds the weights of VGG-19."""
+    vgg19 = load(Path(file), "vgg19") if file else cache.cached(registry.REGISTRY["vgg19"])
     judge = VGG(vgg19 or resolve("auto", "slim", ()), config.network.pool)
-    jobs = _jobs(config, vgg19, values.vgg19)
+    jobs = _jobs(config, vgg19, file)
     pictures = {label: _paint(job, folder / label) for label, job in jobs.items()}
     distances = {label: style_distance(judge, config, picture) for label, picture in pictures.items()}
     inputs = [("content", images.read(config.content)), ("style", images.read(config.style))]
@@ -51,7 +58,6 @@ def main(argv: list[str]) -> int:
     images.write(folder / "sheet.png", contact_sheet([inputs, painted]))
     files.write_json(folder / "distances.json", distances)
     print(f"{folder / 'sheet.png'}: style distances {distances}")
-    return 0
 
 
 def _jobs(config: Config, vgg19: Weights | None, file: str | None) -> dict[str, Job]:
@@ -67,8 +73,7 @@ def _jobs(config: Config, vgg19: Weights | None, file: str | None) -> dict[str, 
 
 def _paint(job: Job, folder: Path) -> np.ndarray:
     print(f"{folder.name}:")
-    (outcome,) = paint(Session([job]), [job], [RunFolder(folder, job.config)], lambda look: True)
-    return outcome.image
+    return paint_completely(job, folder)
 
 
 def style_distance(judge: Network, config: Config, picture: np.ndarray) -> float:

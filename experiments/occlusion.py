@@ -11,6 +11,7 @@ in pixels), and maps.npz the arrays. config.json and run.json record the setting
 
 import dataclasses
 import time
+from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
@@ -31,8 +32,10 @@ from nst_jax.weights import load_network
 
 def main(argv: list[str]) -> int:
     """Slide the square over the picture, and write the sheet and the values."""
-    settings, folder = cli.parse_experiment(argv, OcclusionSettings, __doc__ or "", "configs/occlusion.py")
-    cli.use_compilation_cache()
+    return cli.run_experiment(argv, OcclusionSettings, __doc__ or "", "configs/occlusion.py", _run)
+
+
+def _run(settings: OcclusionSettings, folder: Path) -> None:
     began = time.monotonic()
     picture = images.read(settings.image)
     picture = framing.framed(picture, framing.middle(*picture.shape[1:3]), settings.size)
@@ -46,7 +49,7 @@ def main(argv: list[str]) -> int:
     projection = np.asarray(deconvnet.project_map(network, image, settings.layer, jnp.array([unit])))
     sheet = occlusion_report.occlusion_sheet(settings, picture, maps, projection, unit, label, names)
     images.write(folder / "sheet.png", sheet)
-    files.write_bytes(folder / "occlusion.csv", occlusion_report.occlusion_table(settings, maps).encode())
+    files.write_text(folder / "occlusion.csv", occlusion_report.occlusion_table(settings, maps))
     files.write_bytes(folder / "maps.npz", occlusion_report.arrays(settings, maps, projection))
     files.write_json(folder / "config.json", dataclasses.asdict(settings))
     record = {
@@ -60,7 +63,6 @@ def main(argv: list[str]) -> int:
     files.write_json(folder / "run.json", record | _environment(weights, class_weights))
     seen = f", {names[label]} with probability {intact.probabilities[label]:.2f}" if names else ""
     print(f"{folder / 'sheet.png'}: {settings.layer}, unit {unit}{seen}, network {weights.name}")
-    return 0
 
 
 def _classifier(

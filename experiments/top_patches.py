@@ -25,6 +25,7 @@ from nst_jax.networks.trained import Weights
 from nst_jax.runs.folder import read_run, read_settings, require_same
 from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.runs.progress import duration
+from nst_jax.storage.locks import claimed, require_unclaimed
 from nst_jax.vision import patches_report, search
 from nst_jax.vision.classes import classifier_behind
 from nst_jax.vision.labels import class_names
@@ -43,23 +44,31 @@ def main(argv: list[str]) -> int:
     """Run the search and write the report; return the exit status."""
     values = _parse(argv)
     config, folder = _open(values)
-    if values.resume and read_run(folder).get("status") == "done":
-        print(f"finished already: {folder / 'index.html'}")
+    page = folder / "index.html"
+    if values.resume and read_run(folder).get("status") == "done" and page.exists():
+        print(f"finished already: {page}")
         return 0
     cli.use_compilation_cache()
+    with claimed(folder, new=not values.resume):
+        return _run(config, folder, values.resume)
+
+
+def _run(config: TopPatchesSettings, folder: Path, resume: bool) -> int:
+    """Search, from the folder's checkpoint with `resume`, and write the report; return the exit status."""
     stream = Stream(config.data, config.size, config.limit, config.shuffle, config.seed, config.workers)
     network, weights = load_checked(config)
     classifier, names = find_classifier(config, network)
-    checkpoint = SearchFile(folder / "checkpoint.safetensors", f"{weights.sha256} {len(stream)} images")
-    progress = checkpoint.load(config.layers) if values.resume else None
+    identity = f"{weights.sha256} {len(stream)} images"
+    checkpoint = SearchFile(folder / "checkpoint.safetensors", identity, config)
+    progress = checkpoint.load() if resume else None
     if progress is None:
         next(stream.batches(1))  # raises if no image can be read, before anything is written
         files.write_json(folder / "config.json", dataclasses.asdict(config))
         progress = search.start(network, config)
-    progress, finished = search.search(network, stream, config, progress, checkpoint, classifier)
-    if not finished:
+    progress, exit_status = search.search(network, stream, config, progress, checkpoint, classifier)
+    if exit_status:
         print(f"interrupted after {progress.images} images; continue with --workdir={folder} --resume")
-        return cli.EXIT_INTERRUPTED
+        return exit_status
     summary = _summary(config, weights, progress)
     patches_report.write_report(Report(config, network, stream, progress.lists, summary, names), folder)
     files.write_json(folder / "run.json", _record(config, weights, progress))
@@ -111,13 +120,13 @@ def _parse(argv: list[str]) -> flags.FlagValues:
 
 def _open(values: flags.FlagValues) -> tuple[TopPatchesSettings, Path]:
     """Return the settings and the folder; without --config, a resumed run takes its settings from there."""
-    if values.resume and values.workdir is None:
-        raise UserError("--resume: name the run folder with --workdir")
     if values.resume and values["config"].value is None:
-        return top_patches_settings(read_settings(values.workdir)), Path(values.workdir)
+        folder = cli.work_folder(values)
+        return top_patches_settings(read_settings(folder)), folder
     config, folder = top_patches_settings(cli.config_value(values, EXAMPLE)), cli.work_folder(values)
     begun = (folder / "config.json").exists()
     if begun and not values.resume:
+        require_unclaimed(folder)
         raise UserError(f"--workdir: {folder} already holds a run; add --resume or choose another folder")
     if begun:
         require_same(dataclasses.asdict(config), read_settings(folder))

@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from nst_jax.errors import UserError
+from nst_jax.terminal.signals import quieten_imports
 
 if TYPE_CHECKING:
     from nst_jax.api.inputs import load_config
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from nst_jax.api.sweeping import sweep
     from nst_jax.api.unit_patches import top_patches
 
+quieten_imports()
 __version__ = "0.1.0"
 __all__ = [
     "Result",

@@ -1,12 +1,12 @@
-"""Shared by all commands: the config flag, exit statuses, the log format and the compilation cache."""
+"""Shared by all commands: the flags, the output folder and the compilation cache."""
 
-import logging as std_logging
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from absl import flags, logging
 from ml_collections import config_flags
@@ -14,10 +14,9 @@ from ml_collections import config_flags
 from nst_jax.config import fields
 from nst_jax.config.named import config_file, make_importable
 from nst_jax.errors import UserError
-from nst_jax.files import cache_dir
-
-EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130
+from nst_jax.files import cache_dir, is_writable
+from nst_jax.storage.locks import claimed
+from nst_jax.terminal.ending import run as run
 
 Settings = TypeVar("Settings")
 
@@ -63,10 +62,15 @@ def define_resumable(
 ) -> None:
     """Add the flags of a resumable command: `--config` (see `define_config`), `--workdir`, `--resume`."""
     define_config(values, argv, adapt)
+    define_workdir(values)
+    flags.DEFINE_bool("resume", False, "continue the run in --workdir", flag_values=values)
+
+
+def define_workdir(values: flags.FlagValues) -> None:
+    """Add the flag `--workdir`."""
     flags.DEFINE_string(
         "workdir", None, "output folder; default: runs/<config name>-<time>", flag_values=values
     )
-    flags.DEFINE_bool("resume", False, "continue the run in --workdir", flag_values=values)
 
 
 def parse(values: flags.FlagValues, argv: Sequence[str], usage: str) -> None:
@@ -90,20 +94,28 @@ def parse(values: flags.FlagValues, argv: Sequence[str], usage: str) -> None:
         raise UserError(f"unexpected argument {extra[0]!r}; flags start with --")
 
 
-def parse_experiment(
-    argv: Sequence[str], settings: type[Settings], usage: str, example: str
-) -> tuple[Settings, Path]:
-    """Return the settings and the output folder of an experiment with the flags `--config` and `--workdir`.
+def run_experiment(
+    argv: Sequence[str],
+    settings: type[Settings],
+    usage: str,
+    example: str,
+    experiment: Callable[[Settings, Path], None],
+) -> int:
+    """Run an `experiment` with the flags `--config` and `--workdir` in a new or empty folder; return 0.
 
     Raises:
-        UserError: see `parse` and `config_value`; also if a setting is invalid.
+        UserError: see `parse` and `config_value`; also if a setting is invalid, or the folder is not empty.
     """
     values = flags.FlagValues()
     define_config(values, argv)
-    default = f"runs/{Path(example).stem}"
-    flags.DEFINE_string("workdir", default, "output folder", flag_values=values)
+    define_workdir(values)
     parse(values, argv, usage)
-    return fields.from_config(settings, config_value(values, example)), Path(values.workdir)
+    checked = fields.from_config(settings, config_value(values, example))
+    use_compilation_cache()
+    folder = work_folder(values)
+    with claimed(folder, new=True):
+        experiment(checked, folder)
+    return 0
 
 
 def config_value(values: flags.FlagValues, example: str) -> Any:
@@ -139,9 +151,18 @@ def config_name(values: flags.FlagValues) -> str:
 
 
 def work_folder(values: flags.FlagValues) -> Path:
-    """`--workdir`, or a new folder named after the config and the time."""
-    name = f"runs/{config_name(values)}-{time.strftime('%Y%m%d-%H%M%S')}"
-    return Path(values.workdir or name)
+    """`--workdir`, or a new folder named after the config and the time.
+
+    Raises:
+        UserError: `--workdir` is empty, or missing although there is `--resume`.
+    """
+    if values.workdir is None and values.get_flag_value("resume", False):
+        raise UserError("--resume: name the run folder with --workdir")
+    if values.workdir == "":
+        raise UserError("--workdir: is empty; give the path of a folder")
+    if values.workdir is not None:
+        return Path(values.workdir)
+    return Path(f"runs/{config_name(values)}-{time.strftime('%Y%m%d-%H%M%S')}")
 
 
 def config_first(argv: Sequence[str]) -> list[str]:
@@ -162,34 +183,20 @@ def config_first(argv: Sequence[str]) -> list[str]:
     return list(argv)
 
 
-def run(main: Callable[[list[str]], int]) -> NoReturn:
-    """Call `main(argv)` and exit with its status, or with 2 on a user error, 130 on Ctrl-C and 1 on a bug."""
-    _plain_logs()
-    try:
-        status = main(sys.argv)
-    except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        status = EXIT_USER_ERROR
-    except KeyboardInterrupt:
-        status = EXIT_INTERRUPTED
-    sys.exit(status)
-
-
 def use_compilation_cache() -> None:
     """Cache compiled programs in the per-user cache folder, unless `JAX_COMPILATION_CACHE_DIR` is set."""
-    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        import jax
+    if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        return
+    folder = cache_dir() / "xla"
+    if not is_writable(folder):
+        logging.warning("%s cannot be written; programs will be compiled again by every command", folder)
+        return
+    import jax
 
-        jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "xla"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-
-
-def _plain_logs() -> None:
-    flags.FLAGS(["nst_jax"])  # otherwise absl warns about logging before its own flags are parsed
-    logging.use_absl_handler()
-    handler = logging.get_absl_handler()
-    handler.setFormatter(std_logging.Formatter("%(levelname)s: %(message)s"))
-    handler.python_handler.stream = sys.stderr
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    # If the disk fills up, JAX would warn about every program; runs do not need the cache.
+    warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
 
 
 def _last_line(error: BaseException) -> str:

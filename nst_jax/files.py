@@ -1,15 +1,20 @@
-"""Atomic writes, locks between processes, and the per-user cache folder."""
+"""Atomic writes, reads that cannot block, and the per-user cache folder."""
 
 import contextlib
+import errno
 import json
 import os
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import platformdirs
-from absl import logging
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from nst_jax.errors import UserError
 
@@ -19,6 +24,17 @@ def cache_dir() -> Path:
     return Path(os.environ.get("NST_JAX_CACHE") or platformdirs.user_cache_dir("nst_jax"))
 
 
+def is_writable(folder: Path) -> bool:
+    """Whether files can be written in `folder`, which is created if it does not exist."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"?")  # on a full disk, only this fails
+        return True
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path next to `path`; it is renamed to `path` on success and deleted on error.
@@ -26,21 +42,23 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     The data is flushed to disk before the rename, so a crash leaves either the old file or the new one.
 
     Raises:
-        UserError: the folder cannot be created or written to, or the disk is full.
+        UserError: `path` is a folder or a device, its folder cannot be written to, or the disk is full.
     """
     target = Path(path)
     temporary: Path | None = None
     try:
+        if target.exists() and not target.is_file():
+            raise OSError(errno.EINVAL, "it is not a regular file")
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:32]}.", suffix=".part")
         os.close(descriptor)
         temporary = Path(name)
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        flush(temporary)
         temporary.chmod(0o666 & ~_umask())  # mkstemp gives access to the owner only
         temporary.replace(target)
-    except OSError as error:
+        flush(target.parent)  # the rename itself
+    except (OSError, SafetensorError) as error:
         raise cannot_write(target, error) from error
     finally:
         if temporary is not None:
@@ -53,43 +71,53 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` to `path` as UTF-8, atomically; file names in it that are not Unicode are escaped."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
+
+
 def write_json(path: str | os.PathLike[str], values: Any) -> None:
     """Write `values`, indented, to `path` atomically."""
-    write_bytes(path, (json.dumps(values, indent=2) + "\n").encode())
+    write_text(path, json.dumps(values, indent=2) + "\n")
 
 
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on the file `path`; wait while another process holds it.
+def write_safetensors(
+    path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]
+) -> None:
+    """Write a safetensors file atomically, without an intermediate copy of `arrays`."""
+    with atomic(path) as temporary:
+        save_file(dict(arrays), temporary, metadata=dict(metadata))
 
-    The empty lock file is not deleted afterwards. The operating system releases the lock if its holder dies.
-    On a file system without locks, the block runs unlocked.
+
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    """Open a file for reading. Unlike `open`, this does not block on a named pipe.
 
     Raises:
-        UserError: the file cannot be created.
+        OSError: the file is missing, cannot be opened, or is not a regular file.
     """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path)
-    with contextlib.ExitStack() as stack:
-        stack.callback(lock.release)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                logging.warning("waiting for another process to release %s", path)
-                lock.acquire()
-        except NotImplementedError:
-            pass  # no locks on this file system; two processes at once are unlikely
-        except OSError as error:
-            raise cannot_write(path, error) from error
-        yield
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    why = "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file"
+    raise OSError(errno.EINVAL, why, os.fspath(path))
 
 
-def cannot_write(path: str | os.PathLike[str], error: OSError) -> UserError:
+def flush(path: Path) -> None:
+    """Wait until a file, or the entries of a folder, are on disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # folders cannot be opened there
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def cannot_write(path: str | os.PathLike[str], error: Exception) -> UserError:
     """The `UserError` for a failed write, with the file and the cause."""
-    return UserError(f"cannot write {path}: {error.strerror or error}")
+    return UserError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}")
 
 
 def _umask() -> int:

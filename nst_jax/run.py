@@ -8,10 +8,10 @@ from nst_jax.config.tables import extensible
 from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look
 from nst_jax.preview.previewing import define_preview, previewed
-from nst_jax.runs.folder import RunFolder, read_settings, require_same
-from nst_jax.runs.interrupt import CtrlC
+from nst_jax.runs.folder import GROWING, RunFolder, read_settings, require_same
 from nst_jax.runs.progress import Progress, byte_count, duration
 from nst_jax.runs.tensorboard_log import define_log, logged
+from nst_jax.terminal.signals import StopSignal
 from nst_jax.transfer.estimate import require_memory
 from nst_jax.transfer.job import Job, Outcome
 from nst_jax.transfer.painting import paint
@@ -28,39 +28,40 @@ def main(argv: list[str]) -> int:
     """Run the style transfer given by the flags in `argv` and return the exit status."""
     values = _parse(argv)
     folder = _folder(values)
+    result = folder.path / "result.png"
     if values.resume and folder.finished():
-        print(f"finished already: {folder.path / 'result.png'}")
+        print(f"finished already: {result}")
         return 0
     cli.use_compilation_cache()
-    job = prepare(folder.config)
-    session = Session([job])
-    print(f"estimate: {byte_count(require_memory(session, job))} of memory", flush=True)
-    with previewed(values, folder.path), logged(values, folder.path):
-        outcome = _paint(session, job, folder)
-    result = folder.path / "result.png"
+    with folder.claimed():
+        job = prepare(folder.config)
+        session = Session([job])
+        print(f"estimate: {byte_count(require_memory(session, job))} of memory", flush=True)
+        with previewed(values, folder.path), logged(values, folder.path):
+            outcome, exit_status = _paint(session, job, folder)
     if outcome.status == "diverged":
         raise UserError(
-            f"optimizer.learning_rate: the loss is not finite after step {outcome.steps}, even with learning "
-            f"rates below {job.config.optimizer.learning_rate}; the best image so far is in {result}"
+            f"content_weight, style_weight, tv_weight: too large: the loss is not finite after step "
+            f"{outcome.steps}, even with smaller steps; the best image so far is in {result}"
         )
     print(
         f"{outcome.status}: {result}, {outcome.steps} steps, {outcome.evaluations} evaluations, "
         f"{duration(outcome.seconds)}, network {job.weights.name} (sha256 {job.weights.sha256[:8]})"
     )
-    return cli.EXIT_INTERRUPTED if outcome.status == "interrupted" else 0
+    return exit_status
 
 
-def _paint(session: Session, job: Job, folder: RunFolder) -> Outcome:
-    """Run with a progress bar, from the folder's checkpoint if there is one, to the end or until Ctrl-C."""
+def _paint(session: Session, job: Job, folder: RunFolder) -> tuple[Outcome, int]:
+    """Run with a progress bar, from the folder's checkpoint if there is one, to the end or until a signal."""
     saved = folder.load_checkpoint(job.identity())
-    with CtrlC() as ctrl_c, Progress(job.config) as progress:
+    with StopSignal() as stop, Progress(job.config) as progress:
 
         def watch(look: Look) -> bool:
             progress.update(int(look.step[0]), float(look.value[0]), int(look.evaluations[0]))
-            return not ctrl_c.pressed
+            return not stop.requested
 
         (outcome,) = paint(session, [job], [folder], watch, [saved])
-    return outcome
+    return outcome, stop.exit_status if outcome.status == "interrupted" else 0
 
 
 def _parse(argv: list[str]) -> flags.FlagValues:
@@ -74,16 +75,16 @@ def _parse(argv: list[str]) -> flags.FlagValues:
 
 def _folder(values: flags.FlagValues) -> RunFolder:
     """The run folder and its config, from --config or from the folder to resume; the two must agree."""
-    if values.resume and values.workdir is None:
-        raise UserError("--resume: name the run folder with --workdir")
     if values.resume and values["config"].value is None:
-        return RunFolder(values.workdir, from_dict(read_settings(values.workdir)))
+        path = cli.work_folder(values)
+        return RunFolder(path, from_dict(read_settings(path)))
     config = from_dict(cli.config_value(values, EXAMPLE))
     folder = RunFolder(cli.work_folder(values), config)
     if not values.resume:
         folder.require_free()
     elif folder.begun():
-        require_same(to_dict(config), to_dict(from_dict(read_settings(folder.path))))
+        saved = to_dict(from_dict(read_settings(folder.path)))
+        require_same(to_dict(config), saved, growing=() if folder.finished() else GROWING)
     return folder
 
 

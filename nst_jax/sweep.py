@@ -2,7 +2,6 @@
 
 import sys
 import types
-from pathlib import Path
 from typing import Any
 
 from absl import flags
@@ -10,13 +9,14 @@ from absl import flags
 from nst_jax import cli
 from nst_jax.config import from_dict
 from nst_jax.config.tables import extensible
-from nst_jax.errors import UserError
 from nst_jax.preview.previewing import define_preview, previewed
 from nst_jax.runs.tensorboard_log import define_log, logged
+from nst_jax.storage.locks import claimed
 from nst_jax.sweeps import gallery, plan
 from nst_jax.sweeps.collecting import collect_results
 from nst_jax.sweeps.running import run_sweep
 from nst_jax.sweeps.sweep_folder import Sweep
+from nst_jax.terminal.signals import StopSignal
 
 USAGE = """python -m nst_jax.sweep --config=FILE [--vary=FIELD=VALUE,VALUE ...] [--workdir=FOLDER] [--resume]
 
@@ -31,13 +31,15 @@ def main(argv: list[str]) -> int:
     values = parse_flags(argv)
     sweep = open_sweep(values)
     cli.use_compilation_cache()
-    with previewed(values, sweep.path), logged(values, sweep.path):
-        finished = run_sweep(sweep, values.batch)
-    if not finished:
-        print(f"interrupted; continue with --workdir={sweep.path} --resume")
-        return cli.EXIT_INTERRUPTED
-    page = gallery.write_gallery(sweep)
-    collect_results(sweep)
+    stop = StopSignal()
+    with claimed(sweep.path):
+        with previewed(values, sweep.path), logged(values, sweep.path):
+            finished = run_sweep(sweep, values.batch, stop)
+        if not finished:
+            print(f"interrupted; continue with --workdir={sweep.path} --resume")
+            return stop.exit_status
+        page = gallery.write_gallery(sweep)
+        collect_results(sweep)
     print(f"done: {page}, {sweep.summary()}")
     return 0
 
@@ -64,10 +66,8 @@ def parse_flags(argv: list[str]) -> flags.FlagValues:
 
 def open_sweep(values: flags.FlagValues) -> Sweep:
     """The sweep given by the flags, or the one in the folder to resume; the two must agree."""
-    if values.resume and values.workdir is None:
-        raise UserError("--resume: name the sweep folder with --workdir")
     if values.resume and values["config"].value is None:
-        return Sweep.load(Path(values.workdir))
+        return Sweep.load(cli.work_folder(values))
     base = cli.config_value(values, EXAMPLE)
     from_dict(base)
     cells = plan.cells_of(cli.config_path(values))

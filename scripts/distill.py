@@ -25,6 +25,8 @@ from nst_jax.distill.teachers import TeacherArrays, read_teachers
 from nst_jax.errors import UserError
 from nst_jax.runs.folder import read_settings, require_same
 from nst_jax.runs.metrics import Metrics
+from nst_jax.storage.locks import claimed
+from nst_jax.terminal.signals import StopSignal
 from nst_jax.weights import save
 
 EXAMPLE = "configs/distill.py"
@@ -42,17 +44,25 @@ def main(argv: list[str]) -> int:
     cli.define_resumable(values, argv)
     cli.parse(values, argv, __doc__ or "")
     logging.set_verbosity(logging.INFO)
-    if values.resume and values.workdir is None:
-        raise UserError("--resume: name the run folder with --workdir")
     settings = fields.from_config(DistillSettings, cli.config_value(values, EXAMPLE))
     workdir = cli.work_folder(values)
-    stages = all_stages(settings, workdir, values.resume)
+    with claimed(workdir):
+        return run_stage(settings, workdir, values.resume)
+
+
+def run_stage(settings: DistillSettings, workdir: Path, resume: bool) -> int:
+    """Train for one stage and export the student; return 0, or the exit status of a signal."""
+    stages = all_stages(settings, workdir, resume)
     teacher_arrays = read_teachers(Path(settings.teachers.shallow), Path(settings.teachers.deep))
     training_files, held_out = crops.split(Path(settings.image_root), settings.images, settings.seed)
     files.write_json(workdir / "config.json", {"stages": stages})
     pictures = [crops.decode(file) for file in training_files]
     logging.info("%d pictures; on %s", len(pictures), jax.devices())
-    state = train(settings, teacher_arrays, pictures, workdir, values.resume)
+    with StopSignal() as stop:
+        state = train(settings, teacher_arrays, pictures, workdir, resume, stop)
+    if int(state["step"]) < settings.steps:
+        print(f"interrupted at step {state['step']}; continue with --workdir={workdir} --resume")
+        return stop.exit_status
     every = max(1, len(pictures) // BALANCE_PHOTOS)
     balance_photos = [crops.square(picture, SIDE) for picture in pictures[::every]]
     arrays = balance.balanced(scaling.folded(state["trained"]["student"]), teacher_arrays, balance_photos)
@@ -76,8 +86,10 @@ def all_stages(settings: DistillSettings, workdir: Path, resume: bool) -> list[d
                 f"--workdir: {workdir} already holds a run; add --resume or choose another folder"
             )
         return [current]
-    stages = read_settings(workdir)["stages"]
-    require_same({name: current[name] for name in COMMON}, stages[-1])
+    stages = read_settings(workdir, stages=list)["stages"]
+    if not (stages and isinstance(stages[-1], dict)):
+        raise UserError(f"{workdir / 'config.json'}: holds no stage")
+    require_same(*({name: stage.get(name) for name in COMMON} for stage in (current, stages[-1])))
     current = json.loads(json.dumps(current))  # tuples become lists, as in the file
     return stages if current == stages[-1] else [*stages, current]
 
@@ -88,14 +100,15 @@ def train(
     pictures: Sequence[np.ndarray],
     workdir: Path,
     resume: bool,
+    stop: StopSignal,
 ) -> training.TrainingState:
-    """Run the remaining steps, with snapshots, and a checkpoint every few minutes and at the end."""
+    """Run the remaining steps, or until `stop`, with snapshots; save checkpoints regularly and at the end."""
 
     def make(step: int, count: int = settings.batch, natural: int = settings.natural) -> np.ndarray:
         return crops.batch(pictures, settings.seed, step, count, natural, settings.crop)
 
     recipe, checkpoint = settings.recipe(), workdir / "checkpoint.npz"
-    if resume:
+    if resume and checkpoint.exists():
         state = training.load_state(checkpoint, training.blank_state(recipe, teacher_arrays))
     else:
         # The step after the last one of this stage, whose pictures the stage does not use.
@@ -114,6 +127,8 @@ def train(
         if time.monotonic() - saved > 60 * settings.checkpoint_minutes:
             training.save_state(checkpoint, state)
             saved = time.monotonic()
+        if stop.requested:
+            break
     training.save_state(checkpoint, state)
     return state
 

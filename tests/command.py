@@ -5,8 +5,10 @@ import importlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -15,6 +17,7 @@ import pytest
 from PIL import Image
 
 from nst_jax import cli
+from nst_jax.terminal.signals import SIGNALS
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,10 +35,22 @@ def call(*flags: object, module: str = "nst_jax.run", **environment: str) -> sub
         contextlib.chdir(ROOT),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
+        _signals_as_before(),
         pytest.raises(SystemExit) as ended,
     ):
         cli.run(importlib.import_module(module).main)
     return subprocess.CompletedProcess(argv, int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def _signals_as_before() -> Iterator[None]:
+    """A command that has ended leaves its process to die at the next signal: not this one."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def call_process(

@@ -11,8 +11,9 @@ from tests.command import ROOT
 PACKAGE = ROOT / "nst_jax"
 # Each imports from those before it, never from those after.
 LAYERS = (
-    *("errors", "files", "networks", "images", "config", "weights", "losses", "optimizers"),
+    *("errors", "files", "storage", "terminal", "networks", "images", "config", "weights", "losses"),
     *(
+        "optimizers",
         "runs",
         "transfer",
         "figures",

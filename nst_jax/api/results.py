@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from nst_jax import files, images
-from nst_jax.config import Config, from_dict, to_dict
+from nst_jax.config import Config, from_dict
 from nst_jax.errors import UserError
 from nst_jax.images.writing import to_bytes
-from nst_jax.runs.folder import RunFolder, read_run, read_settings
+from nst_jax.runs.folder import RunFolder, read_run, read_settings, text_chunks
 from nst_jax.transfer.job import Outcome, run_record
 
 
@@ -50,8 +49,7 @@ class Result:
         """
         target = Path(path)
         if target.suffix.lower() == ".png":
-            settings = {"config": json.dumps(to_dict(self.config)), "run": json.dumps(self.record)}
-            images.write(target, self.array, {"Software": "nst_jax", **settings})
+            images.write(target, self.array, text_chunks(self.config, self.record))
             return
         suffixes = Image.registered_extensions()
         if target.suffix.lower() not in suffixes:
@@ -123,7 +121,7 @@ def load_result(folder: str | Path) -> Result:
         UserError: the folder holds no run that has ended, or a file in it is damaged.
     """
     config = from_dict(read_settings(folder))
-    picture = images.read(str(Path(folder) / "result.png"))
+    picture = images.read(str(Path(folder) / "result.png"), smallest=1)
     return Result(picture, config, RunFolder(folder, config).metrics.read(), read_run(folder))
 
 

@@ -14,8 +14,9 @@ from nst_jax.api.results import Result, Snapshot, made_result
 from nst_jax.config import Config, NetworkConfig, from_dict
 from nst_jax.config.overriding import override
 from nst_jax.images.writing import to_bytes
-from nst_jax.runs.folder import RunFolder
+from nst_jax.runs.folder import RunFolder, require_free
 from nst_jax.runs.progress import Progress
+from nst_jax.storage.locks import claimed
 from nst_jax.transfer.estimate import require_memory
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import JobBatch
@@ -133,10 +134,10 @@ class Session:
         with tempfile.TemporaryDirectory(prefix="nst_jax-") as temporary:
             path = Path(workdir or Path(temporary) / "run")
             inputs = path / "inputs" if workdir else Path(temporary)
-            config = self._config({**saved_pictures(given, inputs), **fields})
-            folder = RunFolder(path, config)
-            folder.require_free()
-            yield from self._paint(self._job(config), folder)
+            require_free(path)
+            with claimed(path):
+                config = self._config({**saved_pictures(given, inputs), **fields})
+                yield from self._paint(self._job(config), RunFolder(path, config))
 
     def _config(self, fields: Mapping[str, Any]) -> Config:
         return from_dict(override(self._base, changes(fields)))

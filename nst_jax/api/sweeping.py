@@ -14,10 +14,11 @@ from nst_jax.api.results import SweepResult, load_result
 from nst_jax.config import Config
 from nst_jax.config.named import config_file
 from nst_jax.config.overriding import override
+from nst_jax.storage.locks import claimed
 from nst_jax.sweeps import gallery, plan
 from nst_jax.sweeps.collecting import collect_results
 from nst_jax.sweeps.running import run_sweep
-from nst_jax.sweeps.sweep_folder import Sweep
+from nst_jax.sweeps.sweep_folder import Sweep, require_no_sweep
 
 
 def sweep(
@@ -41,21 +42,23 @@ def sweep(
     """
     with tempfile.TemporaryDirectory(prefix="nst_jax-") as temporary:
         path = Path(workdir or Path(temporary) / "sweep")
-        inputs = path / "inputs" if workdir else Path(temporary)
-        base = override(base_config(config), changes(saved_pictures(fields, inputs)))
-        file = config_file(config).partition(":")[0] if isinstance(config, str) else ""
-        cells = plan.cells_of(file) if file and not vary else [((), {})]
-        axes = {
-            name.replace("__", "."): [_plain(value) for value in values]
-            for name, values in (vary or {}).items()
-        }
-        planned = Sweep.open(
-            path, Path(file).stem or "sweep", plan.plan_runs(base, plan.combine(cells, axes)), False
-        )
-        if not run_sweep(planned, batch):
-            raise KeyboardInterrupt
-        gallery.write_gallery(planned)
-        collect_results(planned)
+        require_no_sweep(path)
+        with claimed(path):
+            inputs = path / "inputs" if workdir else Path(temporary)
+            base = override(base_config(config), changes(saved_pictures(fields, inputs)))
+            file = config_file(config).partition(":")[0] if isinstance(config, str) else ""
+            cells = plan.cells_of(file) if file and not vary else [((), {})]
+            axes = {
+                name.replace("__", "."): [_plain(value) for value in values]
+                for name, values in (vary or {}).items()
+            }
+            planned = Sweep.open(
+                path, Path(file).stem or "sweep", plan.plan_runs(base, plan.combine(cells, axes)), False
+            )
+            if not run_sweep(planned, batch):
+                raise KeyboardInterrupt
+            gallery.write_gallery(planned)
+            collect_results(planned)
         return _result(planned)
 
 

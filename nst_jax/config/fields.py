@@ -2,13 +2,19 @@
 
 import contextlib
 import dataclasses
-import math
 import types
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
+import numpy as np
+from ml_collections.config_dict import RequiredValueError
+
 from nst_jax.errors import UserError, unknown
 
+MOST_BITS = 1024  # of an integer that can be shown in a message
+LARGEST_INT = 2**31 - 1  # programs count in int32
+LARGEST_SEED = 2**32 - 1  # JAX ignores the bits above
+LARGEST_FLOAT, SMALLEST_FLOAT = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 Fields = TypeVar("Fields")
 
 
@@ -20,31 +26,52 @@ def from_config(kind: type[Fields], values: Any) -> Fields:
     """
     if not hasattr(values, "items"):
         raise UserError(f"config: get_config() must return a ConfigDict, not {type(values).__name__}")
-    return _build(kind, dict(values.items()), prefix="")
+    return _build(kind, values, prefix="")
 
 
-def _build(kind: type[Fields], values: Mapping[str, Any], prefix: str) -> Fields:
+def _build(kind: type[Fields], values: Any, prefix: str) -> Fields:
     hints = get_type_hints(kind)
-    for name in values:
+    given = _items(values, prefix)
+    for name in given:
         if name not in hints:
             raise unknown(f"config field {prefix}{name}", name, hints)
-    return kind(**{name: _typed(hints[name], value, prefix + name) for name, value in values.items()})
+    for field in dataclasses.fields(cast(Any, kind)):
+        required = field.default is field.default_factory is dataclasses.MISSING
+        if required and field.name not in given:
+            raise UserError(f"config field {prefix}{field.name}: is missing; it has no default")
+    return kind(**{name: _typed(hints[name], value, prefix + name) for name, value in given.items()})
+
+
+def _items(values: Any, prefix: str) -> dict[str, Any]:
+    """The items of a ConfigDict or dict, of which none may be a placeholder without a value."""
+    items = {}
+    for name in values:
+        try:
+            items[str(name)] = values[name]
+        except RequiredValueError as error:
+            raise UserError(
+                f"config field {prefix}{name}: is a placeholder without a value; set --config.{prefix}{name}"
+            ) from error
+    return items
 
 
 def _typed(hint: Any, value: Any, name: str) -> Any:
     """Check `value` against the type `hint`; ints are accepted as floats, and lists as tuples."""
     origin, parameters = get_origin(hint), get_args(hint)
+    if type(value) is int and value.bit_length() > MOST_BITS:
+        raise UserError(f"config field {name}: an integer of {value.bit_length()} bits is too large")
     if origin is types.UnionType:
         return _typed_as_any(parameters, value, name)
     if dataclasses.is_dataclass(hint) and hasattr(value, "items"):
-        return _build(cast(type, hint), dict(value.items()), f"{name}.")
+        return _build(cast(type, hint), value, f"{name}.")
     if origin is dict and hasattr(value, "items"):
-        return {layer: _typed(parameters[1], weight, f"{name}.{layer}") for layer, weight in value.items()}
+        entries = _items(value, f"{name}.")
+        return {layer: _typed(parameters[1], weight, f"{name}.{layer}") for layer, weight in entries.items()}
     if origin is tuple and isinstance(value, (tuple, list)):
         if parameters[0] is str:
             value = _split(value)
         return tuple(_typed(parameters[0], item, name) for item in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and type(value) is int and abs(value) < LARGEST_FLOAT:
         return float(value)
     if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is hint:
         return value
@@ -66,31 +93,46 @@ def _split(items: Iterable[Any]) -> list[Any]:
     return [part for item in items for part in (item.split(",") if isinstance(item, str) else [item])]
 
 
+def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return every value of a nested dict by its dotted name, such as `network.pool`."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= dotted(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return flat
+
+
 def one_of(field: str, value: str, choices: Iterable[str]) -> None:
     """Raise `UserError` unless `value` is among `choices`."""
     if value not in choices:
         raise unknown(field, value, choices)
 
 
-def not_empty(field: str, value: str) -> None:
-    """Raise `UserError` if `value` is the empty string."""
+def not_empty(field: str, value: str, example: str = "sample:astronaut") -> None:
+    """Raise `UserError` if `value` is the empty string; the message suggests the name `example`."""
     if not value:
-        raise UserError(f"{field}: is empty; give a path, or a name such as sample:astronaut")
+        raise UserError(f"{field}: is empty; give a path, or a name such as {example}")
 
 
-def at_least(field: str, value: int, least: int) -> None:
-    """Raise `UserError` if `value` is below `least`."""
+def at_least(field: str, value: int, least: int, most: int = LARGEST_INT) -> None:
+    """Raise `UserError` if `value` is below `least` or above `most`."""
     if value < least:
         raise UserError(f"{field}: {value} is below {least}")
+    if value > most:
+        raise UserError(f"{field}: {value} is above {most}")
 
 
 def positive(field: str, value: float) -> None:
-    """Raise `UserError` unless `value` is finite and above 0."""
-    if not (math.isfinite(value) and value > 0):
-        raise UserError(f"{field}: {value} is not a finite number above 0")
+    """Raise `UserError` unless `value` is finite and above 0, also as float32."""
+    if not SMALLEST_FLOAT <= value <= LARGEST_FLOAT:
+        raise UserError(f"{field}: {value} is not a finite number above 0 in float32")
 
 
 def not_negative(field: str, value: float) -> None:
-    """Raise `UserError` unless `value` is finite and at least 0."""
-    if not (math.isfinite(value) and value >= 0):
-        raise UserError(f"{field}: {value} is not a finite number >= 0")
+    """Raise `UserError` unless `value` is finite and at least 0, also as float32."""
+    if not 0 <= value <= LARGEST_FLOAT:
+        raise UserError(f"{field}: {value} is not a finite number >= 0 in float32")
+
+
+def finite(field: str, value: float) -> None:
+    """Raise `UserError` unless `value` is finite, also as float32."""
+    not_negative(field, abs(value))

@@ -24,6 +24,9 @@ GUIDES = ("simple", "inside", "all")
 COLORS = ("style", "luminance", "chol", "pca", "sym")
 SMALLEST_SIDE = 16  # pixels: VGG halves the picture four times before its deepest convolutions
 SMALLEST_TILE = 64  # pixels: a smaller tile is mostly halo
+# Limits that no real run comes near; a number beyond them is a mistake.
+LARGEST_SIDE = 1 << 15  # pixels
+MOST_STEPS, MOST_MEMORY, MOST_SCALES = 10_000_000, 1000, 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +47,7 @@ class NetworkConfig:
         fields.one_of("network.padding", self.padding, PADDINGS)
         fields.one_of("network.conv", self.conv, CONVS)
         fields.one_of("network.precision", self.precision, PRECISIONS)
-        fields.not_empty("network.weights", self.weights)
+        fields.not_empty("network.weights", self.weights, "auto")
         if self.padding != "zeros" and (layer := misfit(architecture(self.arch).layers)):
             raise UserError(
                 f"network.padding: {self.padding} cannot be used with {layer.name} of {self.arch}; use zeros"
@@ -63,9 +66,9 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         for steps in self.steps if isinstance(self.steps, tuple) else (self.steps,):
-            fields.at_least("optimizer.steps", steps, 1)
+            fields.at_least("optimizer.steps", steps, 1, MOST_STEPS)
         fields.positive("optimizer.learning_rate", self.learning_rate)
-        fields.at_least("optimizer.memory", self.memory, 1)
+        fields.at_least("optimizer.memory", self.memory, 1, MOST_MEMORY)
 
     def steps_by_scale(self, scales: int) -> tuple[int, ...]:
         """The number of steps at each of so many `scales`.
@@ -122,19 +125,20 @@ class Config:
     def __post_init__(self) -> None:
         for name in ("content", "style", "init"):
             fields.not_empty(name, getattr(self, name))
-        fields.at_least("size", self.size, SMALLEST_SIDE)
+        fields.at_least("size", self.size, SMALLEST_SIDE, LARGEST_SIDE)
         fields.positive("style_scale", self.style_scale)
         fields.not_negative("noise", self.noise)
-        fields.at_least("seed", self.seed, 0)
+        fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)
         fields.one_of("content_loss", self.content_loss, CONTENT_LOSSES)
         fields.one_of("guides", self.guides, GUIDES)
         fields.one_of("color", self.color, COLORS)
         if self.tile:
-            fields.at_least("tile", self.tile, SMALLEST_TILE)
+            fields.at_least("tile", self.tile, SMALLEST_TILE, LARGEST_SIDE)
         fields.at_least("log_every", self.log_every, 1)
         fields.at_least("snapshot_every", self.snapshot_every, 1)
         self._check_weights()
         check_styles(self.styles, self.active_style())
+        self._check_style_sizes()
         self._check_scales()
 
     def _check_weights(self) -> None:
@@ -152,9 +156,18 @@ class Config:
                 "of one of its layers, above 0"
             )
 
+    def _check_style_sizes(self) -> None:
+        for name, style in self.active_styles().items():
+            scale = self.style_scale * style.scale
+            if self.size * scale > LARGEST_SIDE:
+                field = f"styles.{name}.scale" if style.scale != 1 else "style_scale"
+                raise UserError(f"{field}: {scale} times size {self.size} is above {LARGEST_SIDE} pixels")
+
     def _check_scales(self) -> None:
         if not self.scales or self.scales[-1] != 1.0:
             raise UserError(f"scales: {self.scales} must end with 1.0, the full size")
+        if len(self.scales) > MOST_SCALES:
+            raise UserError(f"scales: {len(self.scales)} are more than {MOST_SCALES}")
         for scale in self.scales:
             fields.positive("scales", scale)
             if scale > 1:
@@ -171,6 +184,10 @@ class Config:
         """The styles in use, by name: those with a weight above 0, or `style` alone."""
         named = {name: style for name, style in self.styles.items() if style.weight > 0}
         return named or {"style": StyleConfig(self.style)}
+
+    def style_size(self, style: StyleConfig) -> int:
+        """Longer side of the pictures of `style` at full size, in pixels."""
+        return round(self.size * self.style_scale * style.scale)
 
     def active_content(self) -> dict[str, float]:
         """Content layers in use: alpha and the weight of the layer are above 0."""

@@ -61,4 +61,6 @@ def filter_scales(S: Float[np.ndarray, "p n"], T: Float[np.ndarray, "p m"]) -> n
     root = np.linalg.cholesky(covariance + 1e-4 * np.eye(len(covariance)))
     w, _ = nnls(root.T, np.linalg.solve(root, along))
     scales = np.sqrt(w) / spread
-    return np.maximum(scales / np.median(scales), WEAKEST).astype(np.float32)
+    used = scales[scales > 0]  # more than half may be 0, and so would be their median
+    typical = np.median(used) if used.size else 1.0
+    return np.maximum(scales / typical, WEAKEST).astype(np.float32)

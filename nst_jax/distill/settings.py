@@ -3,9 +3,12 @@
 import dataclasses
 
 from nst_jax.config import fields
-from nst_jax.distill.training import Recipe
+from nst_jax.config.schema import LARGEST_SIDE, SMALLEST_SIDE
+from nst_jax.distill.training import WARMUP, Recipe
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import architecture
+
+MOST_CROPS = 1024  # in a batch; a number beyond it is a mistake
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,8 +19,8 @@ class TeacherFiles:
     deep: str = ""
 
     def __post_init__(self) -> None:
-        fields.not_empty("teachers.shallow", self.shallow)
-        fields.not_empty("teachers.deep", self.deep)
+        fields.not_empty("teachers.shallow", self.shallow, "vgg19.safetensors")
+        fields.not_empty("teachers.deep", self.deep, "encoder.safetensors")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,10 +44,15 @@ class DistillSettings:
     snapshot_every: int = 100
 
     def __post_init__(self) -> None:
-        for name in ("steps", "crop", "batch", "natural", "log_every", "snapshot_every"):
+        for name in ("natural", "log_every", "snapshot_every"):
             fields.at_least(name, getattr(self, name), 1)
+        fields.at_least("steps", self.steps, WARMUP + 1)  # the learning rate decays after the warmup
+        fields.at_least("crop", self.crop, SMALLEST_SIDE, LARGEST_SIDE)
+        fields.at_least("batch", self.batch, 1, MOST_CROPS)
+        fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)
         fields.positive("learning_rate", self.learning_rate)
-        fields.not_empty("image_root", self.image_root)
+        fields.positive("checkpoint_minutes", self.checkpoint_minutes)
+        fields.not_empty("image_root", self.image_root, "photos")
         if self.frozen_up_to:
             fields.one_of("frozen_up_to", self.frozen_up_to, architecture("slim").weighted)
         if self.natural > self.batch:

@@ -3,7 +3,7 @@
 from typing import Any
 
 
-def render(template: str, **values: Any) -> bytes:
+def render(template: str, **values: Any) -> str:
     """Render templates/`template` with `values`, which are escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -15,7 +15,7 @@ def render(template: str, **values: Any) -> bytes:
         lstrip_blocks=True,
     )
     environment.filters["short"] = short
-    return environment.get_template(template).render(values).encode()
+    return environment.get_template(template).render(values)
 
 
 def short(value: Any) -> str:

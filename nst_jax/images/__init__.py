@@ -4,9 +4,9 @@ The convention throughout the package: a picture is a float32 NumPy array of sha
 one) with sRGB-encoded values in [0, 1]. `read` returns one for any supported file.
 """
 
-from nst_jax.images.reading import UnreadableError, read
+from nst_jax.images.reading import UnreadableError, pixel_count, read
 from nst_jax.images.resizing import fit, fitted, resize
 from nst_jax.images.samples import sample_names
 from nst_jax.images.writing import write
 
-__all__ = ["UnreadableError", "fit", "fitted", "read", "resize", "sample_names", "write"]
+__all__ = ["UnreadableError", "fit", "fitted", "pixel_count", "read", "resize", "sample_names", "write"]

@@ -11,6 +11,7 @@ from jaxtyping import Float32
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from nst_jax.errors import UserError
+from nst_jax.files import open_regular
 from nst_jax.images.modes import to_floats
 from nst_jax.images.samples import locate
 
@@ -29,43 +30,50 @@ class UnreadableError(UserError):
         super().__init__(f"cannot read {source!r}: {self.why}")
 
 
-def read(source: str) -> Float32[np.ndarray, "1 h w 3"]:
+def read(source: str, smallest: int = MIN_SIDE) -> Float32[np.ndarray, "1 h w 3"]:
     """Read the picture at a path, or the bundled picture `sample:NAME`.
 
     The EXIF orientation and the colour profile are applied, and transparent pixels are blended with white.
-    Only the first frame of an animation is read.
+    Only the first frame of an animation is read. No side may be under `smallest` pixels.
 
     Raises:
         UserError: the file is missing, unreadable, not a picture, damaged, too small or too large;
             or there is no such sample.
     """
     quieten_pillow()
-    with open_file(locate(source), source) as file, opened(file, source) as picture:
+    with open_file(locate(source), source) as file, opened(file, source, smallest) as picture:
         return to_floats(ImageOps.exif_transpose(picture), source)[np.newaxis].astype(np.float32)
+
+
+def pixel_count(source: str) -> int:
+    """Return the number of pixels of a picture, from its header.
+
+    Raises:
+        UserError: as `read`, but damage after the header is not noticed.
+    """
+    quieten_pillow()
+    with open_file(locate(source), source) as file, opened(file, source) as picture:
+        return picture.width * picture.height
 
 
 def open_file(path: Path, source: str) -> BufferedReader:
     """Open a file for reading; error messages call it `source`."""
     try:
-        if path.is_dir():
-            why = "it is a folder"
-        elif path.exists() and not path.is_file():
-            why = "it is not a regular file"  # opening a named pipe would block
-        elif path.stat().st_size == 0:
-            why = "the file is empty"
-        else:
-            return path.open("rb")
+        file = open_regular(path)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-    raise UnreadableError(source, why)
+        raise UnreadableError(source, getattr(error, "strerror", None) or error) from error
+    if not file.peek(1):
+        file.close()
+        raise UnreadableError(source, "the file is empty")
+    return file
 
 
 @contextlib.contextmanager
-def opened(file: BufferedReader | BytesIO, source: str) -> Iterator[Image.Image]:
+def opened(file: BufferedReader | BytesIO, source: str, smallest: int = MIN_SIDE) -> Iterator[Image.Image]:
     """Open a file with Pillow, without decoding it; errors inside the block become `UnreadableError`."""
     try:
         with Image.open(file, formats=_known_formats()) as picture:
-            _check_size(picture, source)
+            _check_size(picture, source, smallest)
             yield picture
     except UserError:
         raise
@@ -86,10 +94,10 @@ def quieten_pillow() -> None:
     warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
-def _check_size(picture: Image.Image, source: str) -> None:
-    if min(picture.size) < MIN_SIDE:
+def _check_size(picture: Image.Image, source: str, smallest: int) -> None:
+    if min(picture.size) < smallest:
         size = f"{picture.width} x {picture.height} pixels"
-        raise UnreadableError(source, f"it is {size}, but the shorter side must be at least {MIN_SIDE}")
+        raise UnreadableError(source, f"it is {size}, but the shorter side must be at least {smallest}")
 
 
 def _diagnosis(error: Exception) -> str:

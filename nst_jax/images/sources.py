@@ -149,7 +149,8 @@ def _prepared_folder(name: str) -> Path:
     if name in prepared:
         return prepared[name]
     choices = sorted(dataset for dataset in prepared if ":" not in dataset) or ["none yet"]
-    raise UserError(f"{unknown(f'data: dataset in {root}', name, choices)}; {_how_to_prepare(name)}")
+    refusal = unknown(f"data: dataset in {root}", name, choices)
+    raise UserError(refusal.message, f"{refusal.tail}; {_how_to_prepare(name)}")
 
 
 def _how_to_prepare(name: str) -> str:
@@ -184,7 +185,8 @@ def _records(builder: Any, name: str, split: str, decoders: dict[str, Any]) -> A
         return builder.as_data_source(split, decoders=decoders)
     except NotImplementedError as error:
         why = f"{builder.info.file_format.value} can be read with TensorFlow only"
-        raise UserError(f"data: {name!r} in {builder.data_dir}: {why}; {_how_to_prepare(name)}") from error
+        message = f"data: {name!r} in {builder.data_dir}: {why}"
+        raise UserError(message, f"; {_how_to_prepare(name)}") from error
     except ValueError as error:
         why = " ".join(str(error).split())
         choices = ", ".join(sorted(builder.info.splits))

@@ -38,12 +38,12 @@ def gram_distance(G: Float[Array, "n n"], A: Float[Array, "n n"]) -> Float[Array
 @jax.custom_vjp
 def _products(rows: Float[Array, "m n"]) -> Float[Array, "n n"]:
     """`rows`^T `rows`; the custom gradient takes one matrix product, the general rule two."""
-    blocks = _blocks(rows)
+    blocks = position_blocks(rows)
     # HIGHEST: accelerators round the operands to fewer bits by default.
     return jnp.einsum("bpi,bpj->bij", blocks, blocks, precision=lax.Precision.HIGHEST).sum(0)
 
 
-def _blocks(rows: Float[Array, "m n"]) -> Float[Array, "b p n"]:
+def position_blocks(rows: Float[Array, "m n"]) -> Float[Array, "b p n"]:
     """Split the positions into blocks that are summed separately.
 
     The block size divides the number of positions if there is a large divisor, which avoids a padded copy.
@@ -56,7 +56,7 @@ def _blocks(rows: Float[Array, "m n"]) -> Float[Array, "b p n"]:
 
 def _products_gradient(rows: Array, cotangent: Array) -> tuple[Array]:
     # In blocks as well: otherwise XLA would compute `rows` twice, once for each shape that it is used in.
-    both = jnp.matmul(_blocks(rows), cotangent + cotangent.T, precision=lax.Precision.HIGHEST)
+    both = jnp.matmul(position_blocks(rows), cotangent + cotangent.T, precision=lax.Precision.HIGHEST)
     return (both.reshape(-1, rows.shape[1])[: len(rows)],)
 
 

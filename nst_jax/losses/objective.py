@@ -12,8 +12,9 @@ from jaxtyping import Array, Float
 from nst_jax.losses import tiling
 from nst_jax.losses.content import CONTENT_LOSSES
 from nst_jax.losses.laplacian import laplacian_loss, outlines
-from nst_jax.losses.style import STYLE_LOSSES, layer_statistics
+from nst_jax.losses.style import STYLE_LOSSES, fitted_targets, layer_statistics
 from nst_jax.losses.variation import total_variation
+from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
 
 # The region of a style without a mask.
@@ -23,7 +24,7 @@ GRAM_ALONE: Mapping[str, float] = MappingProxyType({"gram": 1.0})
 LayerNames = tuple[str, ...]
 # layer -> region -> the guide over the layer's positions, "1 h w 1", or None for the whole layer
 Guides = dict[str, dict[str, Any]]
-# layer -> region -> loss -> statistic
+# layer -> region -> loss -> statistic, or the target that is made of it
 Statistics = dict[str, dict[str, dict[str, Any]]]
 
 
@@ -71,9 +72,10 @@ def make_objective(
 ) -> Objective:
     """Build the objective from a content and a style picture, for the layers in `weights`."""
     guides = everywhere(weights.style)
+    found = style_statistics(network, style, guides, tuple(weights.losses), tile)
     targets = Targets(
         content_targets(network, content, tuple(weights.content), tile),
-        style_targets(network, style, guides, tuple(weights.losses), tile),
+        fitted_to(network, found, (content.shape[1], content.shape[2])),
     )
     return Objective(targets, weights, guides, content_loss, tile)
 
@@ -90,11 +92,22 @@ def content_targets(
     return _jitted_statistics(network, content, layers, {}, (), tile)[0]
 
 
-def style_targets(
+def style_statistics(
     network: Network, style: Float[Array, "1 _ _ 3"], guides: Guides, losses: LayerNames, tile: int
 ) -> Statistics:
     """The statistics of the style under `guides`, which are of its size, for each of `losses`."""
     return _jitted_statistics(network, style, (), guides, losses, tile)[1]
+
+
+def fitted_to(network: Network, found: Statistics, size: tuple[int, int]) -> Statistics:
+    """The targets for a result of `size` (height, width), from the statistics of a style."""
+    return {
+        layer: {
+            region: fitted_targets(by_loss, *receptive.shape(network.geometry, layer, *size))
+            for region, by_loss in regions.items()
+        }
+        for layer, regions in found.items()
+    }
 
 
 def statistics(
@@ -126,7 +139,8 @@ def terms(
 
     If the objective has outlines, `laplacian_weight * laplacian` is added.
     `content/L` and `style/L` are the losses of layer L without the weight of the layer: `style` is the sum
-    over layers of w_L times `style/L`. Gatys et al. 2015, equations 1, 4, 5 and 7.
+    over layers of w_L times `style/L`. With more than one style loss, `style/L/NAME` is that of one loss
+    without its weight. Gatys et al. 2015, equations 1, 4, 5 and 7.
     """
     weights, targets = objective.weights, objective.targets
     F, by_layer = statistics(
@@ -134,7 +148,8 @@ def terms(
     )
     content_loss = CONTENT_LOSSES[objective.content_loss]
     content = {layer: content_loss(F[layer], P) for layer, P in targets.content.items()}
-    style = {layer: _style_term(objective, layer, by_region) for layer, by_region in by_layer.items()}
+    by_loss = {layer: _style_distances(objective, layer, found) for layer, found in by_layer.items()}
+    style = {layer: _weighted_sum(distances, weights.losses) for layer, distances in by_loss.items()}
     parts = {
         "content": _weighted_sum(content, weights.content),
         "style": _weighted_sum(style, weights.style),
@@ -149,6 +164,12 @@ def terms(
         **parts,
         **{f"content/{layer}": value for layer, value in content.items()},
         **{f"style/{layer}": value for layer, value in style.items()},
+        **{
+            f"style/{layer}/{name}": value
+            for layer, distances in by_loss.items()
+            if len(distances) > 1
+            for name, value in distances.items()
+        },
     }
 
 
@@ -181,17 +202,17 @@ def loss_weights(
     return LossWeights(*jax.tree.map(jnp.float32, numbers))
 
 
-def _style_term(objective: Objective, layer: str, by_region: Mapping[str, Mapping[str, Any]]) -> Array:
-    """The weighted sum of the distances of one layer's statistics to their targets."""
-    weights = objective.weights
-    distances = [
-        weights.regions[layer][region]
-        * weights.losses[name]
-        * STYLE_LOSSES[name].distance(by_region[region][name], target)
-        for region, targets in objective.targets.style[layer].items()
-        for name, target in targets.items()
-    ]
-    return sum(distances, start=jnp.zeros(()))
+def _style_distances(
+    objective: Objective, layer: str, by_region: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Array]:
+    """The distances of one layer's statistics to their targets, by loss, weighted over the regions."""
+    shares = objective.weights.regions[layer]
+    by_loss = dict.fromkeys(objective.weights.losses, jnp.zeros(()))
+    for region, targets in objective.targets.style[layer].items():
+        for name, target in targets.items():
+            distance = STYLE_LOSSES[name].distance(by_region[region][name], target)
+            by_loss[name] += shares[region] * distance
+    return by_loss
 
 
 def _weighted_sum(terms: Mapping[str, Array], weights: Mapping[str, Array]) -> Array:

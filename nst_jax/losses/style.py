@@ -1,13 +1,21 @@
 """Style losses by name. To add one, write it in a file of its own and list it in `STYLE_LOSSES`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 from jaxtyping import Array, Float
 
+from nst_jax.losses.covariance import covariance_distance, gaussian
+from nst_jax.losses.distribution import distribution, pooled
 from nst_jax.losses.gram import gram, gram_distance
+from nst_jax.losses.histogram import filter_quantiles, histogram_distance
+from nst_jax.losses.moments import moments, moments_distance
+from nst_jax.losses.mrf import chosen_patches, mrf_distance, patches
+from nst_jax.losses.sliced import projected_quantiles, sliced_distance
 from nst_jax.losses.sums import guided_mean, mean_distance
+from nst_jax.losses.w2 import w2_distance
 
 
 def averaged(statistics: Sequence[Any], weights: Sequence[float]) -> Any:
@@ -17,27 +25,43 @@ def averaged(statistics: Sequence[Any], weights: Sequence[float]) -> Any:
     )
 
 
+def of_any_size(statistic: Any, height: int, width: int) -> Any:
+    """The statistic itself, which serves as a target for results of any size."""
+    del height, width
+    return statistic
+
+
 class StyleLoss(NamedTuple):
-    """A statistic of a layer's activations, and a distance between two such statistics.
+    """A statistic of a layer's activations, and its distance to a target.
 
     `statistic(F, positions, guide)` maps activations F, "1 h w n", to a pytree of arrays. F may be a tile;
     `positions` is the number of positions of the whole layer. The guide, "1 h w 1" with a mean square of 1
     over the whole layer, weights the positions; it is None for the whole layer. `distance(statistic, target)`
-    is a scalar, differentiable with respect to the statistic. A statistic is `additive` if it is a sum over
-    positions, divided by `positions`, of terms that are 0 where F is 0. Tiling requires this: the statistics
-    of the tiles then sum to that of the whole layer.
+    is a scalar, differentiable with respect to the statistic, and finite if the target is all zeros. A
+    statistic is `additive` if it is a sum over positions, divided by `positions`, of terms that are 0 where F
+    is 0. Tiling requires this: the statistics of the tiles then sum to that of the whole layer.
 
-    `blend(targets, weights)` is the target for several styles of one region, whose weights sum to 1.
+    `blend(statistics, weights)` is the statistic of several styles of one region, whose weights sum to 1.
+    `fit(statistic, height, width)` makes the target for a result whose layer has `height` x `width`
+    positions. The shapes of the target depend on these and the number of filters alone, not on the size of
+    the style.
     """
 
     statistic: Callable[[Float[Array, "1 h w n"], int, Float[Array, "1 h w 1"] | None], Any]
     distance: Callable[[Any, Any], Float[Array, ""]]
     additive: bool
     blend: Callable[[Sequence[Any], Sequence[float]], Any] = averaged
+    fit: Callable[[Any, int, int], Any] = of_any_size
 
 
 STYLE_LOSSES = {
     "gram": StyleLoss(gram, gram_distance, additive=True),
+    "covariance": StyleLoss(gaussian, covariance_distance, additive=True),
+    "moments": StyleLoss(moments, moments_distance, additive=True),
+    "w2": StyleLoss(gaussian, w2_distance, additive=True),
+    "sliced": StyleLoss(distribution, sliced_distance, False, pooled, projected_quantiles),
+    "histogram": StyleLoss(distribution, histogram_distance, False, pooled, filter_quantiles),
+    "mrf": StyleLoss(patches, mrf_distance, False, pooled, chosen_patches),
     "sums": StyleLoss(guided_mean, mean_distance, additive=True),
 }
 
@@ -53,3 +77,9 @@ def layer_statistics(
         region: {name: STYLE_LOSSES[name].statistic(F, positions, guide) for name in losses}
         for region, guide in guides.items()
     }
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def fitted_targets(found: Mapping[str, Any], height: int, width: int) -> dict[str, Any]:
+    """The targets for a result whose layer has `height` x `width` positions, from statistics by loss."""
+    return {name: STYLE_LOSSES[name].fit(statistic, height, width) for name, statistic in found.items()}

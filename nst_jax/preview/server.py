@@ -84,7 +84,7 @@ class PreviewHandler(BaseHTTPRequestHandler):
         match path:
             case "":
                 page = render("preview.html", name=folder.resolve().name)
-                self._answer(HTTPStatus.OK, page, "text/html; charset=utf-8")
+                self._answer(HTTPStatus.OK, page.encode(), "text/html; charset=utf-8")
             case "state.json":
                 self._answer(HTTPStatus.OK, _state(folder), "application/json")
             case "before.png" if (picture := before_picture(folder)) is not None:

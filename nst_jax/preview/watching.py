@@ -1,6 +1,5 @@
 """The state of a run or a sweep as its folder tells it, for the page of the preview."""
 
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,9 @@ from nst_jax.errors import UserError
 from nst_jax.figures.sheets import grid_axes
 from nst_jax.runs.folder import read_run, read_settings
 from nst_jax.runs.metrics import Metrics
+from nst_jax.storage.json_files import require_fields
 from nst_jax.sweeps.plan import flat
+from nst_jax.sweeps.sweep_folder import Sweep
 
 NOT_LOSSES = ("step", "evaluations", "seconds", "scale")
 Point = list[int | float | None]  # step, value
@@ -33,7 +34,7 @@ def folder_state(path: Path) -> dict[str, Any]:
     if not (path / "config.json").exists():
         raise UserError(f"preview: {path} holds no run and no sweep yet (no config.json or sweep.json)")
     config = from_dict(read_settings(path))
-    lines = Metrics(path / "metrics.jsonl").read()
+    lines = _lines(path)
     settings = {name: _text(value) for name, value in flat(config).items()}
     return {
         "kind": "run",
@@ -52,22 +53,17 @@ def newest_picture(path: Path) -> Path | None:
 
 
 def _sweep_state(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads((path / "sweep.json").read_text())
-        entries = [(run["folder"], run["labels"], run["config"]) for run in values["runs"]]
-    except (OSError, json.JSONDecodeError, KeyError) as error:
-        raise UserError(f"{path / 'sweep.json'}: cannot be read: {error}") from error
+    sweep = Sweep.load(path)
     runs = []
-    for folder, labels, config in entries:
-        lines = Metrics(path / folder / "metrics.jsonl").read()
-        progress = _progress(path / folder, from_dict(config), lines)
-        runs.append({"folder": folder, "title": ", ".join(labels) or folder, **progress})
-    down, across = grid_axes([tuple(labels) for _, labels, _ in entries])
+    for run in sweep.runs:
+        progress = _progress(path / run.folder, run.config, _lines(path / run.folder))
+        runs.append({"folder": run.folder, "title": ", ".join(run.labels) or run.folder, **progress})
+    down, across = grid_axes([run.labels for run in sweep.runs])
     full = len(down) * len(across) == len(runs) > len(down)
     ended = sum(run["status"] in ("done", "diverged") for run in runs)
     return {
         "kind": "sweep",
-        "name": values["name"],
+        "name": sweep.name,
         "status": "done" if ended == len(runs) else "painting",
         "ended": ended,
         "columns": len(across) if full else 0,
@@ -75,9 +71,21 @@ def _sweep_state(path: Path) -> dict[str, Any]:
     }
 
 
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl, with all the numbers that the page needs."""
+    metrics = Metrics(path / "metrics.jsonl")
+    lines = metrics.read()
+    try:
+        for line in lines:
+            require_fields(line, seconds=float, scale=float, total=float)
+    except ValueError as error:
+        raise UserError(f"{metrics.path}: is damaged: {error}") from error
+    return lines
+
+
 def _progress(path: Path, config: Config, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Where a run is: its status, steps, speed, time left, and newest picture."""
-    record = read_run(path)
+    record = read_run(path, status=str, network=dict)
     steps = sum(config.steps_by_scale())
     step = lines[-1]["step"] if lines else 0
     rate = _rate(lines)

@@ -1,17 +1,14 @@
 """Checkpoints, from which a run resumes bit for bit."""
 
-import contextlib
 import hashlib
-from collections.abc import Iterator
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import safetensors
-from safetensors.numpy import save_file
 
-from nst_jax import files
 from nst_jax.errors import UserError
+from nst_jax.storage.archives import read_archive, write_archive
 
 
 class Checkpoint(NamedTuple):
@@ -22,58 +19,48 @@ class Checkpoint(NamedTuple):
     seconds: float
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint, identity: str) -> None:
-    """Write `checkpoint` to `path` atomically; `identity` is a digest of the run's inputs.
+class Origin(NamedTuple):
+    """The run that a checkpoint belongs to."""
+
+    identity: str  # a digest of the pictures and the weights
+    settings: dict[str, Any]  # every field of the config
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint, origin: Origin) -> None:
+    """Write `checkpoint` to `path` atomically.
 
     Raises:
         UserError: the file cannot be written.
     """
     arrays = {f"{i:04d}": leaf for i, leaf in enumerate(checkpoint.leaves)}
-    metadata = {"scale": str(checkpoint.scale), "seconds": repr(checkpoint.seconds), "identity": identity}
-    with files.atomic(path) as temporary:
-        # Written without an intermediate copy: the state of a large picture may not fit into memory twice.
-        try:
-            save_file(arrays, temporary, metadata=metadata)
-        except safetensors.SafetensorError as error:
-            raise OSError(str(error)) from error
+    metadata = {
+        "scale": str(checkpoint.scale),
+        "seconds": repr(checkpoint.seconds),
+        "identity": origin.identity,
+        "settings": json.dumps(origin.settings),
+    }
+    write_archive(path, arrays, metadata)
 
 
-def load_checkpoint(path: Path, identity: str) -> Checkpoint | None:
-    """Return the saved checkpoint, or None if there is none.
-
-    Raises:
-        UserError: the checkpoint is damaged or was saved with other inputs.
-    """
-    metadata = checkpoint_metadata(path, identity)
-    if metadata is None:
-        return None
-    with _opened(path) as file:
-        leaves = [file.get_tensor(key) for key in sorted(file.keys())]
-    return Checkpoint(leaves, int(metadata["scale"]), float(metadata["seconds"]))
-
-
-def checkpoint_metadata(path: Path, identity: str) -> dict[str, str] | None:
-    """Return everything in a saved checkpoint except its arrays, or None if there is none.
+def load_checkpoint(path: Path) -> tuple[Checkpoint, Origin] | None:
+    """Return the saved checkpoint and the run it belongs to, or None if there is none.
 
     Raises:
-        UserError: the checkpoint is damaged or was saved with other inputs.
+        UserError: the file is damaged, or is not a checkpoint of this version.
     """
     if not path.exists():
         return None
-    with _opened(path) as file:
-        metadata = file.metadata()
-    if metadata["identity"] != identity:
-        raise UserError(f"{path}: the pictures or weights have changed since the run began")
-    return metadata
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
     try:
-        with safetensors.safe_open(path, "numpy") as file:
-            yield file
-    except (safetensors.SafetensorError, OSError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from error
+        arrays, metadata = read_archive(path)
+        leaves = [arrays[name] for name in sorted(arrays)]
+        checkpoint = Checkpoint(leaves, int(metadata["scale"]), float(metadata["seconds"]))
+        return checkpoint, Origin(metadata["identity"], json.loads(metadata["settings"]))
+    except UserError as error:
+        raise UserError(f"{error}; delete it to start the run again") from error
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{path}: is not the checkpoint of a run; delete it to start the run again"
+        ) from error
 
 
 def picture_digest(*pictures: np.ndarray) -> str:

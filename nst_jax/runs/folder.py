@@ -1,18 +1,23 @@
 """The folder of a run: settings, results and checkpoint. Every file is written atomically."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nst_jax import config as configs
 from nst_jax import files, images
-from nst_jax.config import Config
+from nst_jax.config import Config, from_dict, to_dict
+from nst_jax.config.fields import dotted
 from nst_jax.errors import UserError
-from nst_jax.runs.checkpoint import Checkpoint, checkpoint_metadata, load_checkpoint, save_checkpoint
+from nst_jax.runs.checkpoint import Checkpoint, Origin, load_checkpoint, save_checkpoint
 from nst_jax.runs.metrics import Metrics
+from nst_jax.storage.json_files import read_json
+from nst_jax.storage.locks import claimed, require_unclaimed
+
+GROWING = ("optimizer.steps",)  # fields that a resumed run may increase
 
 
 class RunFolder:
@@ -26,10 +31,15 @@ class RunFolder:
 
     def require_free(self) -> None:
         """Raise `UserError` if the folder already holds a run."""
-        if self.begun() or (self.path / "result.png").exists():
-            raise UserError(
-                f"--workdir: {self.path} already holds a run; add --resume or choose another folder"
-            )
+        require_free(self.path)
+
+    def claimed(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the folder for this process.
+
+        Raises:
+            UserError: another process holds it, or it cannot be created.
+        """
+        return claimed(self.path)
 
     def begin(self) -> None:
         """Create the folder and write config.json.
@@ -38,36 +48,49 @@ class RunFolder:
             UserError: the folder already holds a run, or cannot be written.
         """
         self.require_free()
-        files.write_json(self.path / "config.json", configs.to_dict(self.config))
+        self.save_settings()
+
+    def save_settings(self) -> None:
+        """Write config.json."""
+        files.write_json(self.path / "config.json", to_dict(self.config))
 
     def begun(self) -> bool:
         """Whether the folder holds a run."""
         return (self.path / "config.json").exists()
 
+    def status(self) -> str:
+        """Return the status in run.json; empty if there is none, or if the result is missing.
+
+        Raises:
+            UserError: run.json is damaged.
+        """
+        status = read_run(self.path, status=str).get("status", "")
+        return status if (self.path / "result.png").exists() else ""
+
     def finished(self) -> bool:
-        """Whether the run has reached its last step."""
-        return read_run(self.path).get("status") == "done"
+        """Whether the run has reached its last step, and its result is there."""
+        return self.status() == "done"
 
     def save_checkpoint(self, checkpoint: Checkpoint, identity: str) -> None:
         """Replace the checkpoint; `identity` is a digest of the run's inputs."""
-        save_checkpoint(self._checkpoint, checkpoint, identity)
+        save_checkpoint(self._checkpoint, checkpoint, Origin(identity, to_dict(self.config)))
 
     def load_checkpoint(self, identity: str) -> Checkpoint | None:
         """Return the saved checkpoint, or None if there is none.
 
         Raises:
-            UserError: the checkpoint is damaged or was saved with other pictures or weights.
+            UserError: it is damaged, or was saved with other pictures, weights or settings. Only
+                `optimizer.steps` may have grown, as long as the run is still at its first scale.
         """
-        return load_checkpoint(self._checkpoint, identity)
-
-    def saved_scale(self, identity: str) -> int:
-        """Return the scale of the checkpoint as an index into `config.scales`; 0 if there is none.
-
-        Raises:
-            UserError: as `load_checkpoint`.
-        """
-        metadata = checkpoint_metadata(self._checkpoint, identity)
-        return int(metadata["scale"]) if metadata else 0
+        saved = load_checkpoint(self._checkpoint)
+        if saved is None:
+            return None
+        checkpoint, origin = saved
+        growing = GROWING if checkpoint.scale == 0 else ()
+        require_same(to_dict(self.config), to_dict(from_dict(origin.settings)), growing)
+        if origin.identity != identity:
+            raise UserError(f"{self._checkpoint}: the pictures or weights have changed since the run began")
+        return checkpoint
 
     def save_snapshot(self, step: int, picture: np.ndarray) -> None:
         """Write the picture after `step` steps into progress/."""
@@ -76,8 +99,7 @@ class RunFolder:
     def save_result(self, picture: np.ndarray, run: Mapping[str, Any]) -> Path:
         """Write result.png, with the settings in its text chunks, and run.json."""
         result = self.path / "result.png"
-        settings = json.dumps(configs.to_dict(self.config))
-        images.write(result, picture, {"Software": "nst_jax", "config": settings, "run": json.dumps(run)})
+        images.write(result, picture, text_chunks(self.config, run))
         files.write_json(self.path / "run.json", run)
         if run["status"] == "done":
             self._checkpoint.unlink(missing_ok=True)
@@ -88,34 +110,56 @@ class RunFolder:
         return self.path / "checkpoint.safetensors"
 
 
-def read_settings(folder: str | Path) -> dict[str, Any]:
-    """Return the contents of config.json in `folder`.
+def text_chunks(config: Config, run: Mapping[str, Any]) -> dict[str, str]:
+    """Return the text that a PNG holds about its run.
+
+    The picture will be passed on, so this leaves out the command, which tells where it was made.
+    """
+    record = {name: value for name, value in run.items() if name != "command"}
+    return {"Software": "nst_jax", "config": json.dumps(to_dict(config)), "run": json.dumps(record)}
+
+
+def require_free(folder: Path) -> None:
+    """Raise `UserError` if `folder` already holds a run; the message names a process that is at it."""
+    if (folder / "config.json").exists() or (folder / "result.png").exists():
+        require_unclaimed(folder)
+        raise UserError(f"--workdir: {folder} already holds a run; add --resume or choose another folder")
+
+
+def read_settings(folder: str | Path, **fields: type) -> dict[str, Any]:
+    """Return the contents of config.json in `folder`, which must have `fields` of these types.
 
     Raises:
         UserError: the file is missing or damaged.
     """
-    file = Path(folder) / "config.json"
     try:
-        return json.loads(file.read_text())
+        return read_json(Path(folder) / "config.json", **fields)
     except FileNotFoundError as error:
         raise UserError(f"--workdir: {folder} holds no run to resume (no config.json)") from error
-    except (OSError, json.JSONDecodeError) as error:
-        raise UserError(f"{file}: cannot be read: {error}") from error
 
 
-def require_same(now: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
-    """Check that the settings of a resumed run are those it began with.
+def require_same(now: Mapping[str, Any], saved: Mapping[str, Any], growing: Collection[str] = ()) -> None:
+    """Check that the settings of a resumed run are those it began with; fields in `growing` may be larger.
 
     Raises:
         UserError: the settings differ; the message names the first such field.
     """
-    now, saved = (json.loads(json.dumps(fields)) for fields in (now, saved))  # tuples become lists
-    for name, value in now.items():
-        if value != saved.get(name):
-            raise UserError(f"--resume: {name} is {value} now but was {saved.get(name)} when the run began")
+    now, saved = (dotted(json.loads(json.dumps(fields))) for fields in (now, saved))  # tuples become lists
+    for name in {**now, **saved}:
+        new, old = now.get(name), saved.get(name)
+        if new != old and not (
+            name in growing and isinstance(new, int) and isinstance(old, int) and new > old
+        ):
+            raise UserError(f"--resume: {name} is {new} now but was {old} when the run began")
 
 
-def read_run(folder: str | Path) -> dict[str, Any]:
-    """Return the contents of run.json in `folder`; empty if there is none."""
-    file = Path(folder) / "run.json"
-    return json.loads(file.read_text()) if file.exists() else {}
+def read_run(folder: str | Path, **fields: type) -> dict[str, Any]:
+    """Return the contents of run.json in `folder`; empty if there is none.
+
+    Raises:
+        UserError: the file is damaged, or lacks one of `fields`.
+    """
+    try:
+        return read_json(Path(folder) / "run.json", **fields)
+    except FileNotFoundError:
+        return {}

@@ -47,6 +47,11 @@ def free_memory_bytes() -> int:
     statistics = jax.devices()[0].memory_stats() or {}
     if "bytes_limit" in statistics:
         return int(statistics["bytes_limit"] - statistics["bytes_in_use"])
+    return free_host_bytes()
+
+
+def free_host_bytes() -> int:
+    """Return the free memory of the machine, where pictures are decoded."""
     import psutil
 
     return psutil.virtual_memory().available

@@ -40,7 +40,9 @@ class Recorder:
         for run, folder in enumerate(folders):
             if not folder.begun():
                 folder.begin()
-            elif run not in saved:
+                continue
+            folder.save_settings()  # `optimizer.steps` may have grown
+            if run not in saved:
                 folder.metrics.rewind(-1)
 
     def seconds(self) -> float:
@@ -83,6 +85,7 @@ class Recorder:
         began = time.monotonic()
         for run, run_leaves in leaves.items():
             checkpoint = Checkpoint(run_leaves, scale, began - self._began)
+            self._folders[run].metrics.sync()  # the lines before a checkpoint must survive what it survives
             self._folders[run].save_checkpoint(checkpoint, self._identities[run])
         now = time.monotonic()
         self._next_checkpoint = now + CHECKPOINT_SPACING * (now - began)

@@ -12,6 +12,7 @@ import numpy as np
 
 from nst_jax import files, images
 from nst_jax.config import Config
+from nst_jax.errors import UserError, printable
 from nst_jax.figures import plots
 from nst_jax.figures.pages import render, short
 from nst_jax.figures.plots import XY
@@ -22,8 +23,10 @@ from nst_jax.sweeps import judging, neutral
 from nst_jax.sweeps.plan import Run, flat, swept
 from nst_jax.sweeps.repeating import repeat_command
 from nst_jax.sweeps.sweep_folder import Sweep
-from nst_jax.transfer.styles import picture_sources
+from nst_jax.transfer.pictures import Pictures, picture_sources
 
+# Fields of run.json that the table shows.
+RECORDED = {"network": dict, "steps": int, "evaluations": int, "wall_seconds": float, "painted_together": int}
 NOT_TERMS = ("step", "evaluations", "seconds", "scale")  # keys of metrics.jsonl that are not losses
 MOST_CHOICES = 20  # of a filter
 
@@ -36,10 +39,11 @@ def write_gallery(sweep: Sweep) -> Path:
     """Write sheet.png, table.csv and index.html of a sweep whose runs have ended; return the page's path.
 
     Raises:
-        UserError: the folder cannot be written, or a picture in it cannot be read.
+        UserError: the folder cannot be written, or a file of a run cannot be read.
     """
-    pictures = {run.folder: images.read(str(sweep.path / run.folder / "result.png")) for run in sweep.runs}
-    sources = _sources(sweep)
+    pictures = {run.folder: _read_result(sweep, run) for run in sweep.runs}
+    inputs = Pictures(run.config for run in sweep.runs)
+    sources = _sources(sweep, inputs)
     cells = {_labels(sweep, run): pictures[run.folder] for run in sweep.runs}
     # Each picture once, without masks, which the page shows.
     pictured = {name: (kind.split()[0], picture) for kind, name, picture in sources if not _is_mask(kind)}
@@ -48,23 +52,25 @@ def write_gallery(sweep: Sweep) -> Path:
     network, weights = judging.judge([run.config for run in sweep.runs])
     rows = [
         _row(sweep, run)
-        | judging.measure(network, run.config, pictures[run.folder])
-        | _neutral_scores(network, run.config, pictures[run.folder])
+        | judging.measure(network, run.config, pictures[run.folder], inputs)
+        | _neutral_scores(network, run.config, pictures[run.folder], inputs)
         for run in sweep.runs
     ]
-    files.write_bytes(sweep.path / "table.csv", _csv(rows).encode())
+    files.write_text(sweep.path / "table.csv", _csv(rows))
     page = sweep.path / "index.html"
-    files.write_bytes(page, _page(sweep, rows, sources, weights.name))
+    files.write_text(page, _page(sweep, rows, sources, weights.name))
     return page
 
 
-def _neutral_scores(network: Network, config: Config, picture: np.ndarray) -> dict[str, float]:
+def _neutral_scores(
+    network: Network, config: Config, picture: np.ndarray, inputs: Pictures
+) -> dict[str, float]:
     """Style distances that no run optimises; none if the content is the style."""
     layers = [layer for layer in neutral.LAYERS if layer in network.layers]
     if config.content == config.style or not layers:
         return {}
-    sources = images.read(config.content), images.read(config.style)
-    shares = neutral.style_shares(network, picture, *sources, layers)
+    content, style = (inputs.fitted(name, neutral.SIZE).pixels for name in (config.content, config.style))
+    shares = neutral.style_shares(network, picture, content, style, layers)
     return {f"neutral/{name}": share for name, share in shares.items()}
 
 
@@ -76,15 +82,20 @@ def _labels(sweep: Sweep, run: Run) -> tuple[str, ...]:
     return (f"{run.labels[0]} (fallback: {used})",)
 
 
-def _sources(sweep: Sweep) -> Sources:
+def _read_result(sweep: Sweep, run: Run) -> np.ndarray:
+    """Read the result of a run, which may be smaller than pictures that a run accepts."""
+    return images.read(str(sweep.path / run.folder / "result.png"), smallest=1)
+
+
+def _sources(sweep: Sweep, inputs: Pictures) -> Sources:
     """Every content and style picture and mask with a nonzero weight, at the size at which it was used."""
     seen: dict[tuple[str, str], np.ndarray] = {}
     for run in sweep.runs:
         for kind, name in _inputs(run.config):
             if (kind, name) not in seen:
-                seen[kind, name] = images.fit(images.read(name), run.config.size)
+                seen[kind, name] = images.fit(inputs.fitted(name, run.config.size).pixels, run.config.size)
     ordered = sorted(seen.items(), key=lambda item: item[0][0] != "content")
-    return [(kind, name, picture) for (kind, name), picture in ordered]
+    return [(printable(kind), printable(name), picture) for (kind, name), picture in ordered]
 
 
 def _is_mask(kind: str) -> bool:
@@ -107,8 +118,8 @@ def _inputs(config: Config) -> Iterable[tuple[str, str]]:
 
 def _row(sweep: Sweep, run: Run) -> Row:
     """One row of the table: the swept fields, the final losses, and the cost of the run."""
-    fields, record = flat(run.config), read_run(sweep.path / run.folder)
-    last = sweep.folder(run).metrics.read()[-1]
+    fields, record = flat(run.config), read_run(sweep.path / run.folder, **RECORDED)
+    last = _lines(sweep, run)[-1]
     return {
         "run": run.folder,
         "status": record["status"],
@@ -120,6 +131,14 @@ def _row(sweep: Sweep, run: Run) -> Row:
         "seconds": record["wall_seconds"],
         "painted_together": record["painted_together"],
     }
+
+
+def _lines(sweep: Sweep, run: Run) -> Lines:
+    """The metrics of a run, at least one line."""
+    metrics = sweep.folder(run).metrics
+    if lines := metrics.read():
+        return lines
+    raise UserError(f"{metrics.path}: is missing or empty; delete {run.folder} to paint this run again")
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:
@@ -137,10 +156,10 @@ def _csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def _page(sweep: Sweep, rows: Sequence[Row], sources: Sources, judge: str) -> bytes:
+def _page(sweep: Sweep, rows: Sequence[Row], sources: Sources, judge: str) -> str:
     """Return index.html, and write the source pictures and plots that it shows."""
     names = swept(sweep.runs)
-    lines = {run.folder: sweep.folder(run).metrics.read() for run in sweep.runs}
+    lines = {run.folder: _lines(sweep, run) for run in sweep.runs}
     titles = {run.folder: ", ".join(run.labels) or run.folder for run in sweep.runs}
     down, across = grid_axes([run.labels for run in sweep.runs])
     shown = [_write_source(sweep, index, *source) for index, source in enumerate(sources)]

@@ -1,5 +1,6 @@
 """Groups of runs that share one program, described by plain data so that any process can paint them."""
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -9,10 +10,11 @@ from typing import Any, NamedTuple
 from nst_jax.config import Config, NetworkConfig, from_dict, to_dict
 from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look
-from nst_jax.runs.folder import RunFolder, read_run, read_settings
+from nst_jax.runs.folder import RunFolder, read_settings, require_same
 from nst_jax.sweeps.sweep_folder import FINAL
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import paint
+from nst_jax.transfer.pictures import Pictures
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from nst_jax.weights import load_network
@@ -40,11 +42,13 @@ def group_task(configs: Mapping[str, Config], width: int | None) -> dict[str, An
 def prepare_jobs(configs: Mapping[str, Config]) -> dict[str, Job]:
     """Read and check the pictures and networks of all runs; return jobs by folder name.
 
-    Each network is loaded once.
+    Each network is loaded once, and each picture is decoded once.
 
     Raises:
-        UserError: an input cannot be used; the message names the run.
+        UserError: an input cannot be used; the message names the run. Or the pictures do not fit into memory.
     """
+    pictures = Pictures(configs.values())
+    pictures.require_memory()
     layers: dict[NetworkConfig, set[str]] = {}
     for config in configs.values():
         layers.setdefault(config.network, set()).update(config.active_layers())
@@ -52,9 +56,9 @@ def prepare_jobs(configs: Mapping[str, Config]) -> dict[str, Job]:
     jobs = {}
     for folder, config in configs.items():
         try:
-            jobs[folder] = prepare(config, networks[config.network])
+            jobs[folder] = prepare(config, networks[config.network], pictures)
         except UserError as error:
-            raise UserError(f"{error} (in run {folder})") from error
+            raise error.prefixed(f"in run {folder}") from error
     return jobs
 
 
@@ -80,8 +84,11 @@ def paint_group(
     for folders in _batches(_unfinished(configs, jobs, path), session.width):
         runs = [RunFolder(path / folder, configs[folder]) for folder in folders]
         together = [jobs[folder] for folder in folders]
-        saved = [run.load_checkpoint(job.identity()) for run, job in zip(runs, together, strict=True)]
-        outcomes = paint(session, together, runs, partial(watch, folders), saved)
+        with contextlib.ExitStack() as stack:
+            for run in runs:
+                stack.enter_context(run.claimed())
+            saved = [run.load_checkpoint(job.identity()) for run, job in zip(runs, together, strict=True)]
+            outcomes = paint(session, together, runs, partial(watch, folders), saved)
         yield BatchOutcome(
             folders,
             [outcome.status for outcome in outcomes],
@@ -108,11 +115,15 @@ def _unfinished(configs: Mapping[str, Config], jobs: Mapping[str, Job], path: Pa
     scales = {}
     for folder, config in configs.items():
         run = RunFolder(path / folder, config)
-        if read_run(run.path).get("status") in FINAL:
+        if run.status() in FINAL:
             continue
-        if run.begun() and from_dict(read_settings(run.path)) != config:
-            raise UserError(f"--workdir: {run.path} holds another run")
-        scales[folder] = run.saved_scale(jobs[folder].identity())
+        try:
+            if run.begun():
+                require_same(to_dict(config), to_dict(from_dict(read_settings(run.path))))
+            checkpoint = run.load_checkpoint(jobs[folder].identity())
+        except UserError as error:
+            raise error.prefixed(f"in run {folder}") from error
+        scales[folder] = checkpoint.scale if checkpoint else 0
     return scales
 
 

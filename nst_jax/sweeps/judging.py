@@ -16,7 +16,7 @@ from nst_jax.losses.gram import gram
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
-from nst_jax.transfer.styles import picture_sources
+from nst_jax.transfer.pictures import Pictures, picture_sources
 from nst_jax.weights import load_network
 
 STYLE_LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))
@@ -42,16 +42,23 @@ def judge(configs: Sequence[Config]) -> tuple[Network, Weights]:
     return load_network(network, largest.active_layers())
 
 
-def measure(network: Network, config: Config, picture: Float[np.ndarray, "1 h w 3"]) -> dict[str, float]:
+def measure(
+    network: Network,
+    config: Config,
+    picture: Float[np.ndarray, "1 h w 3"],
+    pictures: Pictures | None = None,
+) -> dict[str, float]:
     """Return how close `picture` is to the content and style of `config`, whatever its own objective was.
 
     `ssim`: structural similarity to the content (Wang et al. 2004), 1 if equal. `style_distance/L`:
     ||G - A|| / ||A|| of the Gram matrices; of several styles, the average by their weights, whatever their
-    regions. `content_distance/L`: ||F - P|| / ||P||; Frobenius norms, 0 if equal. Layers that `network`
-    lacks, or for which a picture is too small, are omitted.
+    regions. `content_distance/L`: ||F - P|| / ||P||; Frobenius norms, 0 if equal. Measures for which a
+    picture is too small, and layers that `network` lacks, are omitted. Content and styles are read from
+    `pictures` if given.
     """
-    content = images.resize(images.read(config.content), *picture.shape[1:3])
-    shares, styles = zip(*_styles(config), strict=True)
+    pictures = pictures or Pictures([config])
+    content = pictures.resized(config.content, *picture.shape[1:3])
+    shares, styles = zip(*_styles(config, pictures), strict=True)
     side = min(min(image.shape[1:3]) for image in (picture, *styles))
     layers = tuple(layer for layer in (*STYLE_LAYERS, CONTENT_LAYER) if _fits(network, layer, side))
     F, P, *S = (_activations(network, jnp.asarray(image), layers) for image in (picture, content, *styles))
@@ -66,19 +73,19 @@ def measure(network: Network, config: Config, picture: Float[np.ndarray, "1 h w 
     if CONTENT_LAYER in layers:
         content_distance = relative_distance(F[CONTENT_LAYER], P[CONTENT_LAYER])
         distances[f"content_distance/{CONTENT_LAYER}"] = content_distance
-    return {"ssim": _ssim(picture, content), **distances}
+    similarity = {"ssim": _ssim(picture, content)} if min(picture.shape[1:3]) >= SSIM_WINDOW else {}
+    return similarity | distances
 
 
-def _styles(config: Config) -> list[tuple[float, np.ndarray]]:
+def _styles(config: Config, pictures: Pictures) -> list[tuple[float, np.ndarray]]:
     """Every style picture, and its share in the average."""
     styles = config.active_styles().values()
     total = sum(style.weight for style in styles)
     found = []
     for style in styles:
-        size = round(config.size * config.style_scale * style.scale)
-        sources = picture_sources(style.image)
+        size, sources = config.style_size(style), picture_sources(style.image)
         share = style.weight / total / len(sources)
-        found += [(share, images.fit(images.read(source), size)) for source in sources]
+        found += [(share, images.fit(pictures.fitted(source, size).pixels, size)) for source in sources]
     return found
 
 

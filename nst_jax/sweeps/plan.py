@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from nst_jax.config import Config, from_dict, to_dict
+from nst_jax.config.fields import dotted
 from nst_jax.config.overriding import override
-from nst_jax.errors import UserError
+from nst_jax.errors import UserError, one_line
 from nst_jax.images.sources import FOLDER
+from nst_jax.storage.json_files import require_fields
 from nst_jax.sweeps.picture_folders import PICTURE_FIELDS, pictures_in
 
 Overrides = dict[str, Any]  # dotted field name -> value
 Cell = tuple[Sequence[Any], Overrides]  # labels, and the fields that are changed
+LONGEST_LABEL = 80  # characters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +48,7 @@ def plan_runs(base: Any, cells: Sequence[Cell]) -> list[Run]:
     for index, (labels, fields) in enumerate(cells):
         names = tuple(label(item) for item in labels) or tuple(f"{k}={label(v)}" for k, v in fields.items())
         config = from_dict(override(base, fields))
-        folder = re.sub(r"[^\w.+=-]+", "-", "_".join((f"{index:0{digits}d}", *names)))[:80]
+        folder = _folder_name(f"{index:0{digits}d}", *names)
         if same := [run for run in runs if run.config == config]:
             raise UserError(f"sweep: {folder} and {same[0].folder} are the same run")
         runs.append(Run(names, dict(fields), config, folder))
@@ -66,7 +69,7 @@ def cells_of(path: str) -> list[Cell]:
         sweep(lambda *labels, **fields: cells.append((labels, fields)))
     except UserError:
         raise
-    except Exception as error:  # config files are programs: any exception is an error in the file
+    except (Exception, SystemExit) as error:  # config files are programs: any exception is an error in them
         raise UserError(f"--config: {path}: sweep(add) raised {type(error).__name__}: {error}") from error
     return cells
 
@@ -113,15 +116,13 @@ def label(value: Any) -> str:
     """Abbreviate a value: 0.00001 as `1e-05`, the path of a picture as its stem."""
     if isinstance(value, float):
         return f"{value:g}"
-    if isinstance(value, Mapping):
-        return "+".join(value)
-    text = str(value).removeprefix("sample:")
-    return Path(text).stem if "/" in text else text
+    text = "+".join(map(str, value)) if isinstance(value, Mapping) else str(value).removeprefix("sample:")
+    return one_line(Path(text).stem if "/" in text else text, LONGEST_LABEL)
 
 
 def flat(config: Config) -> dict[str, Any]:
     """Return every field of `config` by its dotted name, including each layer's weight."""
-    return dict(_leaves(to_dict(config), ""))
+    return dotted(to_dict(config))
 
 
 def swept(runs: Iterable[Run]) -> list[str]:
@@ -139,12 +140,31 @@ def to_json(runs: Iterable[Run]) -> list[dict[str, Any]]:
     ]
 
 
-def from_json(values: Iterable[Mapping[str, Any]]) -> list[Run]:
-    """Return the runs from the output of `to_json`."""
-    return [
-        Run(tuple(value["labels"]), value["fields"], from_dict(value["config"]), value["folder"])
-        for value in values
-    ]
+def from_json(values: Iterable[Any]) -> list[Run]:
+    """Return the runs from the output of `to_json`.
+
+    Raises:
+        ValueError: `values` have another form, or a folder is used twice or lies outside the sweep's folder.
+        UserError: a config is invalid.
+    """
+    runs: list[Run] = []
+    for value in values:
+        require_fields(value, labels=list, fields=dict, folder=str, config=dict)
+        labels, folder = value["labels"], value["folder"]
+        if not all(isinstance(name, str) for name in labels):
+            raise ValueError(f"labels {labels} are not text")
+        if folder in ("", ".", "..") or Path(folder).name != folder:
+            raise ValueError(f"folder {folder!r} is not a name inside the folder of the sweep")
+        if folder in [run.folder for run in runs]:
+            raise ValueError(f"folder {folder!r} occurs twice")
+        runs.append(Run(tuple(labels), value["fields"], from_dict(value["config"]), folder))
+    return runs
+
+
+def _folder_name(*parts: str) -> str:
+    """Join `parts` to a name of at most 80 bytes; file systems allow 255."""
+    name = re.sub(r"[^\w.+=-]+", "-", "_".join(parts))
+    return name.encode()[:80].decode(errors="ignore")
 
 
 def _axis(flag: str) -> tuple[str, list[Any]]:
@@ -164,11 +184,3 @@ def _literal(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
-
-
-def _leaves(values: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value

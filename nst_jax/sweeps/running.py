@@ -1,22 +1,25 @@
-"""Running of a sweep on this machine, group by group, with a progress bar and Ctrl-C."""
+"""Running of a sweep on this machine, group by group, with a progress bar and signals."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from absl import logging
 from tqdm import tqdm
 
 from nst_jax.optimizers.loop import Look
-from nst_jax.runs.interrupt import CtrlC
 from nst_jax.runs.progress import duration
 from nst_jax.sweeps.groups import BatchOutcome, check_folders, group_task, paint_group, prepare_jobs
 from nst_jax.sweeps.sweep_folder import Sweep
+from nst_jax.terminal.signals import StopSignal
 from nst_jax.transfer.estimate import require_lanes
+from nst_jax.transfer.job import Job
 from nst_jax.transfer.session import Session, group
 
 
-def run_sweep(sweep: Sweep, width: int | None = None) -> bool:
-    """Paint the unfinished runs, up to `width` together; return False if interrupted by Ctrl-C.
+def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = None) -> bool:
+    """Paint the unfinished runs, up to `batch` together; return False if `stop` received a signal.
+
+    Without `batch`, a resumed sweep uses the same as before, so that its results are the same bit for bit.
 
     Raises:
         UserError: a run cannot be prepared or does not fit into memory, in which case nothing has been
@@ -28,44 +31,55 @@ def run_sweep(sweep: Sweep, width: int | None = None) -> bool:
     configs = {run.folder: run.config for run in sweep.runs}
     jobs = prepare_jobs(configs)
     check_folders(configs, jobs, sweep.path)
-    folders = list(configs)
-    groups = [[folders[index] for index in members] for members in group(list(jobs.values()))]
-    groups = [members for members in groups if unfinished & set(members)]
-    sessions = [Session([jobs[folder] for folder in members], width) for members in groups]
-    for members, session in zip(groups, sessions, strict=True):
-        require_lanes(session, jobs[members[0]])
+    groups = _sessions(sweep, jobs, unfinished, batch)
+    entries = sweep.enter_groups(
+        [(members, session.width, session.lanes.mesh.size) for members, session in groups]
+    )
     sweep.save()
     total = sum(_steps(configs[folder]) for folder in unfinished)
-    with CtrlC() as ctrl_c, tqdm(total=total, unit="step", dynamic_ncols=True) as bar:
-        display = Display(bar, ctrl_c, {folder: _steps(config) for folder, config in configs.items()})
-        for members, session in zip(groups, sessions, strict=True):
-            entry = {"runs": [folder for folder in members if folder in unfinished], "batch": session.width}
-            entry["compilations"] = 0
-            sweep.groups.append(entry)
-            task = group_task({folder: configs[folder] for folder in members}, width)
+    with stop or StopSignal() as stop, tqdm(total=total, unit="step", dynamic_ncols=True) as bar:
+        display = Display(bar, stop, {folder: _steps(config) for folder, config in configs.items()})
+        for (members, session), entry in zip(groups, entries, strict=True):
+            compiled = entry["compilations"]
+            task = group_task({folder: configs[folder] for folder in members}, session.width)
             group_jobs = {folder: jobs[folder] for folder in members}
             for outcome in paint_group(task, sweep.path, display.watch, session, group_jobs):
-                entry["compilations"] = outcome.compilations
+                entry["compilations"] = compiled + outcome.compilations
                 sweep.save()
                 display.report(outcome)
-            if ctrl_c.pressed:
+            if stop.requested:
                 return False
     return True
+
+
+def _sessions(
+    sweep: Sweep, jobs: Mapping[str, Job], unfinished: Collection[str], batch: int | None
+) -> list[tuple[list[str], Session]]:
+    """Return the groups with unfinished runs, as the folders of all their runs, and a session for each."""
+    folders = list(jobs)
+    groups = [[folders[index] for index in members] for members in group(list(jobs.values()))]
+    groups = [members for members in groups if not set(members).isdisjoint(unfinished)]
+    sessions = [
+        Session([jobs[folder] for folder in members], batch or sweep.batch_of(members)) for members in groups
+    ]
+    for members, session in zip(groups, sessions, strict=True):
+        require_lanes(session, jobs[members[0]])
+    return list(zip(groups, sessions, strict=True))
 
 
 class Display:
     """A progress bar over all runs of a sweep."""
 
-    def __init__(self, bar: tqdm, ctrl_c: CtrlC, steps: dict[str, int]):
+    def __init__(self, bar: tqdm, stop: StopSignal, steps: dict[str, int]):
         """`steps` maps the folder of each run to its number of steps."""
-        self.bar, self.ctrl_c, self.steps = bar, ctrl_c, steps
+        self.bar, self.stop, self.steps = bar, stop, steps
         self.finished_steps = 0  # of the runs that have ended
 
     def watch(self, folders: Sequence[str], look: Look) -> bool:
-        """Show the progress of the runs; return False after Ctrl-C."""
+        """Show the progress of the runs; return False after a signal."""
         self.bar.set_postfix_str(f"painting {', '.join(folders)}"[:60], refresh=False)
         self.bar.update(self.finished_steps + int(look.step.sum()) - self.bar.n)
-        return not self.ctrl_c.pressed
+        return not self.stop.requested
 
     def report(self, outcome: BatchOutcome) -> None:
         """Print the outcome of a batch of runs."""
@@ -76,7 +90,7 @@ class Display:
                     folder,
                     steps,
                 )
-        if self.ctrl_c.pressed:
+        if self.stop.requested:
             return
         # Runs that ended early, by stalling or diverging, count as complete.
         self.finished_steps += sum(self.steps[folder] for folder in outcome.folders)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
-from nst_jax.losses.objective import everywhere, style_targets
+from nst_jax.losses.objective import everywhere, style_statistics
 from nst_jax.networks.layers import misfit, up_to
 from nst_jax.optimizers.lanes import Lane
 from nst_jax.runs.machine import free_memory_bytes, peak_memory_bytes
@@ -84,7 +84,9 @@ def _target_bytes(session: Session, job: Job) -> int:
         return 0
     picture = jax.ShapeDtypeStruct((1, *largest, 3), jnp.float32)
     guides = everywhere(job.config.active_style())
-    program = jax.jit(lambda network, x: style_targets(network, x, guides, session.losses, job.config.tile))
+    program = jax.jit(
+        lambda network, x: style_statistics(network, x, guides, session.losses, job.config.tile)
+    )
     analysis: Any = program.lower(session.network, picture).compile().memory_analysis()
     return tree_bytes(picture) + analysis.temp_size_in_bytes
 

@@ -21,7 +21,7 @@ class Job:
     """One style transfer, ready to be computed."""
 
     config: Config
-    photo: np.ndarray  # the content as it was read
+    photo: np.ndarray  # the content at full size, or smaller if its file is
     content: np.ndarray  # what the losses see of it: the photo, or its luminance
     styles: tuple[Style, ...]
     regions: dict[str, Mask]  # over the content

@@ -9,6 +9,7 @@ import numpy as np
 
 from nst_jax import images
 from nst_jax.config import Config
+from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look, Loop, Watch
 from nst_jax.optimizers.state import NOT_FINITE, restore
 from nst_jax.runs.checkpoint import Checkpoint
@@ -16,6 +17,7 @@ from nst_jax.runs.folder import RunFolder
 from nst_jax.runs.recorder import Recorder
 from nst_jax.transfer.finish import finish
 from nst_jax.transfer.job import Job, Outcome, run_record
+from nst_jax.transfer.result import result_image
 from nst_jax.transfer.session import Session
 
 
@@ -33,11 +35,14 @@ def paint(
     False. A job whose loss remains non-finite ends as 'diverged' with its best image; the others continue.
 
     Raises:
-        UserError: a folder cannot be written, or a checkpoint does not match its job.
+        UserError: a folder cannot be written, in which case it tries to save the pictures so far, or a
+            checkpoint does not match its job.
     """
     checkpoints = {lane: checkpoint for lane, checkpoint in enumerate(saved or []) if checkpoint}
     batch = JobBatch(session, jobs, folders, watch, checkpoints)
     first = max((checkpoint.scale for checkpoint in checkpoints.values()), default=0)
+    if first >= len(session.config.scales):
+        raise UserError(f"--resume: the checkpoint is at scale {first}, but scales ends before it")
     for scale in range(first, len(session.config.scales)):
         if not batch.paint_scale(scale):
             break
@@ -64,6 +69,7 @@ class JobBatch:
     ):
         """Create or reopen the folders; `saved` holds checkpoints to resume from, by index of the job."""
         self.session, self.jobs, self.watch, self.saved = session, jobs, watch, saved
+        self.folders = folders
         self.config = session.config
         self.ends = scale_ends(self.config)
         # Copies of the last job fill up the width; they take no steps.
@@ -83,19 +89,12 @@ class JobBatch:
 
     def stops_of_scale(self, index: int) -> Iterator[int]:
         """Run the scale at `index`; yield the number of every step that is logged, after it."""
-        self.scale, last = index, self.ends[index]
+        self.scale = index
         self._begin()
-        for stop in stops(self.config, index):
-            if not self.loop.run_to(stop, self._after_chunk):
-                self.interrupted = True
-                self._checkpoint()
-                break
-            if stop % self.config.log_every == 0 or stop == last:
-                self._log(stop)
-            if stop and stop % self.config.snapshot_every == 0:
-                self._save_snapshots(stop)
-            if stop % self.config.log_every == 0 or stop == last:
-                yield stop
+        try:
+            yield from self._advance()
+        except UserError as error:  # the disk is full, or the folder has become unwritable
+            raise self._rescued(error) from error
         state = self.loop.state
         self.previous = ScaleResult(np.asarray(state.image), state.evaluations)
 
@@ -109,6 +108,21 @@ class JobBatch:
             if lane not in self.outcomes:
                 self._finish_lane(lane, "interrupted" if self.interrupted else "done")
         return [self.outcomes[lane] for lane in range(len(self.jobs))]
+
+    def _advance(self) -> Iterator[int]:
+        """Run to the end of the scale, or until `watch` stops it; yield as `stops_of_scale`."""
+        last = self.ends[self.scale]
+        for stop in stops(self.config, self.scale):
+            if not self.loop.run_to(stop, self._after_chunk):
+                self.interrupted = True
+                self._checkpoint()
+                break
+            if stop % self.config.log_every == 0 or stop == last:
+                self._log(stop)
+            if stop and stop % self.config.snapshot_every == 0:
+                self._save_snapshots(stop)
+            if stop % self.config.log_every == 0 or stop == last:
+                yield stop
 
     def _begin(self) -> None:
         """Start every lane at this scale, or resume it from its checkpoint."""
@@ -129,6 +143,15 @@ class JobBatch:
         self.loop.freeze(
             np.array([lane >= len(self.jobs) or lane in self.outcomes for lane in range(self.session.width)])
         )
+
+    def _rescued(self, error: UserError) -> UserError:
+        """Try to save the pictures so far; return the error to raise, which says whether that succeeded."""
+        self.interrupted = True
+        try:
+            self.finish()
+        except UserError:
+            return error
+        return UserError(f"{error}; the picture so far is saved as result.png")
 
     def _initial_picture(self, lane: int, scale: float) -> np.ndarray:
         """Return the initial image of a lane at the first scale, else the result of the previous scale."""
@@ -183,27 +206,25 @@ class JobBatch:
                 self.recorder.draw(lane, stop, self.picture(lane))
 
     def _finish_lane(self, lane: int, status: str) -> None:
-        """Write the result of a lane with its final status: its best image unless it is 'done'."""
-        state, job, look = self.loop.state, self.jobs[lane], self.loop.look()
-        image = np.asarray((state.image if status == "done" else state.best_image)[lane])
+        """Write the result of a lane with its final status."""
+        job, look = self.jobs[lane], self.loop.look()
+        image, which = result_image(self.loop.state, lane, status, self.folders[lane].path.name)
         steps, evaluations = int(look.step[lane]), int(look.evaluations[lane])
         outcome = Outcome(finish(job, image), status, steps, evaluations, self.recorder.seconds())
-        record = run_record(job, outcome) | {"painted_together": len(self.jobs)}
+        record = run_record(job, outcome) | {"picture": which, "painted_together": len(self.jobs)}
         self.recorder.finish(lane, outcome.image, record)
         self.outcomes[lane] = outcome
 
 
-def stops(config: Config, scale: int) -> list[int]:
-    """Return the steps of a scale, an index into `config.scales`, after which to log, save or finish.
+def stops(config: Config, scale: int) -> Iterator[int]:
+    """Yield the steps of a scale, an index into `config.scales`, after which to log, save or finish.
 
     The first scale begins with step 0, the initial image.
     """
     first, last = (-1, *scale_ends(config))[scale : scale + 2]
-    return [
-        step
-        for step in range(first + 1, last + 1)
-        if step == last or step % config.log_every == 0 or step % config.snapshot_every == 0
-    ]
+    for step in range(first + 1, last + 1):
+        if step == last or step % config.log_every == 0 or step % config.snapshot_every == 0:
+            yield step
 
 
 def scale_ends(config: Config) -> tuple[int, ...]:
@@ -214,4 +235,6 @@ def scale_ends(config: Config) -> tuple[int, ...]:
 def _reported(config: Config) -> set[str]:
     """Return the names of the layer terms that a run of `config` logs."""
     content = {f"content/{layer}" for layer in config.active_content()}
-    return content | {f"style/{layer}" for layer in config.active_style()}
+    style = {f"style/{layer}" for layer in config.active_style()}
+    each = {f"{term}/{loss}" for term in style for loss in config.active_losses()}
+    return content | style | each

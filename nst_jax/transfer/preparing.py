@@ -15,23 +15,31 @@ from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.optimizers.methods import find_method
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.styles import Style, read_styles
+from nst_jax.transfer.pictures import Picture, Pictures, picture_sources
+from nst_jax.transfer.styles import Style, field_named, read_styles
 from nst_jax.transfer.targets import content_guides, is_visible
 from nst_jax.weights import load_network
 
+USEFUL_TILE = 128  # pixels: below, memory does not shrink any more, and halos dominate the arithmetic
 
-def prepare(config: Config, network: tuple[Network, Weights] | None = None) -> Job:
-    """Read the pictures, and the weights unless `network`, as `load_network` returns it, is given.
+
+def prepare(
+    config: Config, network: tuple[Network, Weights] | None = None, pictures: Pictures | None = None
+) -> Job:
+    """Read the pictures and the weights, unless they are given: `network` is a result of `load_network`.
 
     Raises:
         UserError: a picture, the weights or a setting cannot be used; nothing has been written.
     """
     _check_names(config)
-    photo = _read("content", config.content)
-    styles, regions = read_styles(config, photo)
+    if pictures is None:
+        pictures = Pictures([config])
+        pictures.require_memory()
+    with field_named("content"):
+        photo, size = pictures.fitted(config.content, config.size)
+    styles, regions = read_styles(config, Picture(photo, size), pictures)
     content = luminance(photo) if config.color == "luminance" else photo
-    starts = {"noise": None, "content": content, "style": styles[0].pictures[0]}
-    start = starts[config.init] if config.init in starts else _read("init", config.init)
+    start = content if config.init == "content" else _read_start(config, pictures, styles, size)
     _check_sizes(config, content, styles)
     layers = config.active_layers()
     built, weights = network or load_network(config.network, layers)
@@ -42,17 +50,23 @@ def prepare(config: Config, network: tuple[Network, Weights] | None = None) -> J
         _check_tiles(config, built)
     job = Job(config, photo, content, styles, regions, start, built, weights)
     _check_regions(job)
-    if job.size_at(1.0) != images.fitted(photo.shape[1:3], config.size):
+    if job.size_at(1.0) != images.fitted(size, config.size):
         logging.info("network.padding: circular rounds the sides to %d x %d", *reversed(job.size_at(1.0)))
     return job
 
 
-def _read(field: str, source: str) -> np.ndarray:
-    try:
-        return images.read(source)
-    except UserError as error:
-        choices = "expected noise, content, style or a picture; " if field == "init" else ""
-        raise UserError(f"{field}: {choices}{error}") from error
+def _read_start(
+    config: Config, pictures: Pictures, styles: tuple[Style, ...], size: tuple[int, int]
+) -> np.ndarray | None:
+    """Return the initial picture at the full size of a result whose content has `size`; None for noise."""
+    if config.init == "noise":
+        return None
+    if config.init == "style" and config.color != "style":
+        return styles[0].pictures[0]  # recoloured
+    image = next(iter(config.active_styles().values())).image
+    source = picture_sources(image)[0] if config.init == "style" else config.init
+    with field_named("init: expected noise, content, style or a picture"):
+        return pictures.resized(source, *images.fitted(size, config.size))
 
 
 def _check_names(config: Config) -> None:
@@ -89,6 +103,8 @@ def _check_tiles(config: Config, network: Network) -> None:
         )
     if layer := misfit(up_to(network.geometry, config.active_layers()[-1])):
         raise UserError(f"tile: {config.tile} cannot be used with {layer.name} of this network; use 0")
+    if config.tile < USEFUL_TILE:
+        logging.warning("tile: %d is slower than %d and saves no memory", config.tile, USEFUL_TILE)
 
 
 def _check_regions(job: Job) -> None:

@@ -114,7 +114,7 @@ class Session:
         wrap = config.network.padding == "circular"
         targets = Targets(
             _filled(content_targets, empty.content),
-            _filled_regions(style.statistics, empty.style),
+            _filled_regions(style.targets, empty.style),
             outlines(content, wrap) if config.laplacian_weight else None,
         )
         weights = objective.loss_weights(
@@ -146,14 +146,13 @@ class Session:
         guides = {
             layer: {region: guide(layer, region) for region in self.regions} for layer in self.style_layers
         }
-        content, style = jax.eval_shape(
-            lambda network, image, guides: objective.statistics(
-                network, image, self.content_layers, guides, self.losses
-            ),
-            job.network,
-            jax.ShapeDtypeStruct(shape, jnp.float32),
-            guides,
-        )
+
+        def shapes(network: Any, image: Any, guides: Guides) -> tuple[dict[str, Any], Statistics]:
+            found = objective.statistics(network, image, self.content_layers, guides, self.losses)
+            return found[0], objective.fitted_to(network, found[1], (shape[1], shape[2]))
+
+        image = jax.ShapeDtypeStruct(shape, jnp.float32)
+        content, style = jax.eval_shape(shapes, job.network, image, guides)
         return Empty(content, style, guides)
 
 

@@ -1,19 +1,19 @@
 """The styles of a job: pictures and masks read, checked, and recoloured as the config says."""
 
+import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from absl import logging
 
-from nst_jax import images
 from nst_jax.config import Config
 from nst_jax.config.controls import StyleConfig
 from nst_jax.errors import UserError
 from nst_jax.images import color
-from nst_jax.images.region_masks import Mask, read_mask, resize_mask
-from nst_jax.images.sources import FOLDER, folder_files
+from nst_jax.images.region_masks import Mask, resize_mask
 from nst_jax.losses.objective import EVERYWHERE
+from nst_jax.transfer.pictures import Picture, Pictures, picture_sources
 
 NEGLIGIBLE_GAP = 0.01  # share of the picture without a style that needs no warning
 
@@ -23,7 +23,7 @@ class Style:
     """One style: its pictures count alike, and it applies to one region of the content."""
 
     name: str  # in the config
-    pictures: tuple[np.ndarray, ...]
+    pictures: tuple[np.ndarray, ...]  # at their full size, or smaller if their files are
     weight: float  # among the styles of its region
     region: str  # a key of the job's regions, or EVERYWHERE
     mask: Mask | None  # over each of its pictures
@@ -31,7 +31,9 @@ class Style:
     layers: tuple[str, ...]
 
 
-def read_styles(config: Config, content: np.ndarray) -> tuple[tuple[Style, ...], dict[str, Mask]]:
+def read_styles(
+    config: Config, content: Picture, pictures: Pictures
+) -> tuple[tuple[Style, ...], dict[str, Mask]]:
     """Return the styles in use, and the masks over the content by region.
 
     Regions are numbered in the order of the styles, so that masks can vary within one compiled program.
@@ -45,49 +47,37 @@ def read_styles(config: Config, content: np.ndarray) -> tuple[tuple[Style, ...],
     for name, style in named.items():
         if style.region not in numbers:
             numbers[style.region] = region = f"region {len(numbers)}"
-            regions[region] = _read_mask(f"styles.{name}.region", style.region, content)
-        styles.append(_read_style(name, style, numbers[style.region], config, content))
+            with field_named(f"styles.{name}.region"):
+                regions[region] = pictures.mask(style.region, content.size, config.size)
+        styles.append(_read_style(name, style, numbers[style.region], config, content.pixels, pictures))
     _warn_of_gaps(styles, regions)
     return tuple(styles), regions
 
 
-def _read_style(name: str, style: StyleConfig, region: str, config: Config, content: np.ndarray) -> Style:
-    field = f"styles.{name}" if config.styles else "style"
-    pictures = _read_pictures(field, style.image)
+@contextlib.contextmanager
+def field_named(field: str) -> Iterator[None]:
+    """Put the name of the `field` in front of the errors in the block."""
+    try:
+        yield
+    except UserError as error:
+        raise error.prefixed(field) from error
+
+
+def _read_style(
+    name: str, style: StyleConfig, region: str, config: Config, content: np.ndarray, pictures: Pictures
+) -> Style:
+    field, side = f"styles.{name}" if config.styles else "style", config.style_size(style)
+    with field_named(field):
+        read = [pictures.fitted(source, side) for source in picture_sources(style.image)]
     mask = None
     if style.mask:
-        if len({picture.shape for picture in pictures}) > 1:
+        if len({picture.size for picture in read}) > 1:
             raise UserError(f"{field}.mask: the pictures of {style.image} differ in size; give one picture")
-        mask = _read_mask(f"{field}.mask", style.mask, pictures[0])
-    recolored = tuple(_recolored(picture, content, config.color) for picture in pictures)
+        with field_named(f"{field}.mask"):
+            mask = pictures.mask(style.mask, read[0].size, side)
+    recolored = tuple(_recolored(picture.pixels, content, config.color) for picture in read)
     layers = tuple(layer for layer in config.active_style() if not style.layers or layer in style.layers)
     return Style(name, recolored, style.weight, region, mask, style.scale * config.style_scale, layers)
-
-
-def picture_sources(source: str) -> list[str]:
-    """Return the pictures that the `image` of a style names: itself, or those of a folder by name.
-
-    Raises:
-        UserError: the folder cannot be read, or has no pictures.
-    """
-    if not source.startswith(FOLDER):
-        return [source]
-    folder, paths = folder_files(source.removeprefix(FOLDER))
-    return [str(folder / path) for path in paths]
-
-
-def _read_pictures(field: str, source: str) -> list[np.ndarray]:
-    try:
-        return [images.read(name) for name in picture_sources(source)]
-    except UserError as error:
-        raise UserError(f"{field}: {error}") from error
-
-
-def _read_mask(field: str, file: str, picture: np.ndarray) -> Mask:
-    try:
-        return read_mask(file, picture.shape[1:3])
-    except UserError as error:
-        raise UserError(f"{field}: {error}") from error
 
 
 def _recolored(picture: np.ndarray, content: np.ndarray, how: str) -> np.ndarray:

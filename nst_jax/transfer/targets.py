@@ -1,4 +1,4 @@
-"""The style targets of a job: statistics of each style under its masks, averaged by region."""
+"""The style targets of a job: statistics of each style under its masks, blended by region."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from nst_jax.transfer.styles import Style
 class StyleTargets(NamedTuple):
     """What the style losses of a job compare with and where, by layer and region; absent where nothing is."""
 
-    statistics: Statistics
+    targets: Statistics
     guides: Guides
     shares: dict[str, dict[str, float]]  # of a layer's loss
 
@@ -48,6 +48,7 @@ class TargetMaker:
             for picture in style.pictures
         ]
         found = StyleTargets({}, {}, {})
+        blended: Statistics = {}
         for layer in job.config.active_style():
             visible = {
                 region: by_layer[layer]
@@ -55,12 +56,12 @@ class TargetMaker:
                 if is_visible(by_layer[layer]) and any(part.sets(region, layer) for part in parts)
             }
             found.guides[layer] = visible
-            found.statistics[layer] = {region: self._blended(parts, region, layer) for region in visible}
+            blended[layer] = {region: self._blended(parts, region, layer) for region in visible}
             found.shares[layer] = {region: 1 / len(visible) for region in visible}
-        return found
+        return found._replace(targets=objective.fitted_to(job.network, blended, job.size_at(scale)))
 
     def _blended(self, parts: Sequence["Part"], region: str, layer: str) -> dict[str, Any]:
-        """The target of each loss for the styles of one region."""
+        """The statistic of each loss for the styles of one region."""
         members = [part for part in parts if part.sets(region, layer)]
         weights = np.array([part.weight for part in members])
         shares = (weights / weights.sum()).tolist()
@@ -79,7 +80,7 @@ class TargetMaker:
             by_layer = _guides(job, style.mask, size, style.layers)
             visible = {layer: {style.region: guide} for layer, guide in by_layer.items() if is_visible(guide)}
             resized = jnp.asarray(images.resize(picture, *size))
-            self._known[key] = objective.style_targets(
+            self._known[key] = objective.style_statistics(
                 job.network, resized, visible, self._losses, job.config.tile
             )
         return self._known[key]

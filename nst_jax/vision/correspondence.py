@@ -21,11 +21,13 @@ from nst_jax.images.streams import Box
 from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
 from nst_jax.vision import masks
+from nst_jax.vision.framing import LARGEST_INPUT
 from nst_jax.vision.masks import Marked
 
 # Changes below this, relative to the layer's largest activation, are rounding errors. Some convolution
 # algorithms spread these over the whole layer, whereas a mask only affects units that can see it.
 ROUNDING = 1e-5
+MOST_DRAWS = 10_000  # each masks every picture once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +43,9 @@ class CorrespondenceSettings:
 
     def __post_init__(self) -> None:
         fields.not_empty("masks", self.masks)
-        fields.at_least("size", self.size, SMALLEST_SIDE)
-        fields.at_least("draws", self.draws, 1)
-        fields.at_least("seed", self.seed, 0)
+        fields.at_least("size", self.size, SMALLEST_SIDE, LARGEST_INPUT)
+        fields.at_least("draws", self.draws, 1, MOST_DRAWS)
+        fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)
         if not self.layers:
             raise UserError("layers: is empty; give at least one")
         for layer in self.layers:

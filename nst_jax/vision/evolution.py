@@ -20,6 +20,7 @@ from nst_jax.networks.architectures import ARCHITECTURES, Layer, architecture
 from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
 from nst_jax.vision import deconvnet, top_patches
+from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
 from nst_jax.vision.patches_sheet import cut
 from nst_jax.vision.top_patches import Patch
 from nst_jax.vision.units import require_units
@@ -60,8 +61,9 @@ class EvolutionSettings:
                 raise UserError(f"{name}: {', '.join(map(str, values))} contains duplicates")
         require_layer("layer", self.layer, self.network.arch)
         fields.not_empty("data", self.data)
-        fields.at_least("size", self.size, receptive.field_side(self.geometry(), self.layer))
-        fields.at_least("batch", self.batch, 1)
+        smallest = receptive.field_side(self.geometry(), self.layer)
+        fields.at_least("size", self.size, smallest, LARGEST_INPUT)
+        fields.at_least("batch", self.batch, 1, MOST_PICTURES)
         fields.at_least("limit", self.limit, 0)
         fields.one_of("rule", self.rule, deconvnet.RULES)
 

@@ -6,6 +6,10 @@ from jaxtyping import Float, Float32
 from nst_jax import images
 from nst_jax.images.streams import Box
 
+# Limits that no real experiment comes near; a number beyond them is a mistake.
+LARGEST_INPUT = 4096  # side of the square that a network sees, pixels
+MOST_PICTURES = 1024  # in a batch
+
 
 def middle(height: int, width: int) -> Box:
     """Return the largest centred square of a picture."""

@@ -24,6 +24,7 @@ from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
 from nst_jax.vision.classes import classifier_behind
 from nst_jax.vision.deconvnet import MID_GRAY
+from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
 from nst_jax.vision.labels import AUTO, class_names
 
 Transform = Float[np.ndarray, "2 3"]
@@ -53,8 +54,11 @@ class InvarianceSettings:
                 raise UserError(f"{name}: is empty; give at least one")
         for scale in self.scales:
             fields.positive("scales", scale)
-        fields.at_least("size", self.size, SMALLEST_SIDE)
-        fields.at_least("batch", self.batch, 1)
+        for name in ("shifts", "rotations"):
+            for amount in getattr(self, name):
+                fields.finite(name, amount)
+        fields.at_least("size", self.size, SMALLEST_SIDE, LARGEST_INPUT)
+        fields.at_least("batch", self.batch, 1, MOST_PICTURES)
         fields.one_of("padding", self.padding, PADDINGS)
         for name in ("low", "high"):
             require_layer(name, getattr(self, name), self.network.arch)

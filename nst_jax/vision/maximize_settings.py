@@ -10,6 +10,7 @@ from nst_jax.errors import UserError
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.counterparts import require_layer
+from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
 from nst_jax.vision.objectives import OBJECTIVES
 from nst_jax.vision.transforms import MotionRange
 from nst_jax.vision.units import require_units
@@ -53,14 +54,15 @@ class MaximizeSettings:
             raise UserError("units: is empty; give at least one, for example (0, 1, 2)")
         if self.objective == "direction":
             self.mixture()
-        for name in ("seed", "jitter", "limit"):
-            fields.at_least(name, getattr(self, name), 0)
+        fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)
+        fields.at_least("size", self.size, SMALLEST_SIDE, LARGEST_INPUT)
+        fields.at_least("jitter", self.jitter, 0, self.size)
+        fields.at_least("limit", self.limit, 0)
         for name in ("rotation", "scale", "finest", "tv_weight", "diversity_weight"):
             fields.not_negative(name, getattr(self, name))
         for name in ("contrast", "start"):
             fields.positive(name, getattr(self, name))
-        fields.at_least("pictures", self.pictures, 1)
-        fields.at_least("size", self.size, SMALLEST_SIDE)
+        fields.at_least("pictures", self.pictures, 1, MOST_PICTURES)
         if self.scale >= 1:
             raise UserError(f"scale: {self.scale} is not below 1")
         self._check_together(arch.layers)

@@ -22,6 +22,7 @@ from nst_jax.networks.architectures import architecture
 from nst_jax.networks.classifier import INPUT_SIDE, Classifier
 from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
+from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
 from nst_jax.vision.labels import AUTO
 
 STRONGEST = MOST_PROBABLE = -1  # values of `unit` and `label` that leave the choice to the whole picture
@@ -46,8 +47,10 @@ class OcclusionSettings:
     def __post_init__(self) -> None:
         for name in ("image", "labels"):
             fields.not_empty(name, getattr(self, name))
-        for name in ("size", "square", "stride", "batch"):
-            fields.at_least(name, getattr(self, name), 1)
+        fields.at_least("size", self.size, 1, LARGEST_INPUT)
+        fields.at_least("square", self.square, 1)
+        fields.at_least("stride", self.stride, 1)
+        fields.at_least("batch", self.batch, 1, MOST_PICTURES)
         for name in ("unit", "label"):
             fields.at_least(name, getattr(self, name), -1)
         require_layer("layer", self.layer, self.network.arch)

@@ -41,7 +41,7 @@ def write_report(report: Report, folder: Path) -> None:
         UserError: the folder cannot be written, or a picture of the search is missing.
     """
     rows = list(_rows(report))
-    files.write_bytes(folder / "units.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
+    files.write_text(folder / "units.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     images.write(folder / "filters.png", patches_sheet.filters(report.network))
     for layer in report.settings.layers:
         tiles = draw(report, layer)
@@ -49,7 +49,7 @@ def write_report(report: Report, folder: Path) -> None:
         for unit, tile in tiles.items():
             with files.atomic(folder / "units" / layer / f"{unit}.png") as temporary:
                 tile.save(temporary, format="PNG")
-    files.write_bytes(folder / "index.html", _page(report, rows))
+    files.write_text(folder / "index.html", _page(report, rows))
 
 
 def _units(report: Report, layer: str) -> tuple[int, ...]:
@@ -138,7 +138,7 @@ def _projected(
         yield from zip(group, pictures, deconvnet.to_picture(projections), strict=False)
 
 
-def _page(report: Report, rows: Sequence[Mapping[str, Any]]) -> bytes:
+def _page(report: Report, rows: Sequence[Mapping[str, Any]]) -> str:
     """Return index.html, with all rows and the shown units."""
     layers: dict[str, Any] = {
         layer: {"about": _about(report, layer), "drawn": _shown(report, layer), "units": {}}

@@ -1,25 +1,24 @@
-"""Search for top patches: one pass over the data, with a progress bar, checkpoints and Ctrl-C."""
+"""Search for top patches: one pass over the data, with a progress bar, checkpoints and signals."""
 
+import dataclasses
 import json
 import time
 from collections import deque
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import safetensors
-from safetensors.numpy import save
 from tqdm import tqdm
 
-from nst_jax import files
 from nst_jax.errors import UserError
 from nst_jax.images.streams import Stream
 from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.network import Network
-from nst_jax.runs.interrupt import CtrlC
+from nst_jax.runs.folder import require_same
+from nst_jax.storage.archives import read_archive, write_archive
+from nst_jax.terminal.signals import StopSignal
 from nst_jax.vision.search_settings import TopPatchesSettings
 from nst_jax.vision.top_patches import Strongest, empty_lists, numbers, step
 
@@ -44,9 +43,9 @@ def start(network: Network, settings: TopPatchesSettings) -> SearchProgress:
 class SearchFile:
     """The checkpoint file of a search, written atomically."""
 
-    def __init__(self, path: Path, identity: str):
-        """Refer to the file `path`; `identity` describes the network and the data."""
-        self.path, self.identity = path, identity
+    def __init__(self, path: Path, identity: str, settings: TopPatchesSettings):
+        """Refer to the file `path`; `identity` describes the network and the data of the search."""
+        self.path, self.identity, self.settings = path, identity, dataclasses.asdict(settings)
 
     def save(self, progress: SearchProgress) -> None:
         """Replace the file."""
@@ -57,33 +56,34 @@ class SearchFile:
         }
         metadata = {
             "identity": self.identity,
+            "settings": json.dumps(self.settings),
             "position": str(progress.position),
             "images": str(progress.images),
             "seconds": repr(progress.seconds),
             "skipped": json.dumps(progress.skipped),
         }
-        files.write_bytes(self.path, save(arrays, metadata=metadata))
+        write_archive(self.path, arrays, metadata)
 
-    def load(self, layers: Sequence[str]) -> SearchProgress | None:
+    def load(self) -> SearchProgress | None:
         """Return the saved state, or None if there is none.
 
         Raises:
-            UserError: the file is damaged, or was saved with other weights or data.
+            UserError: the file is damaged, or was saved with other settings, weights or data.
         """
         if not self.path.exists():
             return None
+        arrays, saved = read_archive(self.path)
         try:
-            with safetensors.safe_open(self.path, "numpy") as file:
-                saved = file.metadata()
-                arrays = {key: jnp.asarray(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
-        except (safetensors.SafetensorError, OSError) as error:
-            raise UserError(f"{self.path}: cannot be read: {error}") from error
-        if saved["identity"] != self.identity:
-            raise UserError(f"{self.path}: the weights or the data have changed since the run began")
-        lists = {
-            layer: Strongest(*(arrays[f"{layer}.{field}"] for field in Strongest._fields)) for layer in layers
-        }
-        position, images, seconds = int(saved["position"]), int(saved["images"]), float(saved["seconds"])
+            require_same(self.settings, json.loads(saved["settings"]))
+            if saved["identity"] != self.identity:
+                raise UserError(f"{self.path}: the weights or the data have changed since the run began")
+            lists = {
+                layer: Strongest(*(jnp.asarray(arrays[f"{layer}.{field}"]) for field in Strongest._fields))
+                for layer in self.settings["layers"]
+            }
+            position, images, seconds = int(saved["position"]), int(saved["images"]), float(saved["seconds"])
+        except KeyError as error:
+            raise UserError(f"{self.path}: is not the checkpoint of a search: {error} is missing") from error
         return SearchProgress(lists, position, images, seconds, tuple(json.loads(saved["skipped"])))
 
 
@@ -94,8 +94,8 @@ def search(
     progress: SearchProgress,
     checkpoint: SearchFile,
     classifier: Classifier | None = None,
-) -> tuple[SearchProgress, bool]:
-    """Continue from `progress` to the end of the stream or until Ctrl-C; the bool is False after Ctrl-C.
+) -> tuple[SearchProgress, int]:
+    """Continue from `progress` to the end of the stream; the int is 0, or the exit status of a signal.
 
     Units are ranked as `settings.target` says; classes require a `classifier`.
 
@@ -110,7 +110,7 @@ def search(
 
     due = time.monotonic() + settings.checkpoint_seconds
     in_flight = deque[jax.Array]()
-    with CtrlC() as ctrl_c, _bar(len(stream), position) as bar:
+    with StopSignal() as stop, _bar(len(stream), position) as bar:
         for batch in stream.batches(settings.batch, position):
             pixels = jnp.asarray(batch.pixels)
             lists, count = step(network, lists, pixels, numbers(batch), classifier, towards=settings.towards)
@@ -119,7 +119,7 @@ def search(
             if len(in_flight) > AHEAD:
                 in_flight.popleft().block_until_ready()
             bar.update(position - bar.n)
-            if ctrl_c.pressed:
+            if stop.requested:
                 break
             if time.monotonic() >= due:
                 checkpoint.save(now())
@@ -128,7 +128,7 @@ def search(
             position = len(stream)  # skips unreadable images at the end of the stream
             bar.update(position - bar.n)
         checkpoint.save(now())
-    return now(), not ctrl_c.pressed
+    return now(), stop.exit_status if stop.requested and position < len(stream) else 0
 
 
 def _bar(images: int, position: int) -> tqdm:

@@ -9,11 +9,14 @@ from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.counterparts import require_layer
 from nst_jax.vision.deconvnet import RULES
+from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
 from nst_jax.vision.labels import AUTO
 from nst_jax.vision.relevance import CLASS, Towards, read_target
 from nst_jax.vision.units import require_units
 
 ALL = "all"
+# Limits that no real search comes near; a number beyond them is a mistake.
+MOST_PATCHES, MOST_WORKERS = 1000, 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,10 +42,13 @@ class TopPatchesSettings:
 
     def __post_init__(self) -> None:
         fields.not_empty("data", self.data)
-        for name in ("top", "size", "batch", "shown"):
-            fields.at_least(name, getattr(self, name), 1)
-        for name in ("limit", "seed", "workers"):
-            fields.at_least(name, getattr(self, name), 0)
+        fields.at_least("top", self.top, 1, MOST_PATCHES)
+        fields.at_least("size", self.size, 1, LARGEST_INPUT)
+        fields.at_least("batch", self.batch, 1, MOST_PICTURES)
+        fields.at_least("shown", self.shown, 1)
+        fields.at_least("limit", self.limit, 0)
+        fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)
+        fields.at_least("workers", self.workers, 0, MOST_WORKERS)
         fields.positive("checkpoint_seconds", self.checkpoint_seconds)
         fields.one_of("rule", self.rule, RULES)
         fields.not_empty("labels", self.labels)

@@ -8,39 +8,43 @@ python -m nst_jax.weights show FILE_OR_NAME [--arch=vgg19]
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import ARCHITECTURES
 from nst_jax.networks.trained import PREPROCESSINGS, Weights
+from nst_jax.terminal.ending import run, status_of
 from nst_jax.weights import cache, oxford, registry
 from nst_jax.weights.loading import load, stated_arch
 from nst_jax.weights.readers.safetensors_file import save
-from nst_jax.weights.resolving import resolve
+from nst_jax.weights.resolving import cached_of, resolve
+from nst_jax.weights.resumable import without_credentials
 
 _MIB = 1 << 20
 _ARCH = "vgg19"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit status: 0, 2 for a user error, or 130 after Ctrl-C."""
-    parsed = _parser().parse_args(arguments)
-    try:
+    """Run one command and return the exit status: 0, 2 for a user error, or 128 + n after signal n."""
+
+    def command() -> int:
+        parsed = _parser().parse_args(arguments)
         parsed.command(parsed)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # as in `show vgg19 | head`: discard the rest, which is flushed at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        return 0
+
+    return status_of(command)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Refuse the arguments in one line, like all other input."""
+        raise UserError(f"{message}; {self.format_usage()}")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m nst_jax.weights", description="Trained networks.")
+    parser = _Parser("python -m nst_jax.weights", description="Trained networks.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("list", help="list the registered networks")
@@ -78,23 +82,32 @@ def _list(_: argparse.Namespace) -> None:
         size = f"{entry.size / _MIB:6.0f} MiB" if entry.size else " " * 10
         print(f"{entry.name:26} {entry.arch:14} {size}  {state}")
         for url in registry.mirrors(entry):
-            print(f"    {url}")
+            print(f"    {without_credentials(url)[0]}")
 
 
 def _fetch(parsed: argparse.Namespace) -> None:
     entry = registry.lookup(parsed.name)
-    weights = cache.cached(entry) or cache.obtain(entry)
+    weights = cache.cached(entry) or cache.obtain(entry, keep=True)
     print(f"{weights.name}: {cache.path_of(entry)} (sha256 {weights.sha256})")
 
 
 def _convert(parsed: argparse.Namespace) -> None:
-    out = parsed.out or parsed.file.with_suffix(".safetensors")
+    out = parsed.out or _default_out(parsed.file)
     if out.resolve() == parsed.file.resolve():
         raise UserError(f"{out}: is also the input; choose another file with --out")
+    if out.exists():
+        raise UserError(f"{out}: exists already; delete it, or choose another file with --out")
     preprocessing = PREPROCESSINGS.get(parsed.preprocessing)
     weights = load(parsed.file, _arch_of(parsed.file, parsed.arch), preprocessing)
-    save(out, weights, parsed.file.name)
+    save(out, weights, weights.name)
     print(f"{out}: {len(weights.layers())} layers (sha256 {weights.sha256})")
+
+
+def _default_out(file: Path) -> Path:
+    named = file if file.name else file.resolve()  # a folder such as `.`
+    if not named.name:
+        raise UserError("--out: is missing; give the file to write")
+    return named.with_suffix(".safetensors")
 
 
 def _show(parsed: argparse.Namespace) -> None:
@@ -103,12 +116,17 @@ def _show(parsed: argparse.Namespace) -> None:
 
 def _named(name: str, arch: str | None) -> Weights:
     """Like `resolve`, but without downloads."""
+    if name == "auto":
+        if weights := cached_of(arch or _ARCH):
+            return weights
+        raise UserError(f"auto: no weights of {arch or _ARCH} are in the cache; a run would download them")
     if name not in registry.REGISTRY:
         return resolve(name, _arch_of(Path(name), arch), ())
-    weights = cache.cached(registry.REGISTRY[name])
-    if weights is None:
-        raise UserError(f"{name} is not in the cache; run `python -m nst_jax.weights fetch {name}`")
-    return weights
+    entry = registry.REGISTRY[name]
+    if weights := cache.cached(entry, warn=False):
+        return weights
+    state = "damaged" if cache.path_of(entry).exists() else "not"
+    raise UserError(f"{name} is {state} in the cache; run `python -m nst_jax.weights fetch {name}`")
 
 
 def _arch_of(file: Path, given: str | None) -> str:
@@ -132,4 +150,4 @@ def _describe(weights: Weights) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(lambda argv: main(argv[1:]))

@@ -6,8 +6,9 @@ from pathlib import Path
 from absl import logging
 
 from nst_jax.errors import UserError
-from nst_jax.files import cache_dir, locked, write_bytes
+from nst_jax.files import cache_dir, write_bytes
 from nst_jax.networks.trained import Weights
+from nst_jax.storage.locks import locked
 from nst_jax.weights.download import download, file_digest
 from nst_jax.weights.loading import load
 from nst_jax.weights.readers.safetensors_file import save
@@ -32,31 +33,46 @@ def cached(entry: Entry, warn: bool = True) -> Weights | None:
         return dataclasses.replace(load(path, entry.arch), name=entry.title)
     except (OSError, UnicodeDecodeError, UserError) as error:
         if warn:
-            logging.warning("%s cannot be used, downloading it again: %s", path, error)
+            logging.warning("%s cannot be used: %s", path, error)
         return None
 
 
-def obtain(entry: Entry, timeout: float = TIMEOUT) -> Weights:
+def obtain(entry: Entry, timeout: float = TIMEOUT, keep: bool = False) -> Weights:
     """Download the network into the cache, unless another process has just done so.
 
+    A warning says if the converted network cannot be written to the cache; with `keep`, this is an error.
+
     Raises:
-        UserError: no mirror provides the file, or the cache cannot be written.
+        UserError: no mirror provides the file, or it cannot be written to the cache.
     """
     with locked(path_of(entry).with_suffix(".lock")):
-        return cached(entry, warn=False) or _fetch(entry, timeout)
+        return cached(entry, warn=False) or _fetch(entry, timeout, keep)
 
 
-def _fetch(entry: Entry, timeout: float) -> Weights:
+def _fetch(entry: Entry, timeout: float, keep: bool) -> Weights:
     raw = path_of(entry).with_name(entry.file_name)
     download(mirrors(entry), raw, entry.size, entry.digest, timeout)
     try:
         weights = dataclasses.replace(load(raw, entry.arch), name=entry.title)
-        save(path_of(entry), weights, entry.title)
-        digest = file_digest(path_of(entry))
-        write_bytes(_record(entry), f"{digest}  {path_of(entry).name}\n".encode())
     finally:
         raw.unlink(missing_ok=True)
+    try:
+        _store(entry, weights)
+    except UserError as error:
+        if keep:
+            raise
+        logging.warning("%s; the next run will have to download %s again", error, entry.name)
     return weights
+
+
+def _store(entry: Entry, weights: Weights) -> None:
+    path = path_of(entry)
+    try:
+        save(path, weights, entry.title)
+        write_bytes(_record(entry), f"{file_digest(path)}  {path.name}\n".encode())
+    except UserError:
+        path.unlink(missing_ok=True)  # without its record, it could not be used
+        raise
 
 
 def _record(entry: Entry) -> Path:

@@ -6,7 +6,7 @@ import numpy as np
 
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import ARCHITECTURES, INPUT_CHANNELS, architecture
-from nst_jax.networks.trained import Weights
+from nst_jax.networks.trained import Preprocessing, Weights
 from nst_jax.weights.naming import shortened
 
 
@@ -53,12 +53,31 @@ def require(weights: Weights, needed: Sequence[str]) -> Weights:
     return weights
 
 
+def require_sound(file: str, preprocessing: Preprocessing) -> Preprocessing:
+    """Return `preprocessing` if float32 can compute it.
+
+    Raises:
+        UserError: a scale or standard deviation is not above 0, or a number is not finite.
+    """
+    with np.errstate(over="ignore"):  # overflow gives infinity
+        factors = np.array([preprocessing.scale, *preprocessing.std], np.float32)
+        mean = np.array(preprocessing.mean, np.float32)
+    if not (np.isfinite(factors).all() and (factors > 0).all() and np.isfinite(mean).all()):
+        raise UserError(
+            f"{file}: its preprocessing is invalid: scale {preprocessing.scale}, mean {preprocessing.mean}, "
+            f"std {preprocessing.std}"
+        )
+    return preprocessing
+
+
 def finite_float32(file: str, name: str, array: np.ndarray) -> np.ndarray:
     """A copy of `array` in float32 and C order.
 
     Raises:
-        UserError: the array is not floating-point, or contains NaN or infinity.
+        UserError: the array is empty, not floating-point, or contains NaN or infinity.
     """
+    if not array.size:
+        raise UserError(f"{file}: {name} is empty: its shape is {array.shape}")
     if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
         raise UserError(f"{file}: {name} is {array.dtype}, not a floating-point array")
     with np.errstate(over="ignore"):  # overflow gives infinity, which is rejected below

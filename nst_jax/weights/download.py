@@ -3,10 +3,15 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from nst_jax.errors import UserError
-from nst_jax.weights.resumable import NETWORK_ERRORS, WrongContentError, complete, length
+from nst_jax.errors import UserError, abridged, one_line
+from nst_jax.weights.resumable import (
+    NETWORK_ERRORS,
+    WrongContentError,
+    complete,
+    length,
+    without_credentials,
+)
 
 PAUSE = 0.5  # seconds
 _SCHEMES = ("http", "https", "file")
@@ -42,8 +47,10 @@ def download(
             _obtain(url, part, size, digest, timeout, pause)
             part.replace(target)
             return
-        except (*NETWORK_ERRORS, WrongContentError) as error:
-            reasons.append(f"{urlsplit(url).netloc or url}: {_reason(error)}")
+        except UserError:
+            raise
+        except (*NETWORK_ERRORS, ValueError, WrongContentError) as error:
+            reasons.append(f"{_host(url)}: {_reason(error)}")
     raise DownloadError(f"{target.name} could not be downloaded ({'; '.join(reasons)})")
 
 
@@ -57,7 +64,7 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
 
 def _obtain(url: str, part: Path, size: int | None, digest: str, timeout: float, pause: float) -> None:
     """Complete and verify `part`; if an earlier partial download makes it wrong, start over once."""
-    if urlsplit(url).scheme not in _SCHEMES:
+    if url.partition("://")[0] not in _SCHEMES:
         raise WrongContentError(f"unsupported URL; choices: {', '.join(_SCHEMES)}")
     resumed = length(part) > 0
     try:
@@ -78,9 +85,15 @@ def _verify(part: Path, size: int | None, digest: str) -> None:
         raise WrongContentError(f"a corrupt file: its {algorithm} is not {expected}")
 
 
+def _host(url: str) -> str:
+    """The host of an address, which may be malformed, or all of it if it names none."""
+    address, _ = without_credentials(url)
+    return abridged(address.partition("://")[2].partition("/")[0] or address, 60)
+
+
 def _reason(error: Exception) -> str:
     """The cause of an exception in a few words, on one line."""
     cause = getattr(error, "reason", error)
     text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     code = getattr(error, "code", None)
-    return " ".join((f"HTTP {code} {text}" if code else text).split())
+    return one_line(f"HTTP {code} {text}" if code else text, 100)

@@ -18,7 +18,7 @@ from nst_jax.networks.classifier import GRID, HEAD_LAYERS, ClassifierWeights
 from nst_jax.networks.trained import array_digest
 from nst_jax.weights import registry
 from nst_jax.weights.checks import finite_float32
-from nst_jax.weights.loading import read_contents
+from nst_jax.weights.loading import displayed_name, read_contents
 from nst_jax.weights.naming import classifier_name, shortened
 from nst_jax.weights.resolving import SPECIAL_NAMES
 
@@ -53,7 +53,7 @@ def load_classifier(path: str | os.PathLike[str], arch: str) -> ClassifierWeight
     for array in arrays.values():
         array.flags.writeable = False
     classes = arrays["fc8.bias"].size
-    return ClassifierWeights(file.name, MappingProxyType(arrays), array_digest(arrays), classes)
+    return ClassifierWeights(displayed_name(file), MappingProxyType(arrays), array_digest(arrays), classes)
 
 
 def _canonical(file: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from absl import logging
 
-from nst_jax.errors import UserError
+from nst_jax.errors import UserError, one_line
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.trained import (
     OXFORD,
@@ -19,6 +19,8 @@ from nst_jax.networks.trained import (
 )
 from nst_jax.weights import checks, naming, oxford, readers
 from nst_jax.weights.batch_norm import fold_batch_norms
+
+LONGEST_NAME = 80  # characters
 
 
 def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing | None = None) -> Weights:
@@ -43,12 +45,18 @@ def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing |
         or _oxford_preprocessing(arch, arrays)
         or _guessed_preprocessing(file, arch, named.family)
     )
-    return make_weights(file.name, arch, *_oxford_as_bgr(arrays, detected))
+    sound = checks.require_sound(str(file), detected)
+    return make_weights(displayed_name(file), arch, *_oxford_as_bgr(arrays, sound))
 
 
 def stated_arch(path: str | os.PathLike[str]) -> str | None:
     """The architecture stated in a file, as in our canonical files; None if there is none."""
     return read_contents(Path(path), lambda name: True).arch
+
+
+def displayed_name(file: Path) -> str:
+    """The name of `file` as printed and recorded."""
+    return one_line(file.name, LONGEST_NAME)
 
 
 def read_contents(file: Path, skip: readers.Skip) -> readers.Contents:

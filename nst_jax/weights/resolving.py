@@ -45,20 +45,24 @@ def _find(name: str, arch: str, needed: Sequence[str]) -> Weights:
     return cache.cached(entry) or cache.obtain(entry)
 
 
+def cached_of(arch: str) -> Weights | None:
+    """The network of `arch` that "auto" takes without a download; None if none is in the cache."""
+    entries = registry.of_arch(arch)
+    if not entries:
+        return embedded.slim()
+    return next((weights for entry in entries if (weights := cache.cached(entry))), None)
+
+
 def _automatic(arch: str, needed: Sequence[str]) -> Weights:
     """Weights from the cache, else downloaded, else the embedded network with a warning that says why.
 
     Raises:
         UserError: the download failed, and the embedded network lacks one of the `needed` layers.
     """
-    entries = registry.of_arch(arch)
-    if not entries:
-        return embedded.slim()
-    for entry in entries:
-        if weights := cache.cached(entry):
-            return weights
+    if weights := cached_of(arch):
+        return weights
     try:
-        return cache.obtain(entries[0], _AUTO_TIMEOUT)
+        return cache.obtain(registry.of_arch(arch)[0], _AUTO_TIMEOUT)
     except UserError as reason:
         weights = embedded.slim()
         if lacking := [layer for layer in needed if layer not in architecture(weights.arch).names]:

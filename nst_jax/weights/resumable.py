@@ -1,20 +1,23 @@
 """Resumable download of one file from one server, with retries."""
 
+import base64
 import contextlib
 import http.client
 import math
 import re
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tqdm import tqdm
 
 from nst_jax.files import cannot_write
+from nst_jax.weights.pace import Pace
 
 ATTEMPTS = 3  # consecutive attempts without a byte of progress
 NETWORK_ERRORS = (OSError, http.client.HTTPException)
@@ -28,18 +31,19 @@ class WrongContentError(Exception):
 def complete(url: str, part: Path, size: int | None, timeout: float, pause: float) -> None:
     """Download the rest of the file `part`, until it has `size` bytes, or as many as the server states.
 
-    `timeout`, in seconds, applies to connecting and to each wait for data. `pause`, in seconds, is the wait
-    before the second attempt; it doubles before the third.
+    `timeout`, in seconds, applies to connecting and to each wait for data; all attempts together must keep a
+    `Pace`. `pause`, in seconds, is the wait before the second attempt; it doubles before the third.
 
     Raises:
         WrongContentError: the server's file is longer, or a different one.
-        OSError, http.client.HTTPException: the server cannot be reached, or refuses the request.
+        OSError, http.client.HTTPException: the server cannot be reached, is too slow, or refuses the request.
+        ValueError: the address, or one that the server redirects to, is malformed.
         UserError: `part` cannot be written.
     """
-    failures = 0
+    failures, pace = 0, Pace(2 * timeout + 1)  # a host may have two addresses, each with its own timeout
     while (before := length(part)) < (size or math.inf):
         try:
-            _transfer(url, part, size, timeout)
+            _transfer(url, part, size, timeout, pace)
             return
         except NETWORK_ERRORS as error:
             progress = length(part) > before
@@ -47,6 +51,14 @@ def complete(url: str, part: Path, size: int | None, timeout: float, pause: floa
             if failures == ATTEMPTS or not (progress or _is_transient(error)):
                 raise
         time.sleep(pause * 2 ** (failures - 1))
+
+
+def without_credentials(url: str) -> tuple[str, str]:
+    """Split an address into itself without `user:password@`, and `user:password`, which may be empty."""
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    credentials, _, host = host.rpartition("@")
+    return scheme + separator + host + slash + path, credentials
 
 
 def length(path: Path) -> int:
@@ -62,20 +74,29 @@ def _is_transient(error: Exception) -> bool:
     return not isinstance(error, urllib.error.URLError | TimeoutError)
 
 
-def _transfer(url: str, part: Path, size: int | None, timeout: float) -> None:
+def _transfer(url: str, part: Path, size: int | None, timeout: float, pace: Pace) -> None:
     """Append what the server sends over one connection."""
-    offset = length(part)
+    received = pace.limited(_received(url, length(part), size, timeout))
+    offset, _ = next(received)
+    with _writer(part, "ab" if offset else "wb") as write, _bar(part, offset, size) as bar:
+        for _, chunk in received:
+            write(chunk)
+            bar.update(len(chunk))
+            pace.received(len(chunk))
+
+
+def _received(url: str, offset: int, size: int | None, timeout: float) -> Iterator[tuple[int, bytes]]:
+    """Yield where the response starts, at `offset` or 0, then what arrives: pairs of a position and bytes."""
     with _open(url, offset, timeout) as response:
         size = size or _stated_size(response)
         if not _continues(response, offset, size):
             offset = 0
-        with _writer(part, "ab" if offset else "wb") as write, _bar(part, offset, size) as bar:
-            while chunk := response.read(_CHUNK):
-                offset += len(chunk)
-                if offset > size:
-                    raise WrongContentError(f"more than the {size} bytes expected")
-                write(chunk)
-                bar.update(len(chunk))
+        yield offset, b""
+        while chunk := response.read1(_CHUNK):
+            if offset + len(chunk) > size:
+                raise WrongContentError(f"more than the {size} bytes expected")
+            yield offset, chunk
+            offset += len(chunk)
         if offset < size:
             _explain_end(response, offset, size)
 
@@ -104,18 +125,44 @@ def _stated_size(response: Any, otherwise: int | None = None) -> int:
 
 @contextlib.contextmanager
 def _open(url: str, offset: int, timeout: float) -> Iterator[Any]:
-    request = urllib.request.Request(url, headers={"User-Agent": "nst_jax"})
+    address, credentials = without_credentials(url)
+    request = urllib.request.Request(address, headers={"User-Agent": "nst_jax"})
+    if credentials:
+        encoded = base64.b64encode(urllib.parse.unquote(credentials).encode()).decode()
+        # Not forwarded by redirects: other servers must not see it.
+        request.add_unredirected_header("Authorization", f"Basic {encoded}")
     if offset:
         request.add_header("Range", f"bytes={offset}-")
     try:
         # A new opener each time, because the shared one keeps the proxy settings of the first call.
-        with urllib.request.build_opener().open(request, timeout=timeout) as response:
+        opener = urllib.request.build_opener(_Redirects)
+        with opener.open(request, timeout=timeout) as response:
             yield response
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise WrongContentError("the file is shorter than the partial download") from error
         raise
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects; it also closes the response of one to a malformed address."""
+
+    def http_error_302(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+    ) -> Any:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except ValueError:
+            fp.close()
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def _continues(response: Any, offset: int, size: int) -> bool:
@@ -147,6 +194,6 @@ def _writer(part: Path, mode: str) -> Iterator[Callable[[bytes], None]]:
         yield write
 
 
-def _bar(part: Path, offset: int, size: int) -> tqdm:
+def _bar(part: Path, offset: int, size: int | None) -> tqdm:
     """A progress bar, shown on terminals only."""
     return tqdm(desc=part.stem, initial=offset, total=size, unit="B", unit_scale=True, disable=None)

@@ -46,8 +46,9 @@ def guided(network, masks, mode, losses=("gram",), wrap=False):
     content_guides, style_guides = by_layer(SIZE), by_layer(style.shape[1:3])
     regions = {layer: {r: 1 / len(g) for r in g} for layer, g in content_guides.items()}
     weights = objective.loss_weights(0.0, 1.0, 0.0, {}, LAYERS, dict.fromkeys(losses, 1.0), regions)
-    statistics = objective.style_targets(network, style, style_guides, losses, 0)
-    return Objective(Targets({}, statistics), weights, content_guides)
+    statistics = objective.style_statistics(network, style, style_guides, losses, 0)
+    targets = Targets({}, objective.fitted_to(network, statistics, SIZE))
+    return Objective(targets, weights, content_guides)
 
 
 def value_and_gradient(network, J, image):

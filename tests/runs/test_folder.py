@@ -66,12 +66,13 @@ def test_a_damaged_checkpoint_is_refused(folder):
 def test_the_result_carries_its_settings_and_ends_the_run(folder):
     folder.save_checkpoint(Checkpoint([], 0, 0.0), "inputs")
     assert not folder.finished()
-    path = folder.save_result(np.full((1, 4, 5, 3), 0.5, np.float32), {"status": "done"})
+    record = {"status": "done", "command": ["/home/me/run.py"]}
+    path = folder.save_result(np.full((1, 4, 5, 3), 0.5, np.float32), record)
     assert folder.finished()
     assert not (folder.path / "checkpoint.safetensors").exists()
     with Image.open(path) as image:
         assert json.loads(image.text["config"]) == json.loads(json.dumps(to_dict(folder.config)))
-        assert json.loads(image.text["run"])["status"] == "done"
+        assert json.loads(image.text["run"]) == {"status": "done"}, "not where it was made"
 
 
 def test_an_interrupted_run_keeps_its_checkpoint(folder):

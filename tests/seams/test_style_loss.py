@@ -7,9 +7,11 @@ import pytest
 from nst_jax.config import from_dict
 from nst_jax.errors import UserError
 from nst_jax.losses.style import STYLE_LOSSES, StyleLoss
+from nst_jax.runs.folder import RunFolder
+from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
-from tests.command import metrics
+from tests.command import call, metrics, tiny
 from tests.seams.jobs import run, settings
 
 
@@ -81,3 +83,36 @@ def test_a_second_content_costs_no_second_trace(means, tiny_weights, tmp_path):
     assert (means.traces, session.lanes.advance._cache_size()) == (before, programs)
     alone = run({**values, "content": "sample:chelsea", "seed": 1}, tmp_path / "alone")
     np.testing.assert_array_equal(outcome.image, alone.image)
+
+
+def test_each_loss_of_several_is_logged_and_falls(tiny_weights, tmp_path):
+    losses = {"gram": 1e-3, "moments": 1.0, "sliced": 2.0}
+    result = call(*tiny(tiny_weights, tmp_path, **{f"style_losses.{name}": losses[name] for name in losses}))
+    assert result.returncode == 0, result.stderr
+    lines = metrics(tmp_path)
+    for line in lines:
+        parts = [weight * line[f"style/conv1_1/{name}"] for name, weight in losses.items()]
+        assert line["style/conv1_1"] == pytest.approx(sum(parts), rel=1e-5)
+    assert lines[-1]["style/conv1_1/sliced"] < lines[0]["style/conv1_1/sliced"]
+
+
+def test_styles_of_several_sizes_and_layers_are_painted_together(tiny_weights, tmp_path):
+    """Each with a layer that the other does not use, and every built-in loss."""
+    losses = dict.fromkeys(("covariance", "moments", "w2", "sliced", "histogram", "mrf"), 1.0)
+    common = {"style_losses": losses, "size": 40}
+    cells = (
+        settings(tiny_weights, style_layers={"conv1_1": 1.0}, **common),
+        settings(
+            tiny_weights, style_layers={"conv2_1": 1.0}, style="sample:swirls", style_scale=0.8, **common
+        ),
+    )
+    jobs = [prepare(from_dict(values)) for values in cells]
+    folders = [RunFolder(tmp_path / str(index), job.config) for index, job in enumerate(jobs)]
+    session = Session(jobs, width=2)
+    outcomes = paint(session, jobs, folders, lambda look: True)
+    assert session.compilations == 1
+    for index, values in enumerate(cells):
+        alone = run(values, tmp_path / f"alone{index}")
+        np.testing.assert_allclose(outcomes[index].image, alone.image, atol=2e-3)
+        together = metrics(tmp_path / str(index))
+        assert together[0].keys() == metrics(tmp_path / f"alone{index}")[0].keys()

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from nst_jax.errors import UserError
-from nst_jax.files import locked
+from nst_jax.storage.locks import locked
 from nst_jax.weights import cache, registry, resolve
 from nst_jax.weights.download import DownloadError
 from nst_jax.weights.registry import REGISTRY, Entry, lookup, mirrors, of_arch

@@ -85,9 +85,7 @@ def test_errors_are_one_line(environment, arguments, words):
 def test_usage_errors(environment):
     for arguments in ((), ("bogus",), ("convert", "x", "--arch", "vgg11"), ("fetch",)):
         process = run(environment, *arguments)
-        assert process.returncode == 2
-        assert "usage" in process.stderr
-        assert "Traceback" not in process.stderr
+        assert_mendable(process, "usage")
 
 
 def test_interrupted(environment):
@@ -111,6 +109,17 @@ def test_preprocessing_can_be_said(tmp_path, capsys):
     assert load(out, "vgg19").preprocessing == TORCHVISION
     assert main(["convert", str(out)]) == 2
     assert "--out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", ["w.safetensors", "/dev/null", "."])
+def test_nothing_is_overwritten(tmp_path, capsys, out):
+    target = tmp_path / out
+    if not target.exists():
+        target.write_bytes(b"mine")
+    before = target.stat()
+    assert main(["convert", str(DATA / "conv1_1_zip.pth"), f"--out={target}"]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert target.stat().st_mtime_ns == before.st_mtime_ns
 
 
 def test_a_files_own_arch_is_the_default(tmp_path, capsys):

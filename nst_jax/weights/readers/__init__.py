@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from nst_jax.errors import UserError
+from nst_jax.files import open_regular
 from nst_jax.weights.readers import (
     keras_h5,
     matconvnet,
@@ -23,11 +24,11 @@ def read(path: Path, skip: Skip) -> Contents:
 
     Raises:
         UserError: the format is unknown, or the file is damaged or malicious.
-        OSError: the file cannot be opened.
+        OSError: the file cannot be opened, or is not a regular file.
     """
     if path.is_dir():
         return tfjs.read(tfjs.manifest_of(path), skip)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(_HEAD)
     if head.startswith(keras_h5.MAGIC):
         return keras_h5.read(path, skip)

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 from nst_jax.errors import UserError
-from nst_jax.weights.readers.contents import Contents, Skip
+from nst_jax.weights.readers.contents import Contents, Skip, parsing
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _MAX_BYTES = 1 << 30  # full VGG-19 takes 575 MB; a small compressed file can claim any size
@@ -18,15 +18,14 @@ def read(path: Path, skip: Skip) -> Contents:
 
     def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
         if isinstance(item, h5py.Dataset) and not skip(name):
+            if item.external or item.is_virtual:
+                raise UserError(f"{path}: refused: the numbers of {name!r} are in another file")
             held = sum(array.nbytes for array in tensors.values())
             if item.nbytes + held > _MAX_BYTES:
                 raise ValueError(f"with {name} it has {item.nbytes + held} bytes, above {_MAX_BYTES}")
             if item.shape:  # scalars are counters of an optimiser
                 tensors[name] = np.asarray(item)
 
-    try:
-        with h5py.File(path, "r") as file:
-            file.visititems(visit)
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: not a valid HDF5 file: {error}") from error
+    with parsing(path, "HDF5 file"), h5py.File(path, "r") as file:
+        file.visititems(visit)
     return Contents(tensors)

@@ -1,38 +1,34 @@
 """MatConvNet .mat files, such as imagenet-vgg-verydeep-19.mat: HWIO, RGB, with their mean colour."""
 
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nst_jax.errors import UserError
 from nst_jax.networks.trained import Preprocessing
-from nst_jax.weights.readers.contents import Contents, Skip
+from nst_jax.weights.readers.contents import Contents, Skip, parsing, require_distinct
 from nst_jax.weights.readers.matlab import read_variables
 
 MAGIC_73 = b"MATLAB 7.3 MAT-file"  # in fact HDF5; the authors of MatConvNet never published such files
 _OXFORD_MEAN = (123.68, 116.779, 103.939)
 # In bytes, at 8 per number. Unless fc6 is requested, the lower limit skips its 800 MB.
 _LARGEST_CONVOLUTION, _LARGEST = 1 << 26, 1 << 30
-_DAMAGES = (ArithmeticError, LookupError, TypeError, ValueError, struct.error, zlib.error)
 
 
 def read(path: Path, skip: Skip) -> Contents:
     """Read the convolutions in `layers` except those to `skip`, and the mean in `meta.normalization`."""
     largest = _LARGEST_CONVOLUTION if skip("fc6.kernel") else _LARGEST
-    try:
+    with parsing(path, "MatConvNet file"):
         variables = read_variables(path, ("layers", "meta", "normalization"), largest)
+        layers = [layer for (layer,) in variables["layers"]]
+        require_distinct([layer["name"] for layer in layers])
         tensors: dict[str, np.ndarray] = {}
-        for (layer,) in variables["layers"]:
+        for layer in layers:
             name = layer["name"]
             if layer["type"] == "conv" and not skip(f"{name}.kernel"):
                 kernel, bias = _weights(layer)
                 tensors |= {f"{name}.kernel": kernel, f"{name}.bias": bias.reshape(-1)}
         return Contents(tensors, _preprocessing(variables))
-    except _DAMAGES as error:
-        raise UserError(f"{path}: not a valid MatConvNet file: {error!r:.200}") from error
 
 
 def _weights(layer: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:

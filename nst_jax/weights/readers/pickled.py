@@ -100,7 +100,7 @@ def describe(file: BytesIO, name: str) -> Description:
             machine.step(opcode.name, argument)
     except UserError as refusal:
         raise UserError(f"{name}: {refusal}") from None
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except Exception as error:  # the opcodes of a damaged pickle can do anything but what they should
         raise UserError(f"{name}: its pickle is damaged: {error}") from error
     raise UserError(f"{name}: its pickle is truncated")
 
@@ -170,6 +170,8 @@ def _fill(target: dict[Any, Any], pairs: Iterable[Sequence[Any]]) -> dict[Any, A
     for key, value in pairs:
         if not isinstance(key, _KEY_TYPES):
             raise TypeError(f"a dictionary key has type {type(key).__name__}")
+        if key in target:
+            raise ValueError(f"{key!r} occurs twice")
         target[key] = value
     return target
 

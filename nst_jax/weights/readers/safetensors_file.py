@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors import safe_open
 
 from nst_jax.errors import UserError
-from nst_jax.files import atomic
+from nst_jax.files import open_regular, write_safetensors
 from nst_jax.networks.trained import Preprocessing, Weights
-from nst_jax.weights.readers.contents import Contents, Skip
+from nst_jax.storage.json_files import parse_json
+from nst_jax.weights.readers.contents import Contents, Skip, parsing
 
 FORMAT = "nst_jax.weights"
 VERSION = "1"
@@ -25,13 +25,12 @@ def is_safetensors(head: bytes) -> bool:
 
 def read(path: Path, skip: Skip) -> Contents:
     """Read every tensor except those to `skip`, and the metadata if it is one of our canonical files."""
-    try:
+    with parsing(path, "safetensors file"):
+        _check_header(path)
         with safe_open(path, framework="np") as file:
             names = [name for name in file.keys() if not skip(name)]  # noqa: SIM118
             tensors = {name: np.asarray(file.get_tensor(name)) for name in names}
             metadata = file.metadata() or {}
-    except (SafetensorError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: not a valid safetensors file: {error}") from error
     if metadata.get("format") != FORMAT:
         return Contents(tensors)
     if metadata.get("version") != VERSION:
@@ -48,17 +47,20 @@ def save(path: str | os.PathLike[str], weights: Weights, source: str) -> None:
         "preprocessing": json.dumps(dataclasses.asdict(weights.preprocessing)),
         "source": source,
     }
-    with atomic(path) as temporary:
-        save_file(dict(weights.arrays), temporary, metadata)
+    write_safetensors(path, weights.arrays, metadata)
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a header with two tensors of one name, of which the library would take the last."""
+    with open_regular(path) as file:
+        parse_json(file.read(int.from_bytes(file.read(8), "little")))
 
 
 def _preprocessing(path: Path, metadata: dict[str, str]) -> Preprocessing:
-    try:
-        fields = json.loads(metadata["preprocessing"])
+    with parsing(path, "file of weights: its preprocessing is invalid"):
+        fields = parse_json(metadata["preprocessing"].encode())
         mean, std = _triple(fields["mean"]), _triple(fields["std"])
         return Preprocessing(_channels(fields["channels"]), float(fields["scale"]), mean, std)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: its preprocessing is invalid: {error!r}") from error
 
 
 def _channels(order: str) -> str:

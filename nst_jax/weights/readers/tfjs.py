@@ -1,6 +1,5 @@
 """TensorFlow.js layer models: a JSON manifest, and shards with the numbers in the same folder."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,13 @@ from typing import Any
 import numpy as np
 
 from nst_jax.errors import UserError
-from nst_jax.weights.readers.contents import Contents, Skip
+from nst_jax.files import open_regular
+from nst_jax.storage.json_files import MOST_BYTES, parse_json, require_fields
+from nst_jax.weights.readers.contents import Contents, Skip, parsing, require_distinct
 
 _MANIFESTS = ("model.json", "weights_manifest.json")
-_MAX_MANIFEST_BYTES = 1 << 26
+_MAX_SHARDS_BYTES = 1 << 30
+_ITEM_BYTES = {"float32": 4, "int32": 4, "float16": 2, "uint16": 2, "uint8": 1, "bool": 1}
 
 
 def manifest_of(folder: Path) -> Path:
@@ -28,43 +30,50 @@ def manifest_of(folder: Path) -> Path:
 
 def read(path: Path, skip: Skip) -> Contents:
     """Read the arrays of the manifest `path`; groups whose arrays are all skipped need no shards."""
-    try:
-        if path.stat().st_size > _MAX_MANIFEST_BYTES:
-            raise ValueError("too long")
-        manifest = json.loads(path.read_bytes())
+    tensors: dict[str, np.ndarray] = {}
+    with parsing(path, "TensorFlow.js manifest"):
+        with open_regular(path) as file:
+            manifest = parse_json(file.read(MOST_BYTES + 1))
         groups = manifest["weightsManifest"] if isinstance(manifest, dict) else manifest
-        tensors: dict[str, np.ndarray] = {}
+        for group in groups:
+            require_fields(group, weights=list, paths=list)
+            for weight in group["weights"]:
+                require_fields(weight, name=str, shape=list, dtype=str)
+        require_distinct([weight["name"] for group in groups for weight in group["weights"]])
         for group in groups:
             if not all(skip(weight["name"]) for weight in group["weights"]):
                 tensors |= _group(path, group, skip)
-        return Contents(tensors)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{path}: not a TensorFlow.js manifest: {error!r:.200}") from error
+    return Contents(tensors)
 
 
 def _group(path: Path, group: dict[str, Any], skip: Skip) -> dict[str, np.ndarray]:
-    if len(set(group["paths"])) < len(group["paths"]):
-        raise UserError(f"{path}: lists a shard twice")
-    data = b"".join(_shard(path, name) for name in group["paths"])
+    require_distinct(group["paths"])
+    data = _shards(path, group["paths"])
     tensors = {}
     offset = 0
     for weight in group["weights"]:
-        if "quantization" in weight or weight["dtype"] != "float32":
-            raise UserError(f"{path}: {weight['name']} is quantized, which is not supported")
-        end = offset + 4 * math.prod(weight["shape"])
-        if end > len(data):
-            raise UserError(f"{path}: the shards of {weight['name']} are truncated")
-        tensors[weight["name"]] = np.frombuffer(data[offset:end], "<f4").reshape(weight["shape"])
+        stored = weight.get("quantization", weight)["dtype"]
+        end = offset + _ITEM_BYTES[stored] * math.prod(weight["shape"])
+        if not skip(weight["name"]):
+            if stored != "float32" or weight["dtype"] != "float32":
+                raise UserError(f"{path}: {weight['name']} is quantized, which is not supported")
+            if end > len(data):
+                raise UserError(f"{path}: the shards of {weight['name']} are truncated")
+            tensors[weight["name"]] = np.frombuffer(data[offset:end], "<f4").reshape(weight["shape"])
         offset = end
-    return {name: array for name, array in tensors.items() if not skip(name)}
+    return tensors
 
 
-def _shard(path: Path, name: str) -> bytes:
-    if Path(name).name != name:
-        raise UserError(f"{path}: refused: shard {name!r} is outside its folder")
-    try:
-        return (path.parent / name).read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: shard {name} cannot be read: {error.strerror}") from error
+def _shards(path: Path, names: list[str]) -> bytes:
+    data = b""
+    for name in names:
+        if Path(name).name != name:
+            raise UserError(f"{path}: refused: shard {name!r} is outside its folder")
+        try:
+            with open_regular(path.parent / name) as file:
+                data += file.read(_MAX_SHARDS_BYTES + 1 - len(data))
+        except OSError as error:
+            raise UserError(f"{path}: shard {name} cannot be read: {error.strerror}") from error
+    if len(data) > _MAX_SHARDS_BYTES:
+        raise ValueError(f"its shards have more than {_MAX_SHARDS_BYTES} bytes")
+    return data

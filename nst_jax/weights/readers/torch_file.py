@@ -6,7 +6,6 @@ read, so a classifier of 500 MB that is not needed costs nothing.
 
 import struct
 import zipfile
-import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nst_jax.errors import UserError
-from nst_jax.weights.readers.contents import Contents, Skip
+from nst_jax.weights.readers.contents import Contents, Skip, parsing, require_distinct
 from nst_jax.weights.readers.pickled import MAX_BYTES, Description, Tensor, describe
 from nst_jax.weights.readers.strided import Place, view
 
@@ -22,7 +21,6 @@ ZIP_MAGIC = b"PK\x03\x04"
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickle of 0x1950a86a20f9469cfc6c
 _LEGACY_PROTOCOL = 1001
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
-_DAMAGES = (ArithmeticError, EOFError, LookupError, RuntimeError, ValueError, struct.error)
 _ZIP_HEADER = struct.Struct("<26xHH")  # it ends with the lengths of the name and the extra field
 
 
@@ -30,9 +28,9 @@ def read(path: Path, skip: Skip) -> Contents:
     """Read the tensors of a state dict, or of a checkpoint that contains one, except those to `skip`."""
     with path.open("rb") as file:
         is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
-    description, places = (_read_zip if is_zip else _read_legacy)(path)
-    content = np.memmap(path, np.uint8, "r")
-    try:
+    with parsing(path, "PyTorch zip file" if is_zip else "PyTorch file"):
+        description, places = (_read_zip if is_zip else _read_legacy)(path)
+        content = np.memmap(path, np.uint8, "r")
         return Contents(
             {
                 name: view(content, places, tensor)
@@ -40,8 +38,6 @@ def read(path: Path, skip: Skip) -> Contents:
                 if not skip(name)
             }
         )
-    except (TypeError, *_DAMAGES) as error:
-        raise UserError(f"{path}: a damaged PyTorch file: {error}") from error
 
 
 def _state_dict(path: Path, value: Any) -> dict[str, Tensor]:
@@ -58,21 +54,17 @@ def _state_dict(path: Path, value: Any) -> dict[str, Tensor]:
 
 
 def _read_zip(path: Path) -> tuple[Description, dict[str, Place]]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            root = next((n[: -len("data.pkl")] for n in names if n.endswith("/data.pkl")), None)
-            if root is None or archive.getinfo(f"{root}data.pkl").file_size > MAX_BYTES:
-                raise UserError(f"{path}: a zip file, but not a PyTorch checkpoint")
-            if f"{root}byteorder" in names:
-                with archive.open(f"{root}byteorder") as file:
-                    _require_little_endian(path, file.read(len(b"little")) == b"little")
-            description = describe(BytesIO(archive.read(f"{root}data.pkl")), str(path))
-            return description, _zip_places(path, archive, f"{root}data/")
-    except UserError:
-        raise
-    except (zipfile.BadZipFile, zlib.error, *_DAMAGES) as error:
-        raise UserError(f"{path}: a damaged zip file: {error}") from error
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        require_distinct(names)
+        root = next((n[: -len("data.pkl")] for n in names if n.endswith("/data.pkl")), None)
+        if root is None or archive.getinfo(f"{root}data.pkl").file_size > MAX_BYTES:
+            raise UserError(f"{path}: a zip file, but not a PyTorch checkpoint")
+        if f"{root}byteorder" in names:
+            with archive.open(f"{root}byteorder") as file:
+                _require_little_endian(path, file.read(len(b"little")) == b"little")
+        description = describe(BytesIO(archive.read(f"{root}data.pkl")), str(path))
+        return description, _zip_places(path, archive, f"{root}data/")
 
 
 def _zip_places(path: Path, archive: zipfile.ZipFile, folder: str) -> dict[str, Place]:

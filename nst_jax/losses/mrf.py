@@ -1,0 +1,88 @@
+"""Markov random fields: every patch of a layer is drawn to the most similar patch of the style.
+
+Li & Wand 2016 (arXiv 1601.04589), equations 2 and 3. Patches are 3 x 3 positions at a stride of 2, as in the
+released code. There, the gradients of overlapping patches are averaged; here, the loss is the mean over
+patches and their entries, whose gradients add up.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from nst_jax.losses.distribution import Distribution
+
+SIDE = 3
+STRIDE = 2
+# The time for a search is the product of the numbers of patches of both pictures.
+MOST_PATCHES = 4096
+PATCHES_TOGETHER = 512
+SMALLEST = 1e-12
+
+
+def patches(
+    F: Float[Array, "1 h w n"], positions: int | None = None, guide: Float[Array, "1 h w 1"] | None = None
+) -> Distribution:
+    """Return the patches of F, which must be a whole layer; a `guide` T weights them by T^2 at their centres.
+
+    A layer that is smaller than a patch is continued by its last row and column.
+    """
+    del positions
+    corners = _patches(F)
+    weights = None if guide is None else jnp.square(_patches(guide)[:, SIDE**2 // 2])
+    return Distribution(corners, weights)
+
+
+def chosen_patches(style: Distribution, height: int, width: int) -> Float[Array, "k d"]:
+    """Return as many patches as a result's layer of `height` x `width` has, but at most 4096.
+
+    Patches are chosen at equal intervals of the sum of their weights. If the style has fewer, they repeat.
+    """
+    count = min(MOST_PATCHES, _count(height) * _count(width))
+    levels = (np.arange(count) + 0.5) / count
+    if style.weights is None:
+        return style.points[np.floor(levels * len(style.points)).astype(np.int32)]
+    through = jnp.cumsum(style.weights)
+    # A patch without weight has the level of its predecessor, and is never found.
+    return style.points[jnp.searchsorted(through, levels * through[-1], side="right")]
+
+
+def mrf_distance(found: Distribution, target: Float[Array, "k d"]) -> Float[Array, ""]:
+    """Return the mean squared difference from the most similar patches of the target.
+
+    Which patch is the most similar is constant in the gradient.
+    """
+    nearest = most_similar(lax.stop_gradient(found.points), target)
+    squares = jnp.mean(jnp.square(found.points - target[nearest]), axis=1)
+    if found.weights is None:
+        return jnp.mean(squares)
+    return jnp.sum(found.weights * squares) / jnp.maximum(jnp.sum(found.weights), SMALLEST)
+
+
+def most_similar(points: Float[Array, "m d"], target: Float[Array, "k d"]) -> Int[Array, "m"]:
+    """Return the row of `target` with the largest normalised cross-correlation with each row of `points`."""
+    lengths = jnp.sqrt(jnp.sum(jnp.square(target), axis=1, keepdims=True) + SMALLEST)
+
+    def search(rows: Array) -> Array:
+        # The length of a row itself changes no maximum.
+        return jnp.argmax(jnp.matmul(unit, rows, precision=lax.Precision.HIGHEST), axis=0)
+
+    unit = target / lengths
+    return lax.map(search, points, batch_size=PATCHES_TOGETHER).astype(jnp.int32)
+
+
+def _patches(F: Float[Array, "1 h w n"]) -> Float[Array, "m d"]:
+    missing = [(0, max(0, SIDE - length)) for length in F.shape[1:3]]
+    F = jnp.pad(F, ((0, 0), *missing, (0, 0)), mode="edge")
+    rows, columns = (STRIDE * (_count(length) - 1) + 1 for length in F.shape[1:3])
+    corners = [
+        F[0, top : top + rows : STRIDE, left : left + columns : STRIDE].reshape(-1, F.shape[3])
+        for top in range(SIDE)
+        for left in range(SIDE)
+    ]
+    return jnp.concatenate(corners, axis=1)
+
+
+def _count(length: int) -> int:
+    """The number of patches along a side of `length` positions."""
+    return (max(length, SIDE) - SIDE) // STRIDE + 1

@@ -1,0 +1,112 @@
+"""Locks between processes. The operating system releases them when their holder dies."""
+
+import contextlib
+import errno
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+from absl import logging
+from filelock import FileLock, Timeout
+
+from nst_jax.errors import UserError
+from nst_jax.files import cannot_write, open_regular
+
+LOCK = ".lock"  # the file in a folder that a process holds; its text names the process
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, new: bool = False) -> Iterator[None]:
+    """Hold `folder` for this process: no other one can hold it, so none writes into it.
+
+    The folder is created if it is missing, and removed if the block leaves it empty. The operating system
+    releases the lock if its holder dies. On a file system without locks, a warning says that there is none.
+
+    Raises:
+        UserError: another process holds the folder, it cannot be written, or with `new` it is not empty.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    # Not thread-local: an iterator that holds a folder may be continued and closed by different threads.
+    lock = FileLock(folder / LOCK, thread_local=False)
+    try:
+        _claim(folder, lock)
+        if new and any(path.name != LOCK for path in folder.iterdir()):
+            raise UserError(f"--workdir: {folder} is not empty; choose another folder")
+        yield
+    finally:
+        if lock.is_locked:
+            Path(folder / LOCK).unlink(missing_ok=True)
+            lock.release()
+        with contextlib.suppress(OSError):
+            for path in missing:
+                path.rmdir()
+
+
+def require_unclaimed(folder: Path) -> None:
+    """Check that no process holds `folder`.
+
+    Raises:
+        UserError: a process does; the message names it.
+    """
+    lock = FileLock(folder / LOCK)
+    if (folder / LOCK).exists():
+        _claim(folder, lock)
+        lock.release()
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on the file `path`; wait while another process holds it.
+
+    The empty lock file is not deleted afterwards. The operating system releases the lock if its holder dies.
+    On a file system without locks, the block runs unlocked.
+
+    Raises:
+        UserError: the file cannot be created.
+    """
+    lock = FileLock(path)
+    with contextlib.ExitStack() as stack:
+        stack.callback(lock.release)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not _acquired(lock):
+                logging.warning("waiting for another process to release %s", path)
+                lock.acquire()
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        yield
+
+
+def _claim(folder: Path, lock: FileLock) -> None:
+    """Acquire the `lock` of `folder`, and write into its file which process holds it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not _acquired(lock):
+            raise UserError(f"--workdir: {folder} is in use by {_holder(folder / LOCK)}")
+        if lock.is_locked:
+            (folder / LOCK).write_text(f"process {os.getpid()} on {platform.node()}\n")
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def _acquired(lock: FileLock) -> bool:
+    """Acquire `lock`, or warn that the file system has no locks; return False if another process holds it."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise
+        logging.warning("%s cannot be locked here; no other process should use its folder", lock.lock_file)
+    return True
+
+
+def _holder(file: Path) -> str:
+    try:
+        with open_regular(file) as opened:
+            return opened.read(200).decode().strip() or "another process"
+    except (OSError, UnicodeDecodeError):
+        return "another process"

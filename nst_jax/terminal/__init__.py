@@ -1,0 +1,1 @@
+"""The terminal: what a command prints, the signals that stop it, and how it ends."""

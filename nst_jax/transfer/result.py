@@ -1,0 +1,32 @@
+"""Which image of an optimisation is its result."""
+
+import numpy as np
+from absl import logging
+from jaxtyping import Float
+
+from nst_jax.optimizers.state import State
+
+# Adam and gradient descent end close to their lowest loss, unless the learning rate is far too large.
+GROWN = 2.0
+
+
+def result_image(
+    states: State, lane: int, status: str, name: str
+) -> tuple[Float[np.ndarray, "1 h w 3"], str]:
+    """Return the image of a lane to write, and which one it is: "last" or "best".
+
+    A run that is done gives its last image, unless the loss has grown; a warning about the run `name` says
+    so. Any other run gives its image with the lowest loss.
+    """
+    last, best = float(states.value[lane]), float(states.best_value[lane])
+    if status == "done" and last <= GROWN * best:
+        return np.asarray(states.image[lane]), "last"
+    if status == "done":
+        logging.warning(
+            "%s: the loss ended at %.4g, but its lowest value was %.4g; the result is the picture with the "
+            "lowest loss; try a smaller optimizer.learning_rate",
+            name,
+            last,
+            best,
+        )
+    return np.asarray(states.best_image[lane]), "best"

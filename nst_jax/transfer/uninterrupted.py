@@ -1,0 +1,27 @@
+"""Painting of a single run that another program needs: complete, or not at all."""
+
+from pathlib import Path
+
+import numpy as np
+
+from nst_jax.runs.folder import RunFolder
+from nst_jax.terminal.signals import Interrupted, StopSignal
+from nst_jax.transfer.job import Job
+from nst_jax.transfer.painting import paint
+from nst_jax.transfer.session import Session
+
+
+def paint_completely(job: Job, path: Path) -> np.ndarray:
+    """Return the picture of `job`, which is also written to a new run folder `path`.
+
+    Raises:
+        UserError: the folder already holds a run, or cannot be written.
+        Interrupted: a signal asked to stop; the best picture so far and a checkpoint have been saved.
+    """
+    run = RunFolder(path, job.config)
+    run.require_free()
+    with StopSignal() as stop:
+        (outcome,) = paint(Session([job]), [job], [run], lambda look: not stop.requested)
+    if outcome.status == "interrupted":
+        raise Interrupted(stop.number)
+    return outcome.image
