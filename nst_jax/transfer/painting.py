@@ -229,9 +229,8 @@ class JobBatch:
 
 def _reported(config: Config) -> set[str]:
     """Return the names of the layer terms that a run of `config` logs."""
-    if config.method == "nnst":
-        return {f"splitting/{layer}" for layer in config.active_layers()}
+    splitting = {f"splitting/{layer}" for layer in config.active_layers()}
     content = {f"content/{layer}" for layer in config.active_content()}
     style = {f"style/{layer}" for layer in config.active_style()}
     each = {f"{term}/{loss}" for term in style for loss in config.active_losses()}
-    return content | style | each
+    return content | style | each | splitting

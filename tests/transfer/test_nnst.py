@@ -64,23 +64,26 @@ def test_the_command_paints(tiny_weights, tmp_path):
     ]
 
 
-@pytest.mark.parametrize("stop", [3, 13, 24], ids=["at the first scale", "at full size", "in splitting"])
-def test_a_stopped_run_resumes_bit_for_bit(tiny_weights, tmp_path, stop):
+@pytest.fixture(scope="module")
+def whole(tiny_weights, tmp_path_factory):
+    """A run that nothing stopped: the job, its session, its folder, and its outcome."""
     job = prepare(from_dict(values(tiny_weights)))
-    session = open_session([job])
+    session, folder = open_session([job]), RunFolder(tmp_path_factory.mktemp("whole") / "run", job.config)
+    return job, session, folder, paint(session, [job], [folder], lambda look: True)[0]
 
-    def run(name, watch, saved=None):
-        return paint(session, [job], [RunFolder(tmp_path / name, job.config)], watch, [saved])[0]
 
-    whole = run("whole", lambda look: True)
-    stopped = run("halves", lambda look: look.step[0] < stop)
+@pytest.mark.parametrize("stop", [3, 13, 24], ids=["at the first scale", "at full size", "in splitting"])
+def test_a_stopped_run_resumes_bit_for_bit(whole, tmp_path, stop):
+    job, session, undisturbed, expected = whole
+    folder = RunFolder(tmp_path / "run", job.config)
+    (stopped,) = paint(session, [job], [folder], lambda look: look.step[0] < stop)
     assert stopped.status == "interrupted"
     assert stop <= stopped.steps < 30
-    saved = RunFolder(tmp_path / "halves", job.config).load_checkpoint(job.identity())
-    again = run("halves", lambda look: True, saved)
-    assert (again.status, again.steps, again.evaluations) == ("done", 30, whole.evaluations)
-    np.testing.assert_array_equal(again.image, whole.image)
-    for a, b in zip(metrics(tmp_path / "whole"), metrics(tmp_path / "halves"), strict=True):
+    saved = folder.load_checkpoint(job.identity())
+    (again,) = paint(session, [job], [folder], lambda look: True, [saved])
+    assert (again.status, again.steps, again.evaluations) == ("done", 30, expected.evaluations)
+    np.testing.assert_array_equal(again.image, expected.image)
+    for a, b in zip(metrics(undisturbed.path), metrics(folder.path), strict=True):
         assert {**a, "seconds": 0} == {**b, "seconds": 0}
     assert session.compilations == 3  # two sizes, and feature splitting
 
