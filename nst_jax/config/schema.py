@@ -10,6 +10,7 @@ from typing import Any
 
 from nst_jax.config import fields
 from nst_jax.config.controls import StyleConfig, check_styles
+from nst_jax.config.transfer_methods import NNSTConfig, check_method, column_layers
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import ARCHITECTURES, architecture
 from nst_jax.networks.counterparts import require_layer
@@ -94,6 +95,7 @@ def _gatys_style() -> dict[str, float]:
 class Config:
     """One style transfer; the defaults are Gatys et al. 2015, Fig 2."""
 
+    method: str = "optimize"  # 'optimize' the objective of the losses, or 'nnst'
     content: str = "sample:chelsea"  # a path, or sample:NAME
     style: str = "sample:swirls"  # a path, sample:NAME, or folder:PATH for the average of its pictures
     styles: dict[str, StyleConfig] = dataclasses.field(default_factory=dict)  # if any, in place of `style`
@@ -117,6 +119,7 @@ class Config:
     laplacian_weight: float = 0.0  # of the content's outlines, see losses/laplacian.py
     content_loss: str = "sum"  # 'sum': half the sum of squares (the paper); 'mean' (its code)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    nnst: NNSTConfig = dataclasses.field(default_factory=NNSTConfig)
     scales: tuple[float, ...] = (1.0,)  # sizes relative to `size`, coarse to fine
     tile: int = 0  # side of the tiles for computing the losses, pixels; 0: no tiling
     log_every: int = 10  # steps between lines of metrics.jsonl
@@ -136,7 +139,9 @@ class Config:
             fields.at_least("tile", self.tile, SMALLEST_TILE, LARGEST_SIDE)
         fields.at_least("log_every", self.log_every, 1)
         fields.at_least("snapshot_every", self.snapshot_every, 1)
-        self._check_weights()
+        check_method(self)
+        if self.method == "optimize":
+            self._check_weights()
         check_styles(self.styles, self.active_style())
         self._check_style_sizes()
         self._check_scales()
@@ -204,8 +209,15 @@ class Config:
 
     def active_layers(self) -> tuple[str, ...]:
         """All layers whose activations are needed, in network order."""
+        if self.method == "nnst":
+            return column_layers(self.nnst, self.network.arch)
         active = {**self.active_content(), **self.active_style()}
         return tuple(name for name in architecture(self.network.arch).names if name in active)
+
+    def required_layers(self) -> tuple[str, ...]:
+        """The layers without which the run is refused: NNST by default takes those that the weights have."""
+        layers = self.active_layers()
+        return layers[:1] if self.method == "nnst" and not self.nnst.layers else layers
 
 
 def from_dict(values: Any) -> Config:
