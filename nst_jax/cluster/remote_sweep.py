@@ -69,8 +69,8 @@ class _Driver:
         here = next(
             node for node in alive_nodes() if node["NodeID"] == ray.get_runtime_context().get_node_id()
         )
-        self.inbox = ray.remote(Inbox).options(**pinned_to(here)).remote(str(sweep.path.absolute()))
-        self.paint = ray.remote(paint_task).options(max_retries=RETRIES, **whole_machine())
+        self.inbox: Any = ray.remote(Inbox).options(**pinned_to(here)).remote(str(sweep.path.absolute()))
+        self.paint: Any = ray.remote(paint_task).options(max_retries=RETRIES, **whole_machine())
 
     def share(self, jobs: dict[str, Job]) -> Any:
         """Return a reference to `jobs`, which travel to each worker once."""
