@@ -1,7 +1,7 @@
 """Running of a sweep on a cluster, with a progress bar and signals."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from absl import logging
 from tqdm import tqdm
@@ -54,6 +54,13 @@ def run_remotely(sweep: Sweep, address: str, batch: int | None, stop: StopSignal
         return driver.wait(stop)
 
 
+class _Submitted(NamedTuple):
+    """A task that has not ended."""
+
+    runs: list[str]
+    entry: dict[str, Any]  # of their group in sweep.json
+
+
 class _Driver:
     """Submits tasks and waits for them."""
 
@@ -62,13 +69,10 @@ class _Driver:
         import ray
 
         self.sweep, self.steps = sweep, steps
-        self.tasks: dict[
-            Any, tuple[list[str], dict[str, Any]]
-        ] = {}  # (runs, entry of the group) by reference
+        self.tasks: dict[Any, _Submitted] = {}  # by reference to the result
         self.failures: list[UserError] = []
-        here = next(
-            node for node in alive_nodes() if node["NodeID"] == ray.get_runtime_context().get_node_id()
-        )
+        here_id = ray.get_runtime_context().get_node_id()
+        here = next(node for node in alive_nodes() if node["NodeID"] == here_id)
         self.inbox: Any = ray.remote(Inbox).options(**pinned_to(here)).remote(str(sweep.path.absolute()))
         self.paint: Any = ray.remote(paint_task).options(max_retries=RETRIES, **whole_machine())
 
@@ -82,7 +86,7 @@ class _Driver:
         """Submit a task of a group; `jobs` refers to the group's, `entry` is its entry in sweep.json."""
         name = next(iter(task["runs"]))
         reference = self.paint.remote(name, task, jobs, self.inbox)
-        self.tasks[reference] = list(task["runs"]), entry
+        self.tasks[reference] = _Submitted(list(task["runs"]), entry)
 
     def wait(self, stop: StopSignal) -> bool:
         """Wait for all tasks; return False if `stop` received a signal.
@@ -92,7 +96,7 @@ class _Driver:
         """
         import ray
 
-        total = sum(self.steps[run] for runs, _ in self.tasks.values() for run in runs)
+        total = sum(self.steps[run] for task in self.tasks.values() for run in task.runs)
         told = False
         with tqdm(total=total, unit="step", dynamic_ncols=True) as bar:
             while self.tasks:
