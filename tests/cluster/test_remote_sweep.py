@@ -94,9 +94,9 @@ def test_killed_nodes_lose_nothing_and_results_are_those_of_one_machine(cluster,
 
 
 def test_ctrl_c_saves_and_resume_completes(cluster, tmp_path):
-    flags = sweep(tmp_path, "remote", 120, 4, f"--cluster={cluster.address}")
+    flags = sweep(tmp_path, "remote", 200, 4, f"--cluster={cluster.address}")
     process = start(flags)
-    wait_for(lambda: list((tmp_path / "remote").glob("*/checkpoint.safetensors")))
+    wait_for(lambda: list((tmp_path / "remote").glob("*/metrics.jsonl")))
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 130, output
