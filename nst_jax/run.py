@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     """Run the style transfer given by the flags in `argv` and return the exit status."""
     values = _parse(argv)
     folder = _folder(values)
-    result = folder.path / "result.png"
+    result = folder.result
     if values.resume and folder.finished():
         print(f"finished already: {result}")
         return 0

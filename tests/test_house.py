@@ -21,6 +21,7 @@ LAYERS = (
         "vision",
         "distill",
         "cli",
+        "cluster",
         "preview",
         "film",
         "api",

@@ -23,6 +23,7 @@ PADDINGS = ("zeros", "replicate", "reflect", "circular")
 CONTENT_LOSSES = ("sum", "mean")
 GUIDES = ("simple", "inside", "all")
 COLORS = ("style", "luminance", "chol", "pca", "sym")
+OUTPUTS = ("png8", "png16", "tiff16")
 SMALLEST_SIDE = 16  # pixels: VGG halves the picture four times before its deepest convolutions
 SMALLEST_TILE = 64  # pixels: a smaller tile is mostly halo
 # Limits that no real run comes near; a number beyond them is a mistake.
@@ -122,6 +123,7 @@ class Config:
     nnst: NNSTConfig = dataclasses.field(default_factory=NNSTConfig)
     scales: tuple[float, ...] = (1.0,)  # sizes relative to `size`, coarse to fine
     tile: int = 0  # side of the tiles for computing the losses, pixels; 0: no tiling
+    output: str = "png8"  # 'png16': result.png with 16 bits per colour; 'tiff16': result.tif besides it
     log_every: int = 10  # steps between lines of metrics.jsonl
     snapshot_every: int = 50  # steps between pictures in progress/
 
@@ -135,6 +137,7 @@ class Config:
         fields.one_of("content_loss", self.content_loss, CONTENT_LOSSES)
         fields.one_of("guides", self.guides, GUIDES)
         fields.one_of("color", self.color, COLORS)
+        fields.one_of("output", self.output, OUTPUTS)
         if self.tile:
             fields.at_least("tile", self.tile, SMALLEST_TILE, LARGEST_SIDE)
         fields.at_least("log_every", self.log_every, 1)

@@ -15,6 +15,8 @@ from nst_jax.transfer.transfers import Transfer, open_session
 
 # Values of `tile` to suggest if a picture does not fit, fastest first.
 TILES = (512, 128)
+# Values of `optimizer.memory` to suggest if no tile helps: each step that is kept takes two pictures.
+MEMORIES = (4, 1)
 # Memory that compilation adds to the process on a CPU; 300 to 430 MB were measured.
 COMPILER_BYTES = 300 * 2**20
 
@@ -23,12 +25,15 @@ def require_memory(session: Transfer, job: Job) -> int:
     """Return the estimated peak memory of painting `job` alone, in bytes; nothing large is allocated yet.
 
     Raises:
-        UserError: less memory is free; the message suggests a `tile` and a `size` that fit.
+        UserError: less memory is free; the message suggests a `tile` or an `optimizer.memory`, and a `size`,
+            that fit.
     """
     needed, free = needed_bytes(session, job), free_memory_bytes()
     if needed <= free:
         return peak_memory_bytes() + needed
     fitting = {"tile": _fitting_tile(job, free), "size": _fitting_size(job, needed, free)}
+    if not fitting["tile"]:
+        fitting = {"optimizer.memory": _fitting_memory(job, free)} | fitting
     flags = [f"--config.{field}={value}" for field, value in fitting.items() if value]
     raise UserError(
         f"size: {job.config.size} px needs {byte_count(needed)} of memory, but only {byte_count(free)} are "
@@ -71,6 +76,15 @@ def _fitting_tile(job: Job, free: int) -> int:
     limit = min(job.config.tile or job.config.size, job.config.size)
     smaller = (tile for tile in TILES if tile < limit)
     return next((tile for tile in smaller if _needed_with(job, tile=tile) <= free), 0)
+
+
+def _fitting_memory(job: Job, free: int) -> int:
+    """Return the largest of `MEMORIES` with which `job` fits into `free` bytes, or 0 if none does."""
+    optimizer = job.config.optimizer
+    if optimizer.name != "lbfgs":
+        return 0
+    shorter = (dataclasses.replace(optimizer, memory=m) for m in MEMORIES if m < optimizer.memory)
+    return next((o.memory for o in shorter if _needed_with(job, optimizer=o) <= free), 0)
 
 
 def _fitting_size(job: Job, needed: int, free: int) -> int:
