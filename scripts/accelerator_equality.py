@@ -40,11 +40,14 @@ def compare_objectives(report: Report, asked: dict[str, Any], folder: Path) -> N
     reference = np.load(file)
     for precision in asked["precisions"]:
         for arch, weights in NETWORKS:
-            terms, gradient = evaluate(NetworkConfig(arch, weights=weights, precision=precision), size)
+            terms, gradients = evaluate(NetworkConfig(arch, weights=weights, precision=precision), size)
             expected = {name: float(reference[f"{arch} {name}"]) for name in terms}
             apart = {name: abs(terms[name] - value) / abs(value) for name, value in expected.items() if value}
-            truth = reference[f"{arch} gradient"]
-            of_gradient = float(np.linalg.norm(gradient - truth) / np.linalg.norm(truth))
+            truths = reference[f"{arch} gradients"]
+            norms = [np.linalg.norm(each, axis=(1, 2, 3)) for each in (gradients - truths, truths)]
+            of_gradients = norms[0] / norms[1]
+            # Where a ReLU's input rounds across 0, the gradient changes by 1e-3 at once: hence the median.
+            of_gradient = float(np.median(of_gradients))
             worst = max(apart, key=lambda name: apart[name])
             report.row(
                 f"Relative difference to float64 on the CPU, {size} px",
@@ -53,23 +56,28 @@ def compare_objectives(report: Report, asked: dict[str, Any], folder: Path) -> N
                 total=apart["total"],
                 worst_term=f"{worst}: {apart[worst]:.1e}",
                 gradient=of_gradient,
+                worst_gradient=float(np.max(of_gradients)),
             )
             report.check(f"{arch}, {precision}: loss", apart["total"], LIMITS[precision])
             report.check(f"{arch}, {precision}: gradient", of_gradient, LIMITS[precision])
 
 
 def evaluate(network: NetworkConfig, size: int) -> tuple[dict[str, float], np.ndarray]:
-    """Return the terms of the loss of the style picture, and the gradient, in JAX's default type.
+    """Return the terms of the loss of the style picture, and gradients, in JAX's default type.
 
-    Not of noise, which depends on the type, nor of the content, whose content loss is 0.
+    The gradients are those of the style picture and its reflections. Not of noise, which depends on the type,
+    nor of the content, whose content loss is 0.
     """
     job = prepare(Config(size=size, init="style", network=network))
     kind = jnp.result_type(float)  # float64 with JAX_ENABLE_X64
     job = dataclasses.replace(job, network=jax.tree.map(lambda leaf: leaf.astype(kind), job.network))
     session = Session([job])
     objective, image = session.objective(job, 1.0), jnp.asarray(job.initial_image(1.0), kind)
-    found = jax.jit(session.optimizer.evaluate)(session.network, objective, image)
-    return {name: float(term) for name, term in found.terms.items()}, np.asarray(found.grad, np.float64)
+    program = jax.jit(session.optimizer.evaluate)
+    pictures = (image, image[:, ::-1], image[:, :, ::-1])
+    found = [program(session.network, objective, picture) for picture in pictures]
+    gradients = np.concatenate([np.asarray(each.grad, np.float64) for each in found])
+    return {name: float(term) for name, term in found[0].terms.items()}, gradients
 
 
 def compare_runs(report: Report, asked: dict[str, Any], folder: Path) -> None:
@@ -117,8 +125,8 @@ def main() -> None:
     size, file = int(sys.argv[1]), sys.argv[2]
     arrays: dict[str, Any] = {}
     for arch, weights in NETWORKS:
-        terms, gradient = evaluate(NetworkConfig(arch, weights=weights, conv="direct"), size)
-        arrays |= {f"{arch} {name}": term for name, term in terms.items()} | {f"{arch} gradient": gradient}
+        terms, gradients = evaluate(NetworkConfig(arch, weights=weights, conv="direct"), size)
+        arrays |= {f"{arch} {name}": term for name, term in terms.items()} | {f"{arch} gradients": gradients}
     np.savez(file, **arrays)
 
 
