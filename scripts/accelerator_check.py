@@ -22,15 +22,12 @@ from typing import Any, NamedTuple
 
 from absl import flags
 from accelerator_page import page
-from accelerator_sizes import MINUTES, sizes_for
+from accelerator_sizes import MINUTES, SECTIONS, sizes_for
 
 from nst_jax import cli, files
 from nst_jax.errors import UserError, unknown
 
 WORKER = Path(__file__).with_name("accelerator_sections.py")
-# Sections in the order of their importance, with the share of the time that each one may take. Time that a
-# section leaves goes to those after it.
-SHARES = {"equality": 5, "steps": 5, "resume": 2, "sweep": 3, "largest": 4, "benchmark": 6}
 MACHINE_SECONDS = 120  # for importing JAX and starting the device
 LAST_LINES = 12  # of a section's output, shown if it fails
 
@@ -52,7 +49,7 @@ def main(argv: list[str]) -> int:
     flags.DEFINE_float(
         "minutes", None, "time for everything; default: 8, on a CPU 4", 0.1, flag_values=values
     )
-    flags.DEFINE_list("sections", list(SHARES), "sections to run", flag_values=values)
+    flags.DEFINE_list("sections", list(SECTIONS), "sections to run", flag_values=values)
     flags.DEFINE_bool("small", False, "small sizes, as on a CPU", flag_values=values)
     cli.parse(values, argv, __doc__ or "")
     folder = _checked(values)
@@ -67,7 +64,7 @@ def main(argv: list[str]) -> int:
         sizes = sizes_for("cpu" if values.small else machine["about"]["platform"])
         clock = Clock(began + 60 * (values.minutes or MINUTES[sizes["name"]]))
         for index, name in enumerate(values.sections):
-            shares = [SHARES[section] for section in values.sections[index:]]
+            shares = [sizes["shares"][section] for section in values.sections[index:]]
             section = worker.run(name, sizes, clock.left() * shares[0] / sum(shares))
             results["sections"].append(section)
             results["seconds"] = time.monotonic() - began
@@ -149,8 +146,8 @@ def _checked(values: flags.FlagValues) -> Path:
     if not values.out:
         raise UserError("--out: missing; give a folder for the results")
     for name in values.sections:
-        if name not in SHARES:
-            raise unknown("--sections", name, SHARES)
+        if name not in SECTIONS:
+            raise unknown("--sections", name, SECTIONS)
     folder = Path(values.out)
     if not files.is_writable(folder):
         raise UserError(f"--out: {folder} cannot be written")

@@ -3,9 +3,12 @@
 from typing import Any
 
 MINUTES = {"accelerator": 8.0, "cpu": 4.0}
+SECTIONS = ("equality", "steps", "resume", "sweep", "largest", "benchmark")  # the most important ones first
 NETWORKS = (("slim", "auto"), ("vgg19", "random"))
 ACCELERATOR = {
     "name": "accelerator",
+    # Of the time that each section may take; what it leaves goes to those after it.
+    "shares": {"equality": 5, "steps": 6, "resume": 2, "sweep": 3, "largest": 4, "benchmark": 6},
     # Side of the pictures in pixels, for losses and gradients, and for runs side by side.
     "equality": {"size": 256, "steps": 50, "precisions": ["float32", "tf32", "bfloat16"]},
     "steps": {"size": 512, "steps": 500, "precisions": ["float32", "tf32", "bfloat16"]},
@@ -17,6 +20,7 @@ ACCELERATOR = {
 }
 CPU = {
     "name": "cpu",
+    "shares": {"equality": 8, "steps": 4, "resume": 3, "sweep": 3, "largest": 3, "benchmark": 5},
     "equality": {"size": 64, "steps": 50, "precisions": ["float32", "bfloat16"]},  # tf32 is float32 there
     "steps": {"size": 96, "steps": 30, "precisions": ["float32"]},
     "resume": {"size": 96, "steps": 60, "log_every": 2},
