@@ -21,7 +21,6 @@ from nst_jax.vision import deconvnet, maximize, occlusion, top_patches
 from nst_jax.vision.maximize import Regularisation, Wanted
 from nst_jax.vision.relevance import Towards
 from nst_jax.vision.transforms import Motion
-from nst_jax.weights.random import random_weights
 from tests.conftest import formula_weights
 from tests.distill.test_distill import batch, recipe, taught
 
@@ -40,14 +39,14 @@ def as_on_an_accelerator(monkeypatch):
     compiler.options.cache_clear()
 
 
-def lowered(function, *arguments) -> str:
+def lowered(function, *arguments, barriers: bool = False) -> str:
     """Lower for both platforms; an operation that one of them lacks raises, as does a foreign custom call."""
     program = function if hasattr(function, "trace") else jax.jit(function)
     exported = jax.export.export(program, platforms=("cuda", "tpu"))(*arguments)
     assert exported.platforms == ("cuda", "tpu")
     text = exported.mlir_module()
-    for path_of_cpus in ("ynn", "onednn", "xla_cpu"):
-        assert path_of_cpus not in text.lower()
+    # The convolutions that are only for CPUs have barriers, and so has the rematerialisation of tiles.
+    assert ("optimization_barrier" in text) == barriers
     return text
 
 
@@ -61,18 +60,19 @@ def advance(jobs: int = 1, arch: str = "slim", **fields) -> str:
         (*session.abstract_objective(job), FLOAT),
     )
     lane = jax.eval_shape(session.lanes.start, session.network, *stacked)
-    return lowered(session.lanes.advance, session.network, stacked[0], lane, INT, INT, BOOL)
+    arguments = session.network, stacked[0], lane, INT, INT, BOOL
+    return lowered(session.lanes.advance, *arguments, barriers=job.config.tile > 0)
 
 
 @functools.cache
-def network(arch: str = "slim", pool: str = "max") -> ConvNet:
-    return ConvNet(formula_weights() if arch == "slim" else random_weights(arch), pool)
+def network() -> ConvNet:
+    return ConvNet(formula_weights(), "max")
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_run(name):
     program = advance(optimizer=OptimizerConfig(name))
-    assert program.count("stablehlo.convolution") >= 2 * 13, "direct convolutions, not Winograd's"
+    assert program.count("stablehlo.convolution") >= 2 * 13  # those of the layers, and their gradients
     assert "HIGHEST" in program
 
 
@@ -87,7 +87,7 @@ def test_a_batch_of_a_sweep(name):
 
 
 def test_tiles():
-    assert "dynamic_slice" in advance(size=128, tile=64, optimizer=GD)
+    assert "dynamic_slice" in advance(size=160, tile=128, optimizer=GD)
 
 
 @pytest.mark.parametrize("precision", [pytest.param("tf32", marks=pytest.mark.slow), "bfloat16"])
