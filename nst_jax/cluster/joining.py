@@ -18,7 +18,7 @@ PACKAGES = ("nst-jax", "jax")  # whose versions must agree
 
 
 @contextlib.contextmanager
-def joined(address: str) -> Iterator[None]:
+def on_cluster(address: str) -> Iterator[None]:
     """Start a cluster here if `address` is `LOCAL`, or join the one at HOST:PORT; leave it at the end.
 
     Raises:

@@ -7,7 +7,7 @@ from absl import logging
 from tqdm import tqdm
 
 from nst_jax.cluster.inbox import Inbox
-from nst_jax.cluster.joining import alive_nodes, joined, pinned_to, whole_machine
+from nst_jax.cluster.joining import alive_nodes, on_cluster, pinned_to, whole_machine
 from nst_jax.cluster.painting_task import paint_task
 from nst_jax.errors import UserError
 from nst_jax.runs.progress import duration
@@ -30,7 +30,7 @@ def run_remotely(sweep: Sweep, address: str, batch: int | None, stop: StopSignal
     processor.
 
     Raises:
-        UserError: see `joined` and `prepare_jobs`; or runs failed, after the others were painted.
+        UserError: see `on_cluster` and `prepare_jobs`; or runs failed, after the others were painted.
     """
     unfinished = {run.folder for run in sweep.unfinished()}
     if not unfinished:
@@ -41,7 +41,7 @@ def run_remotely(sweep: Sweep, address: str, batch: int | None, stop: StopSignal
     folders, width = list(jobs), batch or BATCH
     groups = [[folders[index] for index in members] for members in group(list(jobs.values()))]
     entries = sweep.enter_groups([(members, width, 1) for members in groups])
-    with joined(address), stop:
+    with on_cluster(address), stop:
         sweep.save()
         driver = _Driver(sweep, {folder: sum(configs[folder].steps_by_scale()) for folder in configs})
         for members, entry in zip(groups, entries, strict=True):

@@ -1,4 +1,4 @@
-"""Clusters that cannot be joined: one line each, within 20 seconds."""
+"""Clusters that cannot be on_cluster: one line each, within 20 seconds."""
 
 import importlib.util
 import socket
