@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from accelerator_report import Report
 
+from nst_jax.config.stages import stages_of
 from nst_jax.sweeps.groups import prepare_jobs
 from nst_jax.sweeps.plan import cells_of, plan_runs
 from nst_jax.transfer.job import Job
@@ -57,7 +58,7 @@ def paint_all(session: Session, jobs: Sequence[Job], steps: int) -> np.ndarray:
         members = jobs[first : first + session.width]
         padded = [*members, *[members[-1]] * (session.width - len(members))]
         pictures = np.stack([job.initial_image(1.0) for job in padded])
-        loop = session.begin(padded, 1.0, pictures)
+        loop = session.begin(padded, stages_of(jobs[0].config)[-1], pictures)
         loop.run_to(steps, lambda look: True)
         losses += loop.look().value.tolist()[: len(members)]
     return np.array(losses)
