@@ -16,7 +16,7 @@ from nst_jax.transfer.estimate import require_memory
 from nst_jax.transfer.job import Job, Outcome
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
+from nst_jax.transfer.transfers import Transfer, open_session
 
 USAGE = """python -m nst_jax.run --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume]
 
@@ -28,14 +28,16 @@ def main(argv: list[str]) -> int:
     """Run the style transfer given by the flags in `argv` and return the exit status."""
     values = _parse(argv)
     folder = _folder(values)
-    result = folder.path / "result.png"
+    result = folder.result
     if values.resume and folder.finished():
         print(f"finished already: {result}")
         return 0
     cli.use_compilation_cache()
     with folder.claimed():
         job = prepare(folder.config)
-        session = Session([job])
+        session = open_session([job])
+        if session.note:
+            print(session.note)
         print(f"estimate: {byte_count(require_memory(session, job))} of memory", flush=True)
         with previewed(values, folder.path), logged(values, folder.path):
             outcome, exit_status = _paint(session, job, folder)
@@ -51,7 +53,7 @@ def main(argv: list[str]) -> int:
     return exit_status
 
 
-def _paint(session: Session, job: Job, folder: RunFolder) -> tuple[Outcome, int]:
+def _paint(session: Transfer, job: Job, folder: RunFolder) -> tuple[Outcome, int]:
     """Run with a progress bar, from the folder's checkpoint if there is one, to the end or until a signal."""
     saved = folder.load_checkpoint(job.identity())
     with StopSignal() as stop, Progress(job.config) as progress:

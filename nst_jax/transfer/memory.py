@@ -1,10 +1,13 @@
 """Memory use of an optimisation, as reported by the compiler."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from nst_jax.optimizers import compiler
+from nst_jax.optimizers.lanes import Lane, Lanes
 from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.runs.machine import free_memory_bytes
 
@@ -27,6 +30,27 @@ def lane_bytes(optimizer: Optimizer, network: Any, data: Any, image: Any) -> int
     state = jax.eval_shape(optimizer.first_state, network, data, image, rate)
     # The state exists up to three times: before a step, after it, and in the line search.
     return evaluation.temp_size_in_bytes + tree_bytes(data) + 3 * tree_bytes(state)
+
+
+def advance_bytes(lanes: Lanes, network: Any, data: Any, image: Any) -> int:
+    """Return the bytes of the program that advances one lane and of its arguments, besides the network."""
+    stacked, images = jax.tree.map(_one_lane, (data, image))
+    rate, count = _one_lane(jax.ShapeDtypeStruct((), jnp.float32)), jax.ShapeDtypeStruct((), jnp.int32)
+    lane: Lane = jax.eval_shape(lanes.start, network, stacked, images, rate)
+    settle = jax.ShapeDtypeStruct((), bool)
+    advance = lanes.advance.lower(network, stacked, lane, count, count, settle)
+    analysis: Any = advance.compile().memory_analysis()
+    return analysis.temp_size_in_bytes + tree_bytes((stacked, lane))
+
+
+def program_bytes(function: Callable[[Any, Any], Any], network: Any, argument: Any) -> int:
+    """Return the bytes that a compiled `function` needs for its argument and within."""
+    analysis: Any = jax.jit(function).lower(network, argument).compile().memory_analysis()
+    return tree_bytes(argument) + analysis.temp_size_in_bytes
+
+
+def _one_lane(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype)
 
 
 def affordable_lanes(lane: int) -> int:

@@ -7,6 +7,7 @@ init, seed and learning rate. Each result equals that of a single run up to roun
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nst_jax import images
+from nst_jax.config.stages import Stage
 from nst_jax.losses import objective
 from nst_jax.losses.laplacian import outlines
 from nst_jax.losses.objective import EVERYWHERE, Guides, Objective, Statistics, Targets
@@ -49,11 +51,14 @@ def program_key(job: Job) -> Any:
         (config.content_loss, tuple(config.active_losses()), config.laplacian_weight > 0, config.tile),
         tuple(dict.fromkeys(style.region for style in job.styles)),
         (config.log_every, config.snapshot_every),
+        (config.method, config.nnst.layers, config.nnst.splitting),
     )
 
 
 class Session:
     """Paints jobs of one group, up to `width` at a time, with one program per scale."""
+
+    note = ""  # a line about the method for the user
 
     def __init__(self, jobs: Sequence[Job], width: int | None = None):
         """Prepare programs for `jobs`, all of one group; by default, free memory limits `width`.
@@ -83,11 +88,24 @@ class Session:
         """Number of step programs compiled so far: one per scale."""
         return self.lanes.advance._cache_size()
 
-    def begin(self, jobs: Sequence[Job], scale: float, pictures: np.ndarray) -> Loop:
-        """Start `width` jobs at `scale` times the full size, from their stacked initial `pictures`."""
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[self.objective(j, scale) for j in jobs])
+    def begin(self, jobs: Sequence[Job], stage: Stage, pictures: np.ndarray) -> Loop:
+        """Start `width` jobs at the size of `stage`, from their stacked initial `pictures`."""
+        objectives = [self.objective(job, stage.scale) for job in jobs]
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *objectives)
         rates = [job.config.optimizer.learning_rate for job in jobs]
         return Loop(self.lanes, self.network, stacked, pictures, rates)
+
+    def picture(self, job: Job, stage: Stage, image: np.ndarray) -> np.ndarray:
+        """Return the picture that an optimised `image` stands for: itself."""
+        return image
+
+    def to_leaves(self, state: list[np.ndarray], start: np.ndarray) -> list[np.ndarray]:
+        """Return the leaves of a checkpoint: those of the state, as no objective depends on `start`."""
+        return state
+
+    def from_leaves(self, leaves: list[np.ndarray]) -> tuple[list[np.ndarray], None]:
+        """Return the leaves of the state in those of a checkpoint."""
+        return leaves, None
 
     def objective(self, job: Job, scale: float) -> Objective:
         """Return the objective of `job` at `scale`, with targets for all layers of the group."""
@@ -103,6 +121,24 @@ class Session:
     def lane_bytes(self) -> int:
         """Memory of one lane at full size, in bytes."""
         return memory.lane_bytes(self.optimizer, self._job.network, *self.abstract_objective(self._job))
+
+    def step_bytes(self, job: Job) -> int:
+        """Memory of the step program of `job` alone at full size, in bytes."""
+        return memory.advance_bytes(self.lanes, self.network, *self.abstract_objective(job))
+
+    def target_bytes(self, job: Job) -> int:
+        """Memory for the style targets, in bytes; 0 if the style is no larger than the result."""
+        sizes = [job.style_size(style, picture, 1.0) for style in job.styles for picture in style.pictures]
+        largest = max(sizes, key=math.prod)
+        if math.prod(largest) <= math.prod(job.size_at(1.0)):
+            return 0
+        picture = jax.ShapeDtypeStruct((1, *largest, 3), jnp.float32)
+        guides, tile = objective.everywhere(job.config.active_style()), job.config.tile
+        return memory.program_bytes(
+            lambda network, x: objective.style_statistics(network, x, guides, self.losses, tile),
+            self.network,
+            picture,
+        )
 
     def _assemble(self, job: Job, content: Any, style: StyleTargets) -> Objective:
         """Build the objective of `job`; layers of other jobs get targets of zeros and a weight of 0."""
