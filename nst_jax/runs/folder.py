@@ -65,7 +65,7 @@ class RunFolder:
             UserError: run.json is damaged.
         """
         status = read_run(self.path, status=str).get("status", "")
-        return status if (self.path / "result.png").exists() else ""
+        return status if self.result.exists() and (self.path / "result.png").exists() else ""
 
     def finished(self) -> bool:
         """Whether the run has reached its last step, and its result is there."""

@@ -17,6 +17,7 @@ SHALLOW = {
     "content_layers__conv2_1": 1,
     **{f"style_layers__conv{block}_1": 0 for block in (3, 4, 5)},
 }
+BRIEF = {"size": 32, "optimizer__steps": 6, "log_every": 2, "snapshot_every": 3, **SHALLOW}
 CHOICES = "choices: "  # a list of choices may be longer than a line
 
 
