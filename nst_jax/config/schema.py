@@ -119,6 +119,7 @@ class Config:
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     scales: tuple[float, ...] = (1.0,)  # sizes relative to `size`, coarse to fine
     tile: int = 0  # side of the tiles for computing the losses, pixels; 0: no tiling
+    devices: int = 1  # among which the rows of one picture are divided; 0: all there are
     log_every: int = 10  # steps between lines of metrics.jsonl
     snapshot_every: int = 50  # steps between pictures in progress/
 
@@ -134,6 +135,7 @@ class Config:
         fields.one_of("color", self.color, COLORS)
         if self.tile:
             fields.at_least("tile", self.tile, SMALLEST_TILE, LARGEST_SIDE)
+        fields.at_least("devices", self.devices, 0)
         fields.at_least("log_every", self.log_every, 1)
         fields.at_least("snapshot_every", self.snapshot_every, 1)
         self._check_weights()

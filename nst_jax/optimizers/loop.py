@@ -51,6 +51,14 @@ class Loop:
         """The state of all lanes, stacked, on the device."""
         return self._running.state
 
+    def fetch(self, tree: Any) -> Any:
+        """Copy a part of the state to the host, without what a device adds to a picture."""
+        return self._lanes.fetch(tree)
+
+    def fetched_shapes(self) -> State:
+        """The shapes of the state on the host."""
+        return self._lanes.fetched_shapes(self.state)
+
     def count_from(self, step: int, evaluations: Any) -> None:
         """Continue the counts of a coarser scale: set the step to `step`, and add its `evaluations`."""
         state = self.state._replace(

@@ -6,6 +6,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
@@ -62,17 +64,22 @@ def require_lanes(session: Session, job: Job) -> None:
 
 
 def needed_bytes(session: Session, job: Job) -> int:
-    """Return the memory in bytes that painting `job` alone adds at full size, as reported by the compiler."""
+    """Return the memory in bytes that painting `job` alone adds at full size, as reported by the compiler.
+
+    If the picture is divided among accelerators, it is that of each.
+    """
     objective, image = session.abstract_objective(job)
     data, images = jax.tree.map(_one_lane, (objective, image))
     rate, count = _one_lane(jax.ShapeDtypeStruct((), jnp.float32)), jax.ShapeDtypeStruct((), jnp.int32)
-    lane: Lane = jax.eval_shape(session.lanes.start, session.network, data, images, rate)
+    lane: Lane = session.lanes.abstract(
+        jax.eval_shape(session.lanes.start, session.network, data, images, rate)
+    )
     settle = jax.ShapeDtypeStruct((), bool)
     advance = session.lanes.advance.lower(session.network, data, lane, count, count, settle)
     analysis: Any = advance.compile().memory_analysis()
     run = analysis.temp_size_in_bytes + tree_bytes((data, lane))
     if jax.default_backend() == "cpu":
-        run += COMPILER_BYTES
+        run = run * session.devices_of_process + COMPILER_BYTES
     return max(run, _target_bytes(session, job))
 
 
@@ -82,17 +89,21 @@ def _target_bytes(session: Session, job: Job) -> int:
     largest = max(sizes, key=math.prod)
     if math.prod(largest) <= math.prod(job.size_at(1.0)):
         return 0
-    picture = jax.ShapeDtypeStruct((1, *largest, 3), jnp.float32)
+    split = session.split_at(largest)
+    rows = split.padded if split else largest[0]
+    sharding = split.by_rows if split else None
+    picture = jax.ShapeDtypeStruct((1, rows, largest[1], 3), jnp.float32, sharding=sharding)
     guides = everywhere(job.config.active_style())
     program = jax.jit(
-        lambda network, x: style_statistics(network, x, guides, session.losses, job.config.tile)
+        lambda network, x: style_statistics(network, x, guides, session.losses, job.config.tile, split)
     )
     analysis: Any = program.lower(session.network, picture).compile().memory_analysis()
     return tree_bytes(picture) + analysis.temp_size_in_bytes
 
 
 def _one_lane(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype)
+    sharding = leaf.sharding and NamedSharding(leaf.sharding.mesh, P(None, *leaf.sharding.spec))
+    return jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype, sharding=sharding)
 
 
 def _fitting_tile(job: Job, free: int) -> int:

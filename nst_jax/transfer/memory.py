@@ -1,5 +1,6 @@
 """Memory use of an optimisation, as reported by the compiler."""
 
+import math
 from typing import Any
 
 import jax
@@ -15,8 +16,12 @@ MOST_LANES_ON_CPU = 4
 
 
 def tree_bytes(tree: Any) -> int:
-    """Return the total bytes of the arrays in `tree`, which may be `jax.ShapeDtypeStruct`s."""
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+    """Return the bytes on one device of the arrays in `tree`, which may be `jax.ShapeDtypeStruct`s."""
+    return sum(math.prod(_shape_on_device(leaf)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def _shape_on_device(leaf: Any) -> tuple[int, ...]:
+    return leaf.sharding.shard_shape(leaf.shape) if leaf.sharding else leaf.shape
 
 
 def lane_bytes(optimizer: Optimizer, network: Any, data: Any, image: Any) -> int:

@@ -96,11 +96,11 @@ class JobBatch:
         except UserError as error:  # the disk is full, or the folder has become unwritable
             raise self._rescued(error) from error
         state = self.loop.state
-        self.previous = ScaleResult(np.asarray(state.image), state.evaluations)
+        self.previous = ScaleResult(self.loop.fetch(state.image), state.evaluations)
 
     def picture(self, lane: int) -> np.ndarray:
         """Return the current picture of a job."""
-        return finish(self.jobs[lane], np.asarray(self.loop.state.image[lane]))
+        return finish(self.jobs[lane], self.loop.fetch(self.loop.state.image)[lane])
 
     def finish(self) -> list[Outcome]:
         """Save the result of every job that has not ended yet."""
@@ -133,7 +133,7 @@ class JobBatch:
         self.loop.count_from(self.ends[self.scale - 1] if self.scale else 0, evaluations)
         if self.saved:
             like = jax.tree.map(
-                lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.loop.state
+                lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.loop.fetched_shapes()
             )
             states = {lane: restore(checkpoint.leaves, like) for lane, checkpoint in self.saved.items()}
             self.loop.carry_on(states)
@@ -176,7 +176,7 @@ class JobBatch:
     def _checkpoint(self) -> None:
         """Save a checkpoint of every job that has not ended."""
         self.loop.settle()
-        leaves = jax.device_get(jax.tree.leaves(self.loop.state))
+        leaves = self.loop.fetch(jax.tree.leaves(self.loop.state))
         active = [lane for lane in range(len(self.jobs)) if lane not in self.outcomes]
         self.recorder.checkpoint(
             {lane: [np.asarray(leaf[lane]) for leaf in leaves] for lane in active}, self.scale
@@ -208,7 +208,8 @@ class JobBatch:
     def _finish_lane(self, lane: int, status: str) -> None:
         """Write the result of a lane with its final status."""
         job, look = self.jobs[lane], self.loop.look()
-        image, which = result_image(self.loop.state, lane, status, self.folders[lane].path.name)
+        state = self.loop.fetch(self.loop.state._replace(memory=None))
+        image, which = result_image(state, lane, status, self.folders[lane].path.name)
         steps, evaluations = int(look.step[lane]), int(look.evaluations[lane])
         outcome = Outcome(finish(job, image), status, steps, evaluations, self.recorder.seconds())
         record = run_record(job, outcome) | {"picture": which, "painted_together": len(self.jobs)}
