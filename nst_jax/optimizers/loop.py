@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nst_jax.devices import processes
 from nst_jax.optimizers.lanes import Lanes, freeze
 from nst_jax.optimizers.state import RUNNING, State
 
@@ -89,7 +90,7 @@ class Loop:
             began = time.monotonic()
             self._advance(self._evaluations)
             look = self.look()
-            if time.monotonic() - began < CHUNK_SECONDS / 2:
+            if processes.first_says(time.monotonic() - began < CHUNK_SECONDS / 2):
                 self._evaluations = min(2 * self._evaluations, MOST_EVALUATIONS)
             for lane in np.flatnonzero((look.status != RUNNING) & ~self.resting):
                 self._restart(int(lane))

@@ -93,7 +93,8 @@ class SplitLane(Lanes):
             return host
         rows = host.reshape(*leaf.shape[:axis], self.split.padded, -1)
         rows = rows[(slice(None),) * axis + (slice(self.split.height),)]
-        return rows.reshape(self._shape(leaf.shape, on_host=True))
+        # Files of arrays cannot hold a view.
+        return np.ascontiguousarray(rows).reshape(self._shape(leaf.shape, on_host=True))
 
     def _sharding(self, shape: tuple[int, ...]) -> NamedSharding:
         axis = self._rows_axis(shape, self.split.padded)

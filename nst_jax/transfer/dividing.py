@@ -34,6 +34,8 @@ def check_devices(config: Config, network: Network) -> None:
     if config.devices > len(found):
         there = f"{len(found)} {found[0].platform}" + (" devices" if len(found) > 1 else " device")
         raise UserError(f"devices: {config.devices} are more than there are: {there}")
+    if (count := jax.process_count()) > 1 and config.devices not in (0, len(found)):
+        raise UserError(f"devices: {config.devices} are not all {len(found)} of {count} processes; use 0")
     if config.devices == 1:
         return
     refused = f"devices: {config.devices} cannot be used with"

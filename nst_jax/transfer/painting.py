@@ -9,6 +9,7 @@ import numpy as np
 
 from nst_jax import images
 from nst_jax.config import Config
+from nst_jax.devices import processes
 from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look, Loop, Watch
 from nst_jax.optimizers.state import NOT_FINITE, restore
@@ -169,7 +170,7 @@ class JobBatch:
         runs = slice(len(self.jobs))
         if not self.watch(Look(*(entries[runs] for entries in look))):
             return False
-        if self.recorder.checkpoint_due:
+        if processes.first_says(self.recorder.checkpoint_due):
             self._checkpoint()
         return True
 
