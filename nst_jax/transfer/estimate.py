@@ -68,6 +68,16 @@ def needed_bytes(session: Session, job: Job) -> int:
 
     If the picture is divided among accelerators, it is that of each.
     """
+    program, arrays = compiled_step(session, job)
+    analysis: Any = program.memory_analysis()
+    run = analysis.temp_size_in_bytes + tree_bytes(arrays)
+    if jax.default_backend() == "cpu":
+        run = run * session.devices_of_process + COMPILER_BYTES
+    return max(run, _target_bytes(session, job))
+
+
+def compiled_step(session: Session, job: Job) -> tuple[Any, Any]:
+    """Compile the steps of `job` alone at full size; return the program, and the shapes of its arrays."""
     objective, image = session.abstract_objective(job)
     data, images = jax.tree.map(_one_lane, (objective, image))
     rate, count = _one_lane(jax.ShapeDtypeStruct((), jnp.float32)), jax.ShapeDtypeStruct((), jnp.int32)
@@ -76,11 +86,7 @@ def needed_bytes(session: Session, job: Job) -> int:
     )
     settle = jax.ShapeDtypeStruct((), bool)
     advance = session.lanes.advance.lower(session.network, data, lane, count, count, settle)
-    analysis: Any = advance.compile().memory_analysis()
-    run = analysis.temp_size_in_bytes + tree_bytes((data, lane))
-    if jax.default_backend() == "cpu":
-        run = run * session.devices_of_process + COMPILER_BYTES
-    return max(run, _target_bytes(session, job))
+    return advance.compile(), (data, lane)
 
 
 def _target_bytes(session: Session, job: Job) -> int:

@@ -82,7 +82,7 @@ def test_a_split_run_gives_the_same_picture(tiny_weights, tmp_path):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"devices": 2, "size": 96, "scales": "(0.5,1.0)", "optimizer__steps": 25},
+        {"devices": 2, "size": 96, "scales": "(0.5,1.0)", "optimizer__steps": 10},
         {"devices": 8, "laplacian_weight": 1.0, "tv_weight": 1e-3, "optimizer__bands": False},
         {"devices": 0, "optimizer__name": "adam"},
         {"devices": 2, "tile": 64, "size": 150, "optimizer__steps": 20},
