@@ -21,7 +21,7 @@ from nst_jax.transfer.estimate import require_memory
 from nst_jax.transfer.job import Job, Outcome
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
+from nst_jax.transfer.transfers import Transfer, open_session
 
 USAGE = """python -m nst_jax.run --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume]
 
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
 def _run(values: flags.FlagValues) -> int:
     with processes.agreeing():
         folder = _folder(values)
-    result = folder.path / "result.png"
+    result = folder.result
     if processes.first_says(values.resume and folder.finished()):
         _say(f"finished already: {result}")
         return 0
@@ -48,7 +48,9 @@ def _run(values: flags.FlagValues) -> int:
         with processes.agreeing():
             stack.enter_context(folder.claimed())
             job = prepare(folder.config)
-            session = Session([job])
+            session = open_session([job])
+            if session.note:
+                _say(session.note)
             _say(f"estimate: {byte_count(require_memory(session, job))} of memory")
             if processes.is_first():
                 stack.enter_context(previewed(values, folder.path))
@@ -67,7 +69,7 @@ def _run(values: flags.FlagValues) -> int:
     return exit_status
 
 
-def _paint(session: Session, job: Job, folder: RunFolder) -> tuple[Outcome, int]:
+def _paint(session: Transfer, job: Job, folder: RunFolder) -> tuple[Outcome, int]:
     """Run with a progress bar, from the folder's checkpoint if there is one, to the end or until a signal."""
     with processes.agreeing():
         own = folder.load_checkpoint(job.identity())

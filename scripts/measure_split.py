@@ -23,9 +23,8 @@ from nst_jax import cli
 from nst_jax.config import from_dict
 from nst_jax.networks import receptive
 from nst_jax.networks.layers import up_to
-from nst_jax.transfer.estimate import compiled_step
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.memory import tree_bytes
+from nst_jax.transfer.memory import compiled_advance, tree_bytes
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 
@@ -72,7 +71,7 @@ def main(argv: list[str]) -> int:
 def measured(job: Job) -> Cost:
     """Compile the step of `job` and count."""
     session = Session([job])
-    program, arrays = compiled_step(session, job)
+    program, arrays = compiled_advance(session.lanes, session.network, *session.abstract_objective(job))
     analysis: Any = program.memory_analysis()
     exchanged: Counter[str] = Counter()
     messages: Counter[str] = Counter()

@@ -5,9 +5,9 @@
 
 All use the same picture, objective and number of steps; the curves are in index.html. The 2015 paper uses
 gradient descent, CVPR 2016 uses L-BFGS. Near the gray start the gradient is small, later it is not: the rate
-of gradient descent is the largest power of ten that ends well here, and it is divided by ten whenever the loss
-overflows. Expected: per evaluation, L-BFGS reaches the lowest loss, Adam is close, and gradient descent is
-behind. With `:quick`, 150 steps end at 4.8e5, 6.2e5 and 9.4e5, after 163, 151 and 151 evaluations.
+of gradient descent is the largest power of ten that ends well here, and it is divided by ten whenever the
+loss overflows. Expected: per evaluation, L-BFGS reaches the lowest loss, Adam is close, and gradient descent
+is behind. With `:quick`, 150 steps end at 4.8e5, 6.2e5 and 9.4e5, after 163, 151 and 151 evaluations.
 """
 
 from collections.abc import Callable

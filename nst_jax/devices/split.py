@@ -41,6 +41,11 @@ class Split:
         return self.rows * self.mesh.size
 
     @property
+    def in_process(self) -> int:
+        """How many of the devices belong to this process."""
+        return sum(device.process_index == jax.process_index() for device in self.mesh.devices.flat)
+
+    @property
     def by_rows(self) -> NamedSharding:
         """The sharding of arrays whose second axis are rows."""
         return NamedSharding(self.mesh, ROWS)

@@ -143,7 +143,8 @@ class Lanes:
         """Advance the lane's search by one evaluation, and take the step if that ends the search."""
         method, state = self.optimizer.method, lane.state
         search, memory = _where(lane.searching, (lane.search, state.memory), self.optimizer.begin(state))
-        search = method.evaluate(search, partial(self.optimizer.evaluate, shared, data))
+        at_step = self.optimizer.at_step(data, state.step)
+        search = method.evaluate(search, partial(self.optimizer.evaluate, shared, at_step))
         ended = ~method.unfinished(search)
         state = state._replace(memory=memory, evaluations=state.evaluations + 1)
         judged = self.optimizer.judge(search, state, state.evaluations)

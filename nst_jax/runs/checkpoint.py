@@ -15,7 +15,7 @@ class Checkpoint(NamedTuple):
     """The progress of a run: the optimiser's state, the scale it is at, and the time spent so far."""
 
     leaves: list[np.ndarray]  # of the optimiser's state, in pytree order
-    scale: int  # index into config.scales
+    scale: int  # number of its stage, see nst_jax.config.stages
     seconds: float
 
 

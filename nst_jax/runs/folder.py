@@ -97,14 +97,25 @@ class RunFolder:
         """Write the picture after `step` steps into progress/."""
         images.write(self.path / "progress" / f"{step:06d}.png", picture)
 
+    @property
+    def result(self) -> Path:
+        """The file of the picture in the format that `output` asks for."""
+        return self.path / ("result.tif" if self.config.output == "tiff16" else "result.png")
+
     def save_result(self, picture: np.ndarray, run: Mapping[str, Any]) -> Path:
-        """Write result.png, with the settings in its text chunks, and run.json."""
-        result = self.path / "result.png"
-        images.write(result, picture, text_chunks(self.config, run))
+        """Write the picture, with the settings in its text, and run.json; return `result`.
+
+        A result.png is written in any case, for the programs and pages that show it.
+        """
+        text = text_chunks(self.config, run)
+        if self.config.output != "png8":
+            images.write_deep(self.result, picture, text)
+        if self.config.output != "png16":
+            images.write(self.path / "result.png", picture, text)
         files.write_json(self.path / "run.json", run)
         if run["status"] == "done":
             self._checkpoint.unlink(missing_ok=True)
-        return result
+        return self.result
 
     @property
     def _checkpoint(self) -> Path:

@@ -219,7 +219,8 @@ def _dialog(
 ) -> dict[str, Any]:
     """The values of one run's dialog: its loss curves, measurements and settings."""
     terms = [name for name in lines[-1] if name not in NOT_TERMS]
-    series = {name: [(line["evaluations"], line[name]) for line in lines] for name in terms}
+    # A term of one stage only is in the lines of that stage.
+    series = {name: [(line["evaluations"], line[name]) for line in lines if name in line] for name in terms}
     figure = plots.line_plot(series, "evaluations", logarithmic=True)
     file = f"plots/{run.folder}.svg"
     files.write_bytes(sweep.path / file, plots.as_svg(figure))

@@ -42,7 +42,7 @@ def prepare(
     content = luminance(photo) if config.color == "luminance" else photo
     start = content if config.init == "content" else _read_start(config, pictures, styles, size)
     _check_sizes(config, content, styles)
-    layers = config.active_layers()
+    layers = config.required_layers()
     built, weights = network or load_network(config.network, layers)
     if missing := [layer for layer in layers if layer not in built.layers]:
         available = ", ".join(built.layers)

@@ -7,14 +7,16 @@ init, seed and learning rate. Each result equals that of a single run up to roun
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+import math
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from nst_jax import images
+from nst_jax.config.stages import Stage
 from nst_jax.devices.split import Split
 from nst_jax.losses import objective
 from nst_jax.losses.laplacian import outlines
@@ -29,6 +31,7 @@ from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.optimizers.split_lane import SplitLane
 from nst_jax.transfer import memory
 from nst_jax.transfer.dividing import split_of
+from nst_jax.transfer.filling import Empty, filled, filled_regions
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.targets import StyleTargets, TargetMaker, placed_guides
 
@@ -55,11 +58,14 @@ def program_key(job: Job) -> Any:
         config.devices,
         tuple(dict.fromkeys(style.region for style in job.styles)),
         (config.log_every, config.snapshot_every),
+        (config.method, config.nnst.layers, config.nnst.splitting),
     )
 
 
 class Session:
     """Paints jobs of one group, up to `width` at a time, with one program per scale."""
+
+    note = ""  # a line about the method for the user
 
     def __init__(self, jobs: Sequence[Job], width: int | None = None):
         """Prepare programs for `jobs`, all of one group; by default, free memory limits `width`.
@@ -90,14 +96,6 @@ class Session:
         self.network = self.lanes.replicate(jobs[0].network)
 
     @property
-    def devices_of_process(self) -> int:
-        """How many devices of this process a picture is divided among."""
-        if self._split is None:
-            return 1
-        mesh = self._split.mesh
-        return sum(device.process_index == jax.process_index() for device in mesh.devices.flat)
-
-    @property
     def lanes(self) -> Lanes:
         """The programs at full size."""
         return self._lanes_at(1.0)
@@ -107,11 +105,24 @@ class Session:
         """Number of step programs compiled so far: one per scale."""
         return sum(lanes.advance._cache_size() for lanes in (self._lanes, *self._split_lanes.values()))
 
-    def begin(self, jobs: Sequence[Job], scale: float, pictures: np.ndarray) -> Loop:
-        """Start `width` jobs at `scale` times the full size, from their stacked initial `pictures`."""
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[self.objective(j, scale) for j in jobs])
+    def begin(self, jobs: Sequence[Job], stage: Stage, pictures: np.ndarray) -> Loop:
+        """Start `width` jobs at the size of `stage`, from their stacked initial `pictures`."""
+        objectives = [self.objective(job, stage.scale) for job in jobs]
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *objectives)
         rates = [job.config.optimizer.learning_rate for job in jobs]
-        return Loop(self._lanes_at(scale), self.network, stacked, pictures, rates)
+        return Loop(self._lanes_at(stage.scale), self.network, stacked, pictures, rates)
+
+    def picture(self, job: Job, stage: Stage, image: np.ndarray) -> np.ndarray:
+        """Return the picture that an optimised `image` stands for: itself."""
+        return image
+
+    def to_leaves(self, state: list[np.ndarray], start: np.ndarray) -> list[np.ndarray]:
+        """Return the leaves of a checkpoint: those of the state, as no objective depends on `start`."""
+        return state
+
+    def from_leaves(self, leaves: list[np.ndarray]) -> tuple[list[np.ndarray], None]:
+        """Return the leaves of the state in those of a checkpoint."""
+        return leaves, None
 
     def objective(self, job: Job, scale: float) -> Objective:
         """Return the objective of `job` at `scale`, with targets for all layers of the group."""
@@ -156,6 +167,27 @@ class Session:
         """Memory of one lane at full size, in bytes."""
         return memory.lane_bytes(self.optimizer, self._job.network, *self.abstract_objective(self._job))
 
+    def step_bytes(self, job: Job) -> int:
+        """Memory of the step program of `job` alone at full size, in bytes; on a CPU, of all its devices."""
+        one = memory.advance_bytes(self.lanes, self.network, *self.abstract_objective(job))
+        return one * self._split.in_process if self._split and jax.default_backend() == "cpu" else one
+
+    def target_bytes(self, job: Job) -> int:
+        """Memory for the style targets, in bytes; 0 if the style is no larger than the result."""
+        sizes = [job.style_size(style, picture, 1.0) for style in job.styles for picture in style.pictures]
+        largest = max(sizes, key=math.prod)
+        if math.prod(largest) <= math.prod(job.size_at(1.0)):
+            return 0
+        split = self.split_at(largest)
+        rows, sharding = (split.padded, split.by_rows) if split else (largest[0], None)
+        picture = jax.ShapeDtypeStruct((1, rows, largest[1], 3), jnp.float32, sharding=sharding)
+        guides, tile = objective.everywhere(job.config.active_style()), job.config.tile
+        return memory.program_bytes(
+            lambda network, x: objective.style_statistics(network, x, guides, self.losses, tile, split),
+            self.network,
+            picture,
+        )
+
     def _assemble(self, job: Job, content: Any, style: StyleTargets, split: Split | None = None) -> Objective:
         """Build the objective of `job`; layers of other jobs get targets of zeros and a weight of 0."""
         config = job.config
@@ -165,30 +197,30 @@ class Session:
         nowhere = {layer: dict.fromkeys(self.regions, 0.0) for layer in self.style_layers}
         wrap = config.network.padding == "circular"
         targets = Targets(
-            _filled(content_targets, empty.content),
-            _filled_regions(style.targets, empty.style),
+            filled(content_targets, empty.content),
+            filled_regions(style.targets, empty.style),
             _outlines(content, wrap, split) if config.laplacian_weight else None,
         )
         weights = objective.loss_weights(
             config.content_weight,
             config.style_weight,
             config.tv_weight,
-            _filled(config.active_content(), dict.fromkeys(self.content_layers, 0.0)),
-            _filled(config.active_style(), dict.fromkeys(self.style_layers, 0.0)),
+            filled(config.active_content(), dict.fromkeys(self.content_layers, 0.0)),
+            filled(config.active_style(), dict.fromkeys(self.style_layers, 0.0)),
             config.active_losses(),
-            _filled_regions(style.shares, nowhere),
+            filled_regions(style.shares, nowhere),
             config.laplacian_weight,
         )
-        guides = _filled_regions(style.guides, empty.guides)
+        guides = filled_regions(style.guides, empty.guides)
         return Objective(targets, weights, guides, config.content_loss, config.tile, wrap)
 
-    def _empty(self, job: Job, shape: tuple[int, ...], split: Split | None) -> "Empty":
+    def _empty(self, job: Job, shape: tuple[int, ...], split: Split | None) -> Empty:
         """Return the shapes for all layers and regions of the group and a result of `shape`."""
         if shape not in self._shapes:
             self._shapes[shape] = self._empty_shapes(job, shape, split)
         return self._shapes[shape]
 
-    def _empty_shapes(self, job: Job, shape: tuple[int, ...], split: Split | None) -> "Empty":
+    def _empty_shapes(self, job: Job, shape: tuple[int, ...], split: Split | None) -> Empty:
         def guide(layer: str, region: str) -> Any:
             if region == EVERYWHERE:
                 return None
@@ -210,33 +242,7 @@ class Session:
         return Empty(content, style, guides)
 
 
-class Empty(NamedTuple):
-    """Shapes of the zeros for what the job of a lane does not set: see `Targets` and `Objective.guides`."""
-
-    content: dict[str, Any]
-    style: Statistics
-    guides: Guides
-
-
 def _outlines(content: Any, wrap: bool, split: Split | None) -> Any:
     if split is None:
         return outlines(content, wrap)
     return jax.jit(padded_outlines, out_shardings=split.by_rows)(content)
-
-
-def _filled_regions(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of `default`, by layer and region, replaced by those of `values` where present."""
-    return {layer: _filled(values.get(layer, {}), by_region) for layer, by_region in default.items()}
-
-
-def _filled(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of `default`, replaced by those of `values` where present; zeros in place of shapes."""
-    return {
-        name: values[name] if name in values else jax.tree.map(_zeros, value)
-        for name, value in default.items()
-    }
-
-
-def _zeros(leaf: Any) -> Any:
-    is_shape = isinstance(leaf, jax.ShapeDtypeStruct)
-    return jnp.zeros(leaf.shape, leaf.dtype) if is_shape else leaf

@@ -189,13 +189,18 @@ def test_any_damage_to_a_run_is_survived_or_refused(half, whole, tmp_path, seed)
 
 @pytest.fixture(scope="module")
 def swept(tiny_weights, tmp_path_factory):
-    """The folder of a finished sweep of two runs; the result of one is deleted, so that it is unfinished."""
+    """The folder of a finished sweep of two small runs; one has lost its result, so that it is unfinished."""
     folder = tmp_path_factory.mktemp("sweep") / "sweep"
-    flags = tiny(tiny_weights, folder, **SETTINGS | {"optimizer__steps": 2})
+    flags = tiny(tiny_weights, folder, **SETTINGS | {"size": 16, "optimizer__steps": 2})
     result = call(*flags, "--vary=seed=0,1", module="nst_jax.sweep")
     assert result.returncode == 0, result.stderr
     (folder / "1_seed=1" / "result.png").unlink()
     return folder
+
+
+def test_a_sweep_of_tiny_results_ends_with_its_gallery(swept):
+    assert min(pixels(swept / "0_seed=0" / "result.png").shape[:2]) < 16
+    assert (swept / "sheet.png").exists()
 
 
 def sweep_on(folder, *flags):
@@ -234,11 +239,3 @@ def test_any_damage_to_a_sweep_is_survived_or_refused(swept, tmp_path, seed):
     assert_promises(result)
     assert_tidy(tmp_path)
     assert {path for path in tmp_path.rglob("*") if folder not in path.parents} == before
-
-
-def test_a_sweep_of_tiny_results_ends_with_its_gallery(tiny_weights, tmp_path):
-    flags = tiny(tiny_weights, tmp_path, **SETTINGS | {"size": 16, "optimizer__steps": 2})
-    result = call(*flags, "--vary=seed=0,1", module="nst_jax.sweep")
-    assert result.returncode == 0, result.stderr
-    assert min(pixels(tmp_path / "0_seed=0" / "result.png").shape[:2]) < 16
-    assert (tmp_path / "sheet.png").exists()
