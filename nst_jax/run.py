@@ -32,7 +32,7 @@ EXAMPLE = "configs/gatys.py"
 def main(argv: list[str]) -> int:
     """Run the style transfer given by the flags in `argv` and return the exit status."""
     values = _parse(argv)
-    with processes.joined(values):
+    with processes.connected(values):
         return _run(values)
 
 

@@ -38,7 +38,7 @@ def define_processes(values: flags.FlagValues) -> None:
 
 
 @contextlib.contextmanager
-def joined(values: flags.FlagValues) -> Iterator[None]:
+def connected(values: flags.FlagValues) -> Iterator[None]:
     """Connect to the other processes that the flags name, before JAX is used, and leave with them.
 
     Raises:

@@ -23,7 +23,7 @@ def filled_regions(values: Mapping[str, Any], default: Mapping[str, Any]) -> dic
 
 
 def filled(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of `default`, replaced by those of `values` where present; zeros in place of shapes."""
+    """Return the entries of `default`, replaced by those of `values` where present; shapes become zeros."""
     return {
         name: values[name] if name in values else jax.tree.map(_zeros, value)
         for name, value in default.items()
