@@ -22,6 +22,11 @@ from nst_jax.losses.sharding import padded_outlines, strip_multiple
 from nst_jax.losses.split_objective import split_total_and_terms
 from nst_jax.networks import receptive
 from nst_jax.networks.convnet import ConvNet
+from nst_jax.optimizers.lanes import Lanes
+from nst_jax.optimizers.lbfgs import lbfgs
+from nst_jax.optimizers.loop import Loop
+from nst_jax.optimizers.optimizer import Optimizer
+from nst_jax.optimizers.split_lane import SplitLane
 from nst_jax.runs.folder import RunFolder
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
@@ -126,6 +131,48 @@ def temporaries(network, shape):
     return found
 
 
+def descents(bands, steps=50):
+    """The pictures after `steps` of L-BFGS on 1, 2, 4 and 8 devices, in float64, with the trained network.
+
+    In float32, runs that round differently drift apart; 50 steps amplify the errors 100,000 times.
+    """
+    jax.config.update("jax_enable_x64", True)
+    config = from_dict(
+        {"network": {"arch": "slim", "conv": "direct"}, "size": 100, "content": "sample:chelsea"}
+    )
+    job = prepare(config)
+    network = jax.tree.map(lambda leaf: leaf.astype(np.float64), job.network)
+    content, style = (np.asarray(x, np.float64) for x in (job.content, job.styles[0].pictures[0]))
+    losses, layers = ("gram",), tuple(config.active_style())
+    weights = whole.loss_weights(
+        config.content_weight, config.style_weight, 0.0, config.active_content(), config.active_style()
+    )
+    start, height = job.content.astype(np.float64), content.shape[1]
+    pictures = {}
+    for count in (1, 2, 4, 8):
+        split = split_over(count, network, height)
+        place = (lambda x: jax.numpy.asarray(x)) if count == 1 else split.place_rows
+        over, style_over = (None, None) if count == 1 else (split, split.of_height(style.shape[1]))
+        styles = jax.numpy.asarray(style) if count == 1 else style_over.place_rows(style)
+        guides = whole.everywhere(layers)
+        targets = whole.Targets(
+            whole.content_targets(network, place(content), tuple(config.active_content()), 0, over),
+            whole.style_statistics(network, styles, guides, losses, 0, style_over),
+        )
+        data = jax.tree.map(lambda leaf: leaf[np.newaxis], whole.Objective(targets, weights, guides))
+        if count == 1:
+            lanes = Lanes(Optimizer(whole.total_and_terms, lbfgs(10, bands)), 1, jax.devices()[:1])
+        else:
+            optimizer = Optimizer(partial(split_total_and_terms, split), lbfgs(10, bands, split))
+            lanes = SplitLane(optimizer, split, content.shape)
+        loop = Loop(lanes, lanes.replicate(network), data, start[np.newaxis], [1.0])
+        assert loop.run_to(steps, lambda look: True)
+        assert loop.state.image.dtype == np.float64
+        pictures[count] = loop.fetch(loop.state.image)[0]
+    moved = float(np.abs(pictures[1] - start).mean())
+    return {count: [moved, float(np.abs(pictures[1] - pictures[count]).max())] for count in (2, 4, 8)}
+
+
 def interrupted(fields, path):
     """Stop a run on 4 devices in the middle, and continue it on 2."""
     for devices, wanted in ((4, "interrupted"), (2, "done")):
@@ -144,6 +191,8 @@ def main(what, path):
     network = ConvNet(formula_weights(), pool="max" if what == "max" else "avg")
     if what == "memory":
         report = temporaries(ConvNet(formula_weights((16, 16, 16, 16, 16))), (512, 64))
+    elif what.startswith("descents"):
+        report = descents(bands=what == "descents with bands")
     else:
         counts, tile = {"avg": ((4,), 0), "max": ((2, 8), 0), "tile": ((2, 4), 64)}[what]
         objective = objective_of(network, SHAPE, tile)

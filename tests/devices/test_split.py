@@ -79,6 +79,14 @@ def test_a_split_run_gives_the_same_picture(tiny_weights, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("what", ["descents with bands", "descents without bands"])
+def test_50_steps_of_lbfgs_lead_to_the_same_picture(what, tmp_path):
+    for moved, difference in report(what, tmp_path).values():
+        assert moved > 0.02
+        assert difference < 1e-3
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [
