@@ -7,6 +7,7 @@ from typing import Any
 from absl import flags
 
 from nst_jax import cli
+from nst_jax.cluster.remote_sweep import run_remotely
 from nst_jax.config import from_dict
 from nst_jax.config.tables import extensible
 from nst_jax.preview.previewing import define_preview, previewed
@@ -34,7 +35,11 @@ def main(argv: list[str]) -> int:
     stop = StopSignal()
     with claimed(sweep.path):
         with previewed(values, sweep.path), logged(values, sweep.path):
-            finished = run_sweep(sweep, values.batch, stop)
+            finished = (
+                run_remotely(sweep, values.cluster, values.batch, stop)
+                if values.cluster is not None
+                else run_sweep(sweep, values.batch, stop)
+            )
         if not finished:
             print(f"interrupted; continue with --workdir={sweep.path} --resume")
             return stop.exit_status
@@ -57,6 +62,12 @@ def parse_flags(argv: list[str]) -> flags.FlagValues:
     )
     flags.DEFINE_integer(
         "batch", None, "runs computed together; default: as many as fit in memory", 1, flag_values=values
+    )
+    flags.DEFINE_string(
+        "cluster",
+        None,
+        "paint on the Ray cluster at HOST:PORT, which this machine belongs to; 'ray' starts one here",
+        flag_values=values,
     )
     define_preview(values)
     define_log(values)

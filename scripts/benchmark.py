@@ -2,12 +2,14 @@
 
     python scripts/benchmark.py --config=configs/gatys.py [--config.FIELD=VALUE ...]
         [--sizes=128,256,512] [--networks=slim=auto,vgg19=random] [--losses=256] [--fast=configs/fast.py]
+        [--compiled]
 
 The first table is per evaluation, that is, one loss and gradient: for nst_jax inside the compiled loop,
-including the optimiser; for PyTorch alone, in the faster of two memory formats. Every measurement is a
-separate process, alternating between the two, with the same pictures, weights, threads and objective, whose
-values must agree. Memory is the peak of the process, including the runtime. The first step is timed from
-pictures and weights in memory; `cold` is with an empty compilation cache.
+including the optimiser; for PyTorch alone, in the faster of two memory formats and, with `--compiled`,
+torch.compile. Every measurement is a separate process, alternating between the two, with the same pictures,
+weights, threads and objective, whose values must agree. Memory is the peak of the process, including the
+runtime. The first step is timed from pictures and weights in memory; `cold` is with an empty compilation
+cache.
 
 The second table, at the sizes `--losses`, is a race: the seconds that nst_jax, with the optimiser and scales
 of `--fast`, needs to reach the loss of PyTorch's L-BFGS after 300 evaluations.
@@ -49,13 +51,14 @@ def main(argv: list[str]) -> int:
     flags.DEFINE_integer("rounds", 3, "processes per measurement", lower_bound=1, flag_values=values)
     flags.DEFINE_integer("evaluations", 5, "evaluations per timing", lower_bound=1, flag_values=values)
     flags.DEFINE_integer("budget", 300, "evaluations of PyTorch in the race", 2, flag_values=values)
+    flags.DEFINE_bool("compiled", False, "also measure torch.compile", flag_values=values)
     flags.DEFINE_string("workdir", "runs/benchmark", "output folder", flag_values=values)
     cli.parse(values, argv, __doc__)
     base = configs.from_dict(cli.config_value(values, "configs/gatys.py"))
     networks = [(arch, weights) for arch, _, weights in (item.partition("=") for item in values.networks)]
     sizes, raced = ([int(size) for size in chosen] for chosen in (values.sizes, values.losses))
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), values.rounds, values.evaluations, values.budget)
+        bench = Bench(Path(folder), values.rounds, values.evaluations, values.budget, values.compiled)
         evaluations = [
             bench.evaluations(_with(base, arch, weights, size))
             for arch, weights in networks
@@ -78,9 +81,10 @@ def main(argv: list[str]) -> int:
 class Bench:
     """Runs the workers one after another, each in a separate process."""
 
-    def __init__(self, folder: Path, rounds: int, evaluations: int, budget: int):
+    def __init__(self, folder: Path, rounds: int, evaluations: int, budget: int, compiled: bool = False):
         """Use `folder` for the files that are exchanged with the workers."""
         self.folder, self.rounds, self.count, self.budget = folder, rounds, evaluations, budget
+        self.compiled = compiled
         self.against_torch = util.find_spec("torch") is not None
         self.cache = folder / "cache"
 
@@ -93,7 +97,8 @@ class Bench:
         self.cache = Path(tempfile.mkdtemp(dir=self.folder))
         for _ in range(self.rounds):
             for side, runs in sides.items():
-                runs.append(self._run(side, config, "evaluations", rounds=TURNS, evaluations=self.count))
+                task = {"rounds": TURNS, "evaluations": self.count, "compiled": self.compiled}
+                runs.append(self._run(side, config, "evaluations", **task))
         _agree(*(run["loss"] for runs in sides.values() for run in runs))
         first = [run["first_step"] for run in sides["jax"]]
         row |= {"first_step_cold": first[0], "first_step_warm": min(first[1:], default=None)}

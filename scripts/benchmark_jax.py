@@ -18,6 +18,7 @@ import numpy as np
 
 from nst_jax import cli, images
 from nst_jax import config as configs
+from nst_jax.config.stages import stages_of
 from nst_jax.networks import receptive
 from nst_jax.optimizers.lanes import Lane
 from nst_jax.optimizers.loop import Look
@@ -137,7 +138,7 @@ def measure_losses(job: Job, task: dict[str, Any]) -> dict[str, Any]:
     `full_evaluations` weights each evaluation by its number of pixels relative to the full size.
     """
     session = Session([job])
-    loop = session.begin([job], 1.0, job.initial_image(1.0)[np.newaxis])
+    loop = session.begin([job], stages_of(job.config)[-1], job.initial_image(1.0)[np.newaxis])
     loop.run_to(0, lambda look: True)
     first = loop.look()
     descend(job, task)  # fills the compilation cache
@@ -152,17 +153,17 @@ def descend(job: Job, task: dict[str, Any]) -> dict[str, Any]:
     session = Session([job])
     image: np.ndarray | None = None
     evaluations = 0.0
-    for scale, steps in zip(job.config.scales, job.config.steps_by_scale(), strict=True):
-        start = job.initial_image(scale)
+    for stage in stages_of(job.config):
+        start = job.initial_image(stage.scale)
         if image is not None:
             start = images.resize(image, *start.shape[1:3])
-        loop = session.begin([job], scale, start[np.newaxis])
-        watch = partial(_above, task["target"] if scale == 1.0 else -np.inf)
-        for stop in range(1, (task["most_steps"] if scale == 1.0 else steps) + 1):
+        loop = session.begin([job], stage, start[np.newaxis])
+        watch = partial(_above, task["target"] if stage.scale == 1.0 else -np.inf)
+        for stop in range(1, (task["most_steps"] if stage.scale == 1.0 else stage.steps) + 1):
             if not loop.run_to(stop, watch):
                 break
         look, image = loop.look(), np.asarray(loop.state.image[0])
-        evaluations += int(look.evaluations[0]) * scale**2
+        evaluations += int(look.evaluations[0]) * stage.scale**2
     loss = float(look.value[0])
     return {"loss": loss, "reached": loss <= task["target"], "full_evaluations": evaluations}
 

@@ -29,7 +29,15 @@ def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "peak_memory": max(run["peak_memory"] for run in runs),
         "baseline_memory": min(run["baseline_memory"] for run in runs),
         "settings": sorted({run["setting"] for run in runs if "setting" in run}),
+        **({"by_setting": _by_setting(runs), "failed": runs[0]["failed"]} if "by_setting" in runs[0] else {}),
     }
+
+
+def _by_setting(runs: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """The median over the runs of each setting, which not every run may have."""
+    names = dict.fromkeys(name for run in runs for name in run["by_setting"])
+    timed = {name: [run["by_setting"][name] for run in runs if name in run["by_setting"]] for name in names}
+    return {name: float(np.median(seconds)) for name, seconds in timed.items()}
 
 
 def growth(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -25,7 +25,9 @@ def test_every_field_is_listed_with_its_meaning(kind):
         assert documented, f"{name} has no comment in its dataclass"
     if kind is Config:
         for name, value in to_dict(Config()).items():
-            names = [f"{name}.{inner}" for inner in value] if name in ("network", "optimizer") else [name]
+            names = (
+                [f"{name}.{inner}" for inner in value] if name in ("network", "optimizer", "nnst") else [name]
+            )
             assert set(names) <= set(found)
         assert {"styles.NAME.region", "network.padding", "optimizer.bands"} <= set(found)
     assert "`0.02`" in rows(fields_table(Config))["optimizer.learning_rate"]

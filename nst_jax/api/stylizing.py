@@ -21,8 +21,8 @@ from nst_jax.transfer.estimate import require_memory
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import JobBatch
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session as GroupSession
 from nst_jax.transfer.session import program_key
+from nst_jax.transfer.transfers import Transfer, open_session
 from nst_jax.weights import load_network
 
 
@@ -82,7 +82,7 @@ class Session:
         self._base = override(base_config(config), changes(fields))
         from_dict(self._base)
         self._networks: dict[tuple[NetworkConfig, tuple[str, ...]], Any] = {}
-        self._groups: dict[Any, GroupSession] = {}
+        self._groups: dict[Any, Transfer] = {}
 
     @property
     def compilations(self) -> int:
@@ -143,7 +143,7 @@ class Session:
         return from_dict(override(self._base, changes(fields)))
 
     def _job(self, config: Config) -> Job:
-        layers = config.active_layers()
+        layers = config.required_layers()
         if (config.network, layers) not in self._networks:
             self._networks[config.network, layers] = load_network(config.network, layers)
         return prepare(config, self._networks[config.network, layers])
@@ -152,12 +152,12 @@ class Session:
         config = job.config
         key = program_key(job), tuple(config.active_content()), tuple(config.active_style())
         if key not in self._groups:
-            self._groups[key] = GroupSession([job])
+            self._groups[key] = open_session([job])
         require_memory(self._groups[key], job)
         batch = JobBatch(self._groups[key], [job], [folder], lambda look: True, {})
         steps = batch.ends[-1]
-        for scale in range(len(config.scales)):
-            for stop in batch.stops_of_scale(scale):
+        for stage in range(len(batch.stages)):
+            for stop in batch.stops_of_stage(stage):
                 if batch.outcomes:  # diverged
                     break
                 picture = Image.fromarray(to_bytes(batch.picture(0)[0]))

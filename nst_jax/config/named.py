@@ -30,8 +30,8 @@ def config_file(name: str) -> str:
     if key in shipped:
         return f"{shipped[key]}{colon}{variant}"
     if path != key or os.sep in path:
-        top = [name for name in shipped if "/" not in name]
-        raise UserError(f"--config: no such file: {path}; names: {', '.join(top)}, sweeps/...")
+        names = ", ".join(name for name in shipped if "/" not in name)
+        raise UserError(f"--config: no such file: {path}; names: {names}, sweeps/NAME")
     raise unknown("--config", path, shipped)
 
 

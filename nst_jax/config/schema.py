@@ -10,6 +10,7 @@ from typing import Any
 
 from nst_jax.config import fields
 from nst_jax.config.controls import StyleConfig, check_styles
+from nst_jax.config.transfer_methods import NNSTConfig, check_method, column_layers
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import ARCHITECTURES, architecture
 from nst_jax.networks.counterparts import require_layer
@@ -22,6 +23,7 @@ PADDINGS = ("zeros", "replicate", "reflect", "circular")
 CONTENT_LOSSES = ("sum", "mean")
 GUIDES = ("simple", "inside", "all")
 COLORS = ("style", "luminance", "chol", "pca", "sym")
+OUTPUTS = ("png8", "png16", "tiff16")
 SMALLEST_SIDE = 16  # pixels: VGG halves the picture four times before its deepest convolutions
 SMALLEST_TILE = 64  # pixels: a smaller tile is mostly halo
 # Limits that no real run comes near; a number beyond them is a mistake.
@@ -100,6 +102,7 @@ def _gatys_style() -> dict[str, float]:
 class Config:
     """One style transfer; the defaults are Gatys et al. 2015, Fig 2."""
 
+    method: str = "optimize"  # 'optimize' the objective of the losses, or 'nnst'
     content: str = "sample:chelsea"  # a path, or sample:NAME
     style: str = "sample:swirls"  # a path, sample:NAME, or folder:PATH for the average of its pictures
     styles: dict[str, StyleConfig] = dataclasses.field(default_factory=dict)  # if any, in place of `style`
@@ -125,8 +128,11 @@ class Config:
     laplacian_weight: float = 0.0  # of the content's outlines, see losses/laplacian.py
     content_loss: str = "sum"  # 'sum': half the sum of squares (the paper); 'mean' (its code)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    nnst: NNSTConfig = dataclasses.field(default_factory=NNSTConfig)
     scales: tuple[float, ...] = (1.0,)  # sizes relative to `size`, coarse to fine
     tile: int = 0  # side of the tiles for computing the losses, pixels; 0: no tiling
+    devices: int = 1  # among which the rows of one picture are divided; 0: all there are
+    output: str = "png8"  # 'png16': result.png with 16 bits per colour; 'tiff16': result.tif besides it
     log_every: int = 10  # steps between lines of metrics.jsonl
     snapshot_every: int = 50  # steps between pictures in progress/
 
@@ -140,11 +146,15 @@ class Config:
         fields.one_of("content_loss", self.content_loss, CONTENT_LOSSES)
         fields.one_of("guides", self.guides, GUIDES)
         fields.one_of("color", self.color, COLORS)
+        fields.one_of("output", self.output, OUTPUTS)
         if self.tile:
             fields.at_least("tile", self.tile, SMALLEST_TILE, LARGEST_SIDE)
+        fields.at_least("devices", self.devices, 0)
         fields.at_least("log_every", self.log_every, 1)
         fields.at_least("snapshot_every", self.snapshot_every, 1)
-        self._check_weights()
+        check_method(self)
+        if self.method == "optimize":
+            self._check_weights()
         check_styles(self.styles, self.active_style())
         self._check_style_sizes()
         self._check_scales()
@@ -228,8 +238,15 @@ class Config:
 
     def active_layers(self) -> tuple[str, ...]:
         """All layers whose activations are needed, in network order."""
+        if self.method == "nnst":
+            return column_layers(self.nnst, self.network.arch)
         active = {**self.active_content(), **self.active_style()}
         return tuple(name for name in architecture(self.network.arch).names if name in active)
+
+    def required_layers(self) -> tuple[str, ...]:
+        """The layers without which the run is refused: NNST by default takes those that the weights have."""
+        layers = self.active_layers()
+        return layers[:1] if self.method == "nnst" and not self.nnst.layers else layers
 
 
 def from_dict(values: Any) -> Config:

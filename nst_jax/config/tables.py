@@ -1,8 +1,8 @@
 """Fields of a config file that the command line may extend or give in another type.
 
 With `ml_collections`, a flag can only change fields that the file has, in their types. `extensible` makes two
-exceptions: styles, style losses and their layers can be added by name, and `optimizer.steps` is a number or
-one per scale.
+exceptions: styles, style losses, their layers and settings of NNST can be added by name, and
+`optimizer.steps` is a number or one per scale.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from ml_collections import ConfigDict, FieldReference
 
 from nst_jax.config.controls import StyleConfig
+from nst_jax.config.transfer_methods import NNSTConfig
 
 
 class StyleTable(ConfigDict):
@@ -40,6 +41,7 @@ def extensible(config: Any) -> Any:
         config.styles = StyleTable(config.get("styles") or {})
         config.style_losses = ConfigDict(config.get("style_losses") or {"gram": 1.0})
         config.loss_layers = LayerTable(config.get("loss_layers") or {})
+        config.nnst = ConfigDict({**vars(NNSTConfig()), **(config.get("nnst") or {})})
         optimizer = config.get("optimizer")
         if optimizer is not None and "steps" in optimizer:
             optimizer.steps = FieldReference(optimizer.steps, field_type=object)

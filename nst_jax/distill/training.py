@@ -84,9 +84,14 @@ def make_step(
     recipe: Recipe, teacher_arrays: teachers.TeacherArrays
 ) -> Callable[[TrainingState, np.ndarray], tuple[TrainingState, dict[str, Array]]]:
     """Return the jitted step, from (state, batch) to (state, metrics)."""
+    update, on_device = make_update(recipe), jax.device_put(teacher_arrays)
+    return lambda state, batch: update(state, on_device, batch)
+
+
+def make_update(recipe: Recipe) -> Callable[..., tuple[TrainingState, dict[str, Array]]]:
+    """Return the program of a step, from (state, teachers, batch) to (state, metrics)."""
     optimizer = optimizer_of(recipe)
 
-    @jax.jit
     def update(
         state: TrainingState, teacher_arrays: teachers.TeacherArrays, batch: Array
     ) -> tuple[TrainingState, dict[str, Array]]:
@@ -100,8 +105,7 @@ def make_step(
         new = state | {"step": state["step"] + 1, "trained": trained, "optimizer": memory}
         return new, metrics
 
-    on_device = jax.device_put(teacher_arrays)
-    return lambda state, batch: update(state, on_device, batch)
+    return jax.jit(update)
 
 
 def _loss(

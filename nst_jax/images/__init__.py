@@ -7,6 +7,16 @@ one) with sRGB-encoded values in [0, 1]. `read` returns one for any supported fi
 from nst_jax.images.reading import UnreadableError, pixel_count, read
 from nst_jax.images.resizing import fit, fitted, resize
 from nst_jax.images.samples import sample_names
-from nst_jax.images.writing import write
+from nst_jax.images.writing import write, write_deep
 
-__all__ = ["UnreadableError", "fit", "fitted", "pixel_count", "read", "resize", "sample_names", "write"]
+__all__ = [
+    "UnreadableError",
+    "fit",
+    "fitted",
+    "pixel_count",
+    "read",
+    "resize",
+    "sample_names",
+    "write",
+    "write_deep",
+]

@@ -16,6 +16,24 @@ def jit(function: Callable[..., Any], **arguments: Any) -> Any:
     return jax.jit(function, compiler_options=options(), **arguments)
 
 
+def jit_at_first_call(**arguments: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorate a function like `jit(function, **arguments)`, but choose the options at its first call.
+
+    The options depend on the device, which importing a module must not start.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        program = functools.cache(lambda: jit(function, **arguments))
+
+        @functools.wraps(function)
+        def call(*values: Any, **named: Any) -> Any:
+            return program()(*values, **named)
+
+        return call
+
+    return decorate
+
+
 @functools.cache
 def options() -> dict[str, str]:
     """The options for the default device: none for accelerators, or if jaxlib does not know them."""

@@ -53,6 +53,18 @@ class Lanes:
         """Copy arrays to every device."""
         return self._put(shared, P())
 
+    def fetch(self, tree: Any) -> Any:
+        """Copy arrays to the host."""
+        return jax.device_get(tree)
+
+    def fetched_shapes(self, tree: Any) -> Any:
+        """The shapes that `fetch` would return."""
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
+
+    def abstract(self, tree: Any) -> Any:
+        """The shapes of arrays, with where they would be placed."""
+        return tree
+
     def restart(self, shared: Any, data: Any, lanes: Lane, index: int, learning_rate: float) -> Lane | None:
         """Restart the failed lane `index` with `Optimizer.restart`; None if the method gives up."""
         lane_data, state = jax.tree.map(lambda leaf: leaf[index], (data, lanes.state))
@@ -131,7 +143,8 @@ class Lanes:
         """Advance the lane's search by one evaluation, and take the step if that ends the search."""
         method, state = self.optimizer.method, lane.state
         search, memory = _where(lane.searching, (lane.search, state.memory), self.optimizer.begin(state))
-        search = method.evaluate(search, partial(self.optimizer.evaluate, shared, data))
+        at_step = self.optimizer.at_step(data, state.step)
+        search = method.evaluate(search, partial(self.optimizer.evaluate, shared, at_step))
         ended = ~method.unfinished(search)
         state = state._replace(memory=memory, evaluations=state.evaluations + 1)
         judged = self.optimizer.judge(search, state, state.evaluations)

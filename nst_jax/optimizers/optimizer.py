@@ -4,6 +4,7 @@ The number of steps of a call is an argument, so calls of any length share one p
 the same however a run is split into calls.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -33,16 +34,24 @@ class Optimizer:
     and the memory of the method hold.
     """
 
-    def __init__(self, objective: LossFunction, method: Method):
-        """Set up the programs; each compiles once per image shape."""
-        self.objective, self.method = objective, method
+    def __init__(
+        self,
+        objective: LossFunction,
+        method: Method,
+        at_step: Callable[[Any, Array], Any] = lambda data, step: data,
+    ):
+        """Set up the programs; each compiles once per image shape.
+
+        An objective that is drawn anew at each step uses `at_step(data, step)` in place of its data.
+        """
+        self.objective, self.method, self.at_step = objective, method, at_step
         self.start = compiler.jit(self.first_state)
         # The state is donated: its buffers are reused for the result.
         self.advance = compiler.jit(self.take_steps, donate_argnums=2)
 
     def first_state(self, shared: Any, data: Any, image: ImageArray, rate: Float[Array, ""]) -> State:
         """The state at `image`, before the first evaluation; `rate` is the learning rate of adam and gd."""
-        unknown, zero = jnp.float32(jnp.inf), jnp.zeros((), jnp.int32)
+        unknown, zero = jnp.full((), jnp.inf, image.dtype), jnp.zeros((), jnp.int32)
         terms = jax.eval_shape(self.objective, shared, data, image)[1]
         return State(
             image=jnp.copy(image),  # `advance` must not donate the caller's picture
@@ -112,7 +121,7 @@ class Optimizer:
 
     def _step(self, shared: Any, data: Any, state: State) -> State:
         search, memory = self.begin(state)
-        evaluate = partial(self.evaluate, shared, data)
+        evaluate = partial(self.evaluate, shared, self.at_step(data, state.step))
 
         def one_more(carry: tuple[Any, Array]) -> tuple[Any, Array]:
             return self.method.evaluate(carry[0], evaluate), carry[1] + 1

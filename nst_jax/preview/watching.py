@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nst_jax.config import Config, from_dict
+from nst_jax.config.stages import stages_of, total_steps
 from nst_jax.errors import UserError
 from nst_jax.figures.sheets import grid_axes
 from nst_jax.runs.folder import read_run, read_settings
@@ -86,7 +87,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 def _progress(path: Path, config: Config, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Where a run is: its status, steps, speed, time left, and newest picture."""
     record = read_run(path, status=str, network=dict)
-    steps = sum(config.steps_by_scale())
+    steps = total_steps(config)
     step = lines[-1]["step"] if lines else 0
     rate = _rate(lines)
     picture = newest_picture(path)
@@ -117,10 +118,10 @@ def _rate(lines: Sequence[Mapping[str, Any]]) -> float | None:
 def _left(config: Config, line: Mapping[str, Any], rate: float) -> float:
     """Seconds to the end; the time of a step is taken to be proportional to the pixels."""
     begin, work = 0, 0.0
-    for scale, steps in zip(config.scales, config.steps_by_scale(), strict=True):
-        remaining = min(steps, max(0, begin + steps - line["step"]))
-        work += remaining * (scale / line["scale"]) ** 2
-        begin += steps
+    for stage in stages_of(config):
+        remaining = min(stage.steps, max(0, begin + stage.steps - line["step"]))
+        work += remaining * (stage.scale / line["scale"]) ** 2
+        begin += stage.steps
     return work / rate
 
 

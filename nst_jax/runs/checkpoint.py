@@ -15,8 +15,21 @@ class Checkpoint(NamedTuple):
     """The progress of a run: the optimiser's state, the scale it is at, and the time spent so far."""
 
     leaves: list[np.ndarray]  # of the optimiser's state, in pytree order
-    scale: int  # index into config.scales
+    scale: int  # number of its stage, see nst_jax.config.stages
     seconds: float
+
+
+def packed(checkpoint: Checkpoint) -> list[np.ndarray]:
+    """Return the checkpoint as arrays."""
+    return [np.array(checkpoint.scale), np.array(checkpoint.seconds), *checkpoint.leaves]
+
+
+def unpacked(arrays: list[np.ndarray] | None) -> Checkpoint | None:
+    """Return the checkpoint of the arrays of `packed`, or None for None."""
+    if arrays is None:
+        return None
+    scale, seconds, *leaves = arrays
+    return Checkpoint(leaves, int(scale), float(seconds))
 
 
 class Origin(NamedTuple):

@@ -18,6 +18,7 @@ from nst_jax.storage.json_files import read_json
 from nst_jax.storage.locks import claimed, require_unclaimed
 
 GROWING = ("optimizer.steps",)  # fields that a resumed run may increase
+FREE = ("devices",)  # fields that a resumed run may change
 
 
 class RunFolder:
@@ -65,7 +66,7 @@ class RunFolder:
             UserError: run.json is damaged.
         """
         status = read_run(self.path, status=str).get("status", "")
-        return status if (self.path / "result.png").exists() else ""
+        return status if self.result.exists() and (self.path / "result.png").exists() else ""
 
     def finished(self) -> bool:
         """Whether the run has reached its last step, and its result is there."""
@@ -96,14 +97,25 @@ class RunFolder:
         """Write the picture after `step` steps into progress/."""
         images.write(self.path / "progress" / f"{step:06d}.png", picture)
 
+    @property
+    def result(self) -> Path:
+        """The file of the picture in the format that `output` asks for."""
+        return self.path / ("result.tif" if self.config.output == "tiff16" else "result.png")
+
     def save_result(self, picture: np.ndarray, run: Mapping[str, Any]) -> Path:
-        """Write result.png, with the settings in its text chunks, and run.json."""
-        result = self.path / "result.png"
-        images.write(result, picture, text_chunks(self.config, run))
+        """Write the picture, with the settings in its text, and run.json; return `result`.
+
+        A result.png is written in any case, for the programs and pages that show it.
+        """
+        text = text_chunks(self.config, run)
+        if self.config.output != "png8":
+            images.write_deep(self.result, picture, text)
+        if self.config.output != "png16":
+            images.write(self.path / "result.png", picture, text)
         files.write_json(self.path / "run.json", run)
         if run["status"] == "done":
             self._checkpoint.unlink(missing_ok=True)
-        return result
+        return self.result
 
     @property
     def _checkpoint(self) -> Path:
@@ -147,8 +159,10 @@ def require_same(now: Mapping[str, Any], saved: Mapping[str, Any], growing: Coll
     now, saved = (dotted(json.loads(json.dumps(fields))) for fields in (now, saved))  # tuples become lists
     for name in {**now, **saved}:
         new, old = now.get(name), saved.get(name)
-        if new != old and not (
-            name in growing and isinstance(new, int) and isinstance(old, int) and new > old
+        if (
+            new != old
+            and name not in FREE
+            and not (name in growing and isinstance(new, int) and isinstance(old, int) and new > old)
         ):
             raise UserError(f"--resume: {name} is {new} now but was {old} when the run began")
 

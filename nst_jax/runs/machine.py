@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-_STATUS = Path("/proc/self/status")
+_STATUS, _MEMORY = Path("/proc/self/status"), Path("/proc/meminfo")
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
 
 
@@ -30,12 +30,11 @@ def peak_memory_bytes() -> int:
 
     Only Linux and Windows record the peak of a process; elsewhere this is its current memory use.
     """
-    statistics = jax.devices()[0].memory_stats() or {}
+    statistics = jax.local_devices()[0].memory_stats() or {}
     if "peak_bytes_in_use" in statistics:
         return int(statistics["peak_bytes_in_use"])
     if _STATUS.exists():  # not getrusage: on Linux, its peak includes that of the parent process
-        lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
-        return int(lines["VmHWM"].split()[0]) * 1024
+        return _bytes_in(_STATUS, "VmHWM")
     import psutil
 
     memory = psutil.Process().memory_info()
@@ -44,7 +43,7 @@ def peak_memory_bytes() -> int:
 
 def free_memory_bytes() -> int:
     """Return the free memory of the default device."""
-    statistics = jax.devices()[0].memory_stats() or {}
+    statistics = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in statistics:
         return int(statistics["bytes_limit"] - statistics["bytes_in_use"])
     return free_host_bytes()
@@ -52,6 +51,14 @@ def free_memory_bytes() -> int:
 
 def free_host_bytes() -> int:
     """Return the free memory of the machine, where pictures are decoded."""
+    if _MEMORY.exists():
+        return _bytes_in(_MEMORY, "MemAvailable")
     import psutil
 
     return psutil.virtual_memory().available
+
+
+def _bytes_in(file: Path, entry: str) -> int:
+    """An entry of a file of the Linux kernel, which are in KiB."""
+    lines = dict(line.split(":", 1) for line in file.read_text().splitlines())
+    return int(lines[entry].split()[0]) * 1024

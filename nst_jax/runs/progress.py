@@ -5,6 +5,7 @@ import time
 from tqdm import tqdm
 
 from nst_jax.config import Config
+from nst_jax.config.stages import stages_of, total_steps
 
 # L-BFGS takes 1.05 to 1.15 evaluations per step, the other methods one.
 EVALUATIONS_PER_STEP = 1.1
@@ -16,10 +17,10 @@ class Progress:
     Once the rate is known, it also prints an estimate of the whole run's duration.
     """
 
-    def __init__(self, config: Config):
-        """Show a bar over all steps of a run with these settings."""
+    def __init__(self, config: Config, shown: bool = True):
+        """Show a bar over all steps of a run with these settings, unless it is not `shown`."""
         self.config = config
-        self.bar = tqdm(total=sum(config.steps_by_scale()), unit="step", dynamic_ncols=True)
+        self.bar = tqdm(total=total_steps(config), unit="step", dynamic_ncols=True, disable=not shown)
         self._first: tuple[float, int] | None = None
         self._estimated = False
 
@@ -32,7 +33,7 @@ class Progress:
             self.bar.unpause()
         began, first = self._first
         rate = (evaluations - first) / (now - began) if now > began else 0.0
-        if rate and not self._estimated:
+        if rate and not self._estimated and not self.bar.disable:
             self._estimated = True
             tqdm.write(estimate(self.config, rate))
         self.bar.set_postfix_str(f"loss {loss:.4g}, {rate:.2f} evaluations/s", refresh=False)
@@ -47,11 +48,12 @@ class Progress:
 
 def estimate(config: Config, rate: float) -> str:
     """Return the expected duration of a run, as text, from its evaluations per second at the first scale."""
-    steps = config.steps_by_scale()
+    stages = stages_of(config)
+    steps = [stage.steps for stage in stages]
     # The time of an evaluation is proportional to the pixels.
-    work = sum(n * (scale / config.scales[0]) ** 2 for n, scale in zip(steps, config.scales, strict=True))
+    work = sum(stage.steps * (stage.scale / stages[0].scale) ** 2 for stage in stages)
     counts = " + ".join(map(str, steps if len(set(steps)) > 1 else steps[:1]))
-    sizes = " + ".join(str(round(config.size * scale)) for scale in config.scales)
+    sizes = " + ".join(str(round(config.size * stage.scale)) for stage in stages)
     return (
         f"estimate: {duration(work * EVALUATIONS_PER_STEP / rate)} for {counts} steps of "
         f"{config.optimizer.name} at {sizes} px"

@@ -81,7 +81,7 @@ class Recorder:
         return time.monotonic() >= self._next_checkpoint
 
     def checkpoint(self, leaves: Mapping[int, list[np.ndarray]], scale: int) -> None:
-        """Save the optimiser state of each run; `scale` is an index into `config.scales`."""
+        """Save the optimiser state of each run; `scale` is the number of their stage."""
         began = time.monotonic()
         for run, run_leaves in leaves.items():
             checkpoint = Checkpoint(run_leaves, scale, began - self._began)

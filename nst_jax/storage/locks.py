@@ -6,9 +6,9 @@ import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from absl import logging
-from filelock import FileLock, Timeout
 
 from nst_jax.errors import UserError
 from nst_jax.files import cannot_write, open_regular
@@ -28,7 +28,7 @@ def claimed(folder: Path, new: bool = False) -> Iterator[None]:
         UserError: another process holds the folder, it cannot be written, or with `new` it is not empty.
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    lock = FileLock(folder / LOCK)
+    lock = _lock_of(folder / LOCK)
     try:
         _claim(folder, lock)
         if new and any(path.name != LOCK for path in folder.iterdir()):
@@ -49,7 +49,7 @@ def require_unclaimed(folder: Path) -> None:
     Raises:
         UserError: a process does; the message names it.
     """
-    lock = FileLock(folder / LOCK)
+    lock = _lock_of(folder / LOCK)
     if (folder / LOCK).exists():
         _claim(folder, lock)
         lock.release()
@@ -65,7 +65,7 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
         UserError: the file cannot be created.
     """
-    lock = FileLock(path)
+    lock = _lock_of(path)
     with contextlib.ExitStack() as stack:
         stack.callback(lock.release)
         try:
@@ -78,7 +78,34 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _claim(folder: Path, lock: FileLock) -> None:
+class Unlocked:
+    """The lock of a file where filelock is not installed, as on a file system without locks."""
+
+    is_locked = False
+
+    def __init__(self, path: Path):
+        """Refer to the file `path`, which is not created."""
+        self.lock_file = str(path)
+
+    def acquire(self, timeout: float = -1) -> None:
+        """Raise, since there are no locks."""
+        raise NotImplementedError("filelock is not installed")
+
+    def release(self) -> None:
+        """Do nothing."""
+
+
+def _lock_of(path: Path) -> Any:
+    """A lock on the file `path`, not held yet."""
+    try:
+        from filelock import FileLock
+    except ModuleNotFoundError:  # a working tree on a bare machine, see docs/performance.md
+        return Unlocked(path)
+    # Not thread-local: an iterator that holds a folder may be continued and closed by different threads.
+    return FileLock(path, thread_local=False)
+
+
+def _claim(folder: Path, lock: Any) -> None:
     """Acquire the `lock` of `folder`, and write into its file which process holds it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,13 +117,13 @@ def _claim(folder: Path, lock: FileLock) -> None:
         raise cannot_write(folder, error) from error
 
 
-def _acquired(lock: FileLock) -> bool:
+def _acquired(lock: Any) -> bool:
     """Acquire `lock`, or warn that the file system has no locks; return False if another process holds it."""
     try:
         lock.acquire(timeout=0)
-    except Timeout:
-        return False
     except (NotImplementedError, OSError) as error:
+        if isinstance(error, TimeoutError) and error.errno is None:  # filelock's own
+            return False
         if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
             raise
         logging.warning("%s cannot be locked here; no other process should use its folder", lock.lock_file)

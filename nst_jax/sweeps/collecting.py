@@ -9,7 +9,7 @@ from nst_jax.sweeps.sweep_folder import Sweep
 
 
 def collect_results(sweep: Sweep) -> None:
-    """Copy every result to results/NAME.png if the pictures differ; NAME is the run's folder, unnumbered.
+    """Copy every result to results/NAME.* if the pictures differ; NAME is the run's folder, unnumbered.
 
     The number is kept where names would be equal.
 
@@ -21,5 +21,6 @@ def collect_results(sweep: Sweep) -> None:
     names = {run.folder: run.folder.partition("_")[2] for run in sweep.runs}
     count = Counter(names.values())
     for folder, name in names.items():
-        target = sweep.path / "results" / f"{name if count[name] == 1 else folder}.png"
-        files.write_bytes(target, (sweep.path / folder / "result.png").read_bytes())
+        for result in (sweep.path / folder).glob("result.*"):
+            target = sweep.path / "results" / f"{name if count[name] == 1 else folder}{result.suffix}"
+            files.write_bytes(target, result.read_bytes())

@@ -17,7 +17,6 @@ from nst_jax.figures import plots
 from nst_jax.figures.pages import render, short
 from nst_jax.figures.plots import XY
 from nst_jax.figures.sheets import grid_axes, sweep_sheet
-from nst_jax.runs.folder import read_run
 from nst_jax.sweeps import judging
 from nst_jax.sweeps.cross_table import cross_rows, crosses_losses, neutral_scores
 from nst_jax.sweeps.plan import Run, flat, swept
@@ -25,8 +24,6 @@ from nst_jax.sweeps.repeating import repeat_command
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.transfer.pictures import Pictures, picture_sources
 
-# Fields of run.json that the table shows.
-RECORDED = {"network": dict, "steps": int, "evaluations": int, "wall_seconds": float, "painted_together": int}
 NOT_TERMS = ("step", "evaluations", "seconds", "scale")  # keys of metrics.jsonl that are not losses
 MOST_CHOICES = 20  # of a filter
 
@@ -69,7 +66,7 @@ def write_gallery(sweep: Sweep) -> Path:
 
 def _labels(sweep: Sweep, run: Run) -> tuple[str, ...]:
     """The labels of a run; a single label also names the network if `auto` fell back to another one."""
-    used = read_run(sweep.path / run.folder)["network"]["arch"]
+    used = sweep.record(run)["network"]["arch"]
     if len(run.labels) != 1 or used == run.config.network.arch:
         return run.labels
     return (f"{run.labels[0]} (fallback: {used})",)
@@ -111,7 +108,7 @@ def _inputs(config: Config) -> Iterable[tuple[str, str]]:
 
 def _row(sweep: Sweep, run: Run) -> Row:
     """One row of the table: the swept fields, the final losses, and the cost of the run."""
-    fields, record = flat(run.config), read_run(sweep.path / run.folder, **RECORDED)
+    fields, record = flat(run.config), sweep.record(run)
     last = _lines(sweep, run)[-1]
     return {
         "run": run.folder,
@@ -214,7 +211,8 @@ def _dialog(
 ) -> dict[str, Any]:
     """The values of one run's dialog: its loss curves, measurements and settings."""
     terms = [name for name in lines[-1] if name not in NOT_TERMS]
-    series = {name: [(line["evaluations"], line[name]) for line in lines] for name in terms}
+    # A term of one stage only is in the lines of that stage.
+    series = {name: [(line["evaluations"], line[name]) for line in lines if name in line] for name in terms}
     figure = plots.line_plot(series, "evaluations", logarithmic=True)
     file = f"plots/{run.folder}.svg"
     files.write_bytes(sweep.path / file, plots.as_svg(figure))

@@ -16,7 +16,7 @@ from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.pictures import Pictures
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
+from nst_jax.transfer.transfers import Transfer, open_session
 from nst_jax.weights import load_network
 
 # (folders of the runs that are being painted, their progress) -> whether to continue
@@ -51,7 +51,7 @@ def prepare_jobs(configs: Mapping[str, Config]) -> dict[str, Job]:
     pictures.require_memory()
     layers: dict[NetworkConfig, set[str]] = {}
     for config in configs.values():
-        layers.setdefault(config.network, set()).update(config.active_layers())
+        layers.setdefault(config.network, set()).update(config.required_layers())
     networks = {network: load_network(network, sorted(names)) for network, names in layers.items()}
     jobs = {}
     for folder, config in configs.items():
@@ -66,7 +66,7 @@ def paint_group(
     task: Mapping[str, Any],
     path: Path,
     watch: GroupWatch = lambda folders, look: True,
-    session: Session | None = None,
+    session: Transfer | None = None,
     jobs: Mapping[str, Job] | None = None,
 ) -> Iterator[BatchOutcome]:
     """Paint the unfinished runs of a `group_task` into their folders below `path`.
@@ -80,7 +80,7 @@ def paint_group(
     """
     configs = {folder: from_dict(values) for folder, values in task["runs"].items()}
     jobs = jobs or prepare_jobs(configs)
-    session = session or Session(list(jobs.values()), task["batch"])
+    session = session or open_session(list(jobs.values()), task["batch"])
     for folders in _batches(_unfinished(configs, jobs, path), session.width):
         runs = [RunFolder(path / folder, configs[folder]) for folder in folders]
         together = [jobs[folder] for folder in folders]

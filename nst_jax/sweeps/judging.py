@@ -39,7 +39,7 @@ def judge(configs: Sequence[Config]) -> tuple[Network, Weights]:
         return load_network(NetworkConfig("slim"), STYLE_LAYERS)
     largest = min(able, key=lambda config: JUDGES.index(config.network.arch))
     network = dataclasses.replace(largest.network, normalize=False)
-    return load_network(network, largest.active_layers())
+    return load_network(network, largest.required_layers())
 
 
 def measure(

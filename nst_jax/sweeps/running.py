@@ -1,11 +1,11 @@
 """Running of a sweep on this machine, group by group, with a progress bar and signals."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from absl import logging
 from tqdm import tqdm
 
+from nst_jax.config.stages import total_steps
 from nst_jax.optimizers.loop import Look
 from nst_jax.runs.progress import duration
 from nst_jax.sweeps.groups import BatchOutcome, check_folders, group_task, paint_group, prepare_jobs
@@ -13,7 +13,8 @@ from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
 from nst_jax.transfer.estimate import require_lanes
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.session import Session, group
+from nst_jax.transfer.session import group
+from nst_jax.transfer.transfers import Transfer, open_session
 
 
 def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = None) -> bool:
@@ -36,9 +37,9 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
         [(members, session.width, session.lanes.mesh.size) for members, session in groups]
     )
     sweep.save()
-    total = sum(_steps(configs[folder]) for folder in unfinished)
+    total = sum(total_steps(configs[folder]) for folder in unfinished)
     with stop or StopSignal() as stop, tqdm(total=total, unit="step", dynamic_ncols=True) as bar:
-        display = Display(bar, stop, {folder: _steps(config) for folder, config in configs.items()})
+        display = Display(bar, stop, {folder: total_steps(config) for folder, config in configs.items()})
         for (members, session), entry in zip(groups, entries, strict=True):
             compiled = entry["compilations"]
             task = group_task({folder: configs[folder] for folder in members}, session.width)
@@ -54,13 +55,14 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
 
 def _sessions(
     sweep: Sweep, jobs: Mapping[str, Job], unfinished: Collection[str], batch: int | None
-) -> list[tuple[list[str], Session]]:
+) -> list[tuple[list[str], Transfer]]:
     """Return the groups with unfinished runs, as the folders of all their runs, and a session for each."""
     folders = list(jobs)
     groups = [[folders[index] for index in members] for members in group(list(jobs.values()))]
     groups = [members for members in groups if not set(members).isdisjoint(unfinished)]
     sessions = [
-        Session([jobs[folder] for folder in members], batch or sweep.batch_of(members)) for members in groups
+        open_session([jobs[folder] for folder in members], batch or sweep.batch_of(members))
+        for members in groups
     ]
     for members, session in zip(groups, sessions, strict=True):
         require_lanes(session, jobs[members[0]])
@@ -97,7 +99,3 @@ class Display:
         self.bar.update(self.finished_steps - self.bar.n)
         names = ", ".join(outcome.folders)
         tqdm.write(f"{len(outcome.folders)} painted in {duration(outcome.seconds)}: {names}")
-
-
-def _steps(config: Any) -> int:
-    return sum(config.steps_by_scale())

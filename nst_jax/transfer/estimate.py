@@ -1,39 +1,39 @@
 """Memory estimates before a run starts; a run that does not fit into memory is refused."""
 
 import dataclasses
-import math
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
-from nst_jax.losses.objective import everywhere, style_statistics
 from nst_jax.networks.layers import misfit, up_to
-from nst_jax.optimizers.lanes import Lane
 from nst_jax.runs.machine import free_memory_bytes, peak_memory_bytes
 from nst_jax.runs.progress import byte_count
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.memory import tree_bytes
-from nst_jax.transfer.session import Session
+from nst_jax.transfer.transfers import Transfer, open_session
 
 # Values of `tile` to suggest if a picture does not fit, fastest first.
 TILES = (512, 128)
+# Values of `optimizer.memory` to suggest if no tile helps: each step that is kept takes two pictures.
+MEMORIES = (4, 1)
 # Memory that compilation adds to the process on a CPU; 300 to 430 MB were measured.
 COMPILER_BYTES = 300 * 2**20
 
 
-def require_memory(session: Session, job: Job) -> int:
+def require_memory(session: Transfer, job: Job) -> int:
     """Return the estimated peak memory of painting `job` alone, in bytes; nothing large is allocated yet.
 
     Raises:
-        UserError: less memory is free; the message suggests a `tile` and a `size` that fit.
+        UserError: less memory is free; the message suggests a `tile` or an `optimizer.memory`, and a `size`,
+            that fit.
     """
     needed, free = needed_bytes(session, job), free_memory_bytes()
     if needed <= free:
         return peak_memory_bytes() + needed
     fitting = {"tile": _fitting_tile(job, free), "size": _fitting_size(job, needed, free)}
+    if not fitting["tile"]:
+        fitting = {"optimizer.memory": _fitting_memory(job, free)} | fitting
     flags = [f"--config.{field}={value}" for field, value in fitting.items() if value]
     raise UserError(
         f"size: {job.config.size} px needs {byte_count(needed)} of memory, but only {byte_count(free)} are "
@@ -41,7 +41,7 @@ def require_memory(session: Session, job: Job) -> int:
     )
 
 
-def require_lanes(session: Session, job: Job) -> None:
+def require_lanes(session: Transfer, job: Job) -> None:
     """Check that all lanes of `session`, one of which is `job`, fit into the free memory.
 
     Raises:
@@ -61,47 +61,30 @@ def require_lanes(session: Session, job: Job) -> None:
         )
 
 
-def needed_bytes(session: Session, job: Job) -> int:
+def needed_bytes(session: Transfer, job: Job) -> int:
     """Return the memory in bytes that painting `job` alone adds at full size, as reported by the compiler."""
-    objective, image = session.abstract_objective(job)
-    data, images = jax.tree.map(_one_lane, (objective, image))
-    rate, count = _one_lane(jax.ShapeDtypeStruct((), jnp.float32)), jax.ShapeDtypeStruct((), jnp.int32)
-    lane: Lane = jax.eval_shape(session.lanes.start, session.network, data, images, rate)
-    settle = jax.ShapeDtypeStruct((), bool)
-    advance = session.lanes.advance.lower(session.network, data, lane, count, count, settle)
-    analysis: Any = advance.compile().memory_analysis()
-    run = analysis.temp_size_in_bytes + tree_bytes((data, lane))
+    run = session.step_bytes(job)
     if jax.default_backend() == "cpu":
         run += COMPILER_BYTES
-    return max(run, _target_bytes(session, job))
-
-
-def _target_bytes(session: Session, job: Job) -> int:
-    """Return the bytes needed to compute the style targets; 0 if the style is no larger than the result."""
-    sizes = [job.style_size(style, picture, 1.0) for style in job.styles for picture in style.pictures]
-    largest = max(sizes, key=math.prod)
-    if math.prod(largest) <= math.prod(job.size_at(1.0)):
-        return 0
-    picture = jax.ShapeDtypeStruct((1, *largest, 3), jnp.float32)
-    guides = everywhere(job.config.active_style())
-    program = jax.jit(
-        lambda network, x: style_statistics(network, x, guides, session.losses, job.config.tile)
-    )
-    analysis: Any = program.lower(session.network, picture).compile().memory_analysis()
-    return tree_bytes(picture) + analysis.temp_size_in_bytes
-
-
-def _one_lane(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype)
+    return max(run, session.target_bytes(job))
 
 
 def _fitting_tile(job: Job, free: int) -> int:
     """Return the largest of `TILES` with which `job` fits into `free` bytes, or 0 if none does."""
-    if misfit(up_to(job.network.geometry, job.config.active_layers()[-1])):
+    if job.config.method == "nnst" or misfit(up_to(job.network.geometry, job.config.active_layers()[-1])):
         return 0
     limit = min(job.config.tile or job.config.size, job.config.size)
     smaller = (tile for tile in TILES if tile < limit)
     return next((tile for tile in smaller if _needed_with(job, tile=tile) <= free), 0)
+
+
+def _fitting_memory(job: Job, free: int) -> int:
+    """Return the largest of `MEMORIES` with which `job` fits into `free` bytes, or 0 if none does."""
+    optimizer = job.config.optimizer
+    if optimizer.name != "lbfgs":
+        return 0
+    shorter = (dataclasses.replace(optimizer, memory=m) for m in MEMORIES if m < optimizer.memory)
+    return next((o.memory for o in shorter if _needed_with(job, optimizer=o) <= free), 0)
 
 
 def _fitting_size(job: Job, needed: int, free: int) -> int:
@@ -122,4 +105,4 @@ def _fitting_size(job: Job, needed: int, free: int) -> int:
 
 def _needed_with(job: Job, **fields: Any) -> int:
     changed = dataclasses.replace(job, config=dataclasses.replace(job.config, **fields))
-    return needed_bytes(Session([changed]), changed)
+    return needed_bytes(open_session([changed]), changed)

@@ -1,6 +1,5 @@
 """Painting of jobs together: through all scales, each recorded into its own folder and resumed from it."""
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,8 +8,11 @@ import numpy as np
 
 from nst_jax import images
 from nst_jax.config import Config
+from nst_jax.config.stages import stages_of
+from nst_jax.devices import processes
 from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look, Loop, Watch
+from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.state import NOT_FINITE, restore
 from nst_jax.runs.checkpoint import Checkpoint
 from nst_jax.runs.folder import RunFolder
@@ -18,11 +20,12 @@ from nst_jax.runs.recorder import Recorder
 from nst_jax.transfer.finish import finish
 from nst_jax.transfer.job import Job, Outcome, run_record
 from nst_jax.transfer.result import result_image
-from nst_jax.transfer.session import Session
+from nst_jax.transfer.schedule import stage_ends, stops
+from nst_jax.transfer.transfers import Transfer
 
 
 def paint(
-    session: Session,
+    session: Transfer,
     jobs: Sequence[Job],
     folders: Sequence[RunFolder],
     watch: Watch,
@@ -30,7 +33,7 @@ def paint(
 ) -> list[Outcome]:
     """Optimise up to `session.width` jobs together, and write each one's records and result to its folder.
 
-    A job with a checkpoint in `saved` resumes from it; all these checkpoints must be at the same scale.
+    A job with a checkpoint in `saved` resumes from it; all these checkpoints must be at the same stage.
     `watch` is called between chunks of steps with the progress of each job, and stops the run by returning
     False. A job whose loss remains non-finite ends as 'diverged' with its best image; the others continue.
 
@@ -41,16 +44,16 @@ def paint(
     checkpoints = {lane: checkpoint for lane, checkpoint in enumerate(saved or []) if checkpoint}
     batch = JobBatch(session, jobs, folders, watch, checkpoints)
     first = max((checkpoint.scale for checkpoint in checkpoints.values()), default=0)
-    if first >= len(session.config.scales):
+    if first >= len(batch.stages):
         raise UserError(f"--resume: the checkpoint is at scale {first}, but scales ends before it")
-    for scale in range(first, len(session.config.scales)):
-        if not batch.paint_scale(scale):
+    for stage in range(first, len(batch.stages)):
+        if not batch.paint_stage(stage):
             break
     return batch.finish()
 
 
-class ScaleResult(NamedTuple):
-    """What a scale passes on to the next one, with an entry per lane."""
+class StageResult(NamedTuple):
+    """What a stage passes on to the next one, with an entry per lane."""
 
     images: np.ndarray
     evaluations: jax.Array
@@ -62,7 +65,7 @@ class JobBatch:
 
     def __init__(
         self,
-        session: Session,
+        session: Transfer,
         jobs: Sequence[Job],
         folders: Sequence[RunFolder],
         watch: Watch,
@@ -71,38 +74,41 @@ class JobBatch:
         """Create or reopen the folders; `saved` holds checkpoints to resume from, by index of the job."""
         self.session, self.jobs, self.watch, self.saved = session, jobs, watch, saved
         self.folders = folders
-        self.config, self.method = session.config, session.optimizer.method
-        self.ends = scale_ends(self.config)
+        self.config, self.method = session.config, find_method(session.config.optimizer)
+        self.stages, self.ends = stages_of(self.config), stage_ends(self.config)
         # Copies of the last job fill up the width; they take no steps.
         self.padded = [*jobs, *[jobs[-1]] * (session.width - len(jobs))]
         identities, reported = [job.identity() for job in jobs], [_reported(job.config) for job in jobs]
         self.recorder = Recorder(folders, identities, reported, saved)
         self.outcomes: dict[int, Outcome] = {}
         self.interrupted = False
-        self.previous: ScaleResult | None = None
+        self.previous: StageResult | None = None
         self.loop: Loop
 
-    def paint_scale(self, index: int) -> bool:
-        """Run the scale at `index` in `config.scales`; return False if `watch` stopped it."""
-        for _ in self.stops_of_scale(index):
+    def paint_stage(self, index: int) -> bool:
+        """Run the stage `index`; return False if `watch` stopped it."""
+        for _ in self.stops_of_stage(index):
             pass
         return not self.interrupted
 
-    def stops_of_scale(self, index: int) -> Iterator[int]:
-        """Run the scale at `index`; yield the number of every step that is logged, after it."""
-        self.scale = index
+    def stops_of_stage(self, index: int) -> Iterator[int]:
+        """Run the stage `index`; yield the number of every step that is logged, after it."""
+        self.stage = self.stages[index]
         self._begin()
         try:
             yield from self._advance()
         except UserError as error:  # the disk is full, or the folder has become unwritable
             raise self._rescued(error) from error
         state = self.loop.state
-        memory = state.memory if self.method.carried else None
-        self.previous = ScaleResult(np.asarray(self.method.picture(state)), state.evaluations, memory)
+        shown = self.loop.fetch(self.method.picture(state))
+        pictures = [self._unfinished(lane, shown[lane]) for lane in range(self.session.width)]
+        memory = self.loop.fetch(state.memory) if self.method.carried else None
+        self.previous = StageResult(np.stack(pictures), state.evaluations, memory)
 
     def picture(self, lane: int) -> np.ndarray:
         """Return the current picture of a job."""
-        return finish(self.jobs[lane], np.asarray(self.method.picture(self.loop.state)[lane]))
+        shown = self.loop.fetch(self.method.picture(self.loop.state))
+        return finish(self.jobs[lane], self._unfinished(lane, shown[lane]))
 
     def finish(self) -> list[Outcome]:
         """Save the result of every job that has not ended yet."""
@@ -112,9 +118,9 @@ class JobBatch:
         return [self.outcomes[lane] for lane in range(len(self.jobs))]
 
     def _advance(self) -> Iterator[int]:
-        """Run to the end of the scale, or until `watch` stops it; yield as `stops_of_scale`."""
-        last = self.ends[self.scale]
-        for stop in stops(self.config, self.scale):
+        """Run to the end of the stage, or until `watch` stops it; yield as `stops_of_stage`."""
+        last = self.ends[self.stage.number]
+        for stop in stops(self.config, self.stage.number):
             if not self.loop.run_to(stop, self._after_chunk):
                 self.interrupted = True
                 self._checkpoint()
@@ -127,19 +133,22 @@ class JobBatch:
                 yield stop
 
     def _begin(self) -> None:
-        """Start every lane at this scale, or resume it from its checkpoint."""
-        scale = self.config.scales[self.scale]
-        pictures = np.stack([self._initial_picture(lane, scale) for lane in range(self.session.width)])
-        self.loop = self.session.begin(self.padded, scale, pictures)
-        evaluations, carried = 0 if self.previous is None else self.previous.evaluations, self.method.carried
-        if self.previous is not None and carried:
-            self.loop.keep(self.previous.memory, carried)
-        self.loop.count_from(self.ends[self.scale - 1] if self.scale else 0, evaluations)
+        """Start every lane at this stage, or resume it from its checkpoint."""
+        scale, index = self.stage.scale, self.stage.number
+        self.starts = np.stack([self._initial_picture(lane, scale) for lane in range(self.session.width)])
+        saved = {lane: self.session.from_leaves(checkpoint.leaves) for lane, checkpoint in self.saved.items()}
+        for lane, (_, start) in saved.items():
+            self.starts[lane] = self.starts[lane] if start is None else start
+        self.loop = self.session.begin(self.padded, self.stage, self.starts)
+        evaluations = 0 if self.previous is None else self.previous.evaluations
+        if self.previous is not None and self.method.carried:
+            self.loop.keep(self.previous.memory, self.method.carried)
+        self.loop.count_from(self.ends[index - 1] if index else 0, evaluations)
         if self.saved:
             like = jax.tree.map(
-                lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.loop.state
+                lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.loop.fetched_shapes()
             )
-            states = {lane: restore(checkpoint.leaves, like) for lane, checkpoint in self.saved.items()}
+            states = {lane: restore(leaves, like) for lane, (leaves, _) in saved.items()}
             self.loop.carry_on(states)
             for lane, state in states.items():
                 self.recorder.rewind(lane, int(state.step))
@@ -147,6 +156,10 @@ class JobBatch:
         self.loop.freeze(
             np.array([lane >= len(self.jobs) or lane in self.outcomes for lane in range(self.session.width)])
         )
+
+    def _unfinished(self, lane: int, image: Any) -> np.ndarray:
+        """Return the picture that an optimised `image` of a lane stands for."""
+        return self.session.picture(self.padded[lane], self.stage, np.asarray(image))
 
     def _rescued(self, error: UserError) -> UserError:
         """Try to save the pictures so far; return the error to raise, which says whether that succeeded."""
@@ -158,7 +171,7 @@ class JobBatch:
         return UserError(f"{error}; the picture so far is saved as result.png")
 
     def _initial_picture(self, lane: int, scale: float) -> np.ndarray:
-        """Return the initial image of a lane at the first scale, else the result of the previous scale."""
+        """Return the initial image of a lane at the first stage, else the result of the previous stage."""
         if self.previous is None:
             return self.padded[lane].initial_image(scale)
         height, width = self.padded[lane].size_at(scale)
@@ -173,17 +186,19 @@ class JobBatch:
         runs = slice(len(self.jobs))
         if not self.watch(Look(*(entries[runs] for entries in look))):
             return False
-        if self.recorder.checkpoint_due:
+        if processes.first_says(self.recorder.checkpoint_due):
             self._checkpoint()
         return True
 
     def _checkpoint(self) -> None:
         """Save a checkpoint of every job that has not ended."""
         self.loop.settle()
-        leaves = jax.device_get(jax.tree.leaves(self.loop.state))
+        leaves = self.loop.fetch(jax.tree.leaves(self.loop.state))
         active = [lane for lane in range(len(self.jobs)) if lane not in self.outcomes]
+        by_lane = {lane: [np.asarray(leaf[lane]) for leaf in leaves] for lane in active}
         self.recorder.checkpoint(
-            {lane: [np.asarray(leaf[lane]) for leaf in leaves] for lane in active}, self.scale
+            {lane: self.session.to_leaves(by_lane[lane], self.starts[lane]) for lane in active},
+            self.stage.number,
         )
 
     def _log(self, stop: int) -> None:
@@ -200,8 +215,7 @@ class JobBatch:
         """Log the lanes in `steps`, a lane's current step by lane, unless that step is logged already."""
         if runs := self.recorder.unlogged(steps):
             terms = jax.device_get(self.loop.state.terms)
-            scale = self.config.scales[self.scale]
-            self.recorder.log(runs, look.step, look.evaluations, scale, terms)
+            self.recorder.log(runs, look.step, look.evaluations, self.stage.scale, terms)
 
     def _save_snapshots(self, stop: int) -> None:
         look = self.loop.look()
@@ -213,33 +227,20 @@ class JobBatch:
         """Write the result of a lane with its final status."""
         job, look = self.jobs[lane], self.loop.look()
         state, name = self.loop.state, self.folders[lane].path.name
-        image, which = result_image(state, self.method.picture(state), lane, status, name)
+        shown = self.loop.fetch(self.method.picture(state))
+        image, which = result_image(self.loop.fetch(state._replace(memory=None)), shown, lane, status, name)
         steps, evaluations = int(look.step[lane]), int(look.evaluations[lane])
-        outcome = Outcome(finish(job, image), status, steps, evaluations, self.recorder.seconds())
+        picture = finish(job, self._unfinished(lane, image))
+        outcome = Outcome(picture, status, steps, evaluations, self.recorder.seconds())
         record = run_record(job, outcome) | {"picture": which, "painted_together": len(self.jobs)}
         self.recorder.finish(lane, outcome.image, record)
         self.outcomes[lane] = outcome
 
 
-def stops(config: Config, scale: int) -> Iterator[int]:
-    """Yield the steps of a scale, an index into `config.scales`, after which to log, save or finish.
-
-    The first scale begins with step 0, the initial image.
-    """
-    first, last = (-1, *scale_ends(config))[scale : scale + 2]
-    for step in range(first + 1, last + 1):
-        if step == last or step % config.log_every == 0 or step % config.snapshot_every == 0:
-            yield step
-
-
-def scale_ends(config: Config) -> tuple[int, ...]:
-    """Return the number of the last step of each scale, counted through all scales."""
-    return tuple(itertools.accumulate(config.steps_by_scale()))
-
-
 def _reported(config: Config) -> set[str]:
     """Return the names of the layer terms that a run of `config` logs."""
+    splitting = {f"splitting/{layer}" for layer in config.active_layers()}
     content = {f"content/{layer}" for layer in config.active_content()}
     style = {f"style/{layer}" for layer in config.active_style()}
     each = {f"style/{layer}/{loss}" for layer in config.active_style() for loss in config.losses_at(layer)}
-    return content | style | each
+    return content | style | each | splitting

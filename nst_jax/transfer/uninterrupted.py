@@ -8,7 +8,7 @@ from nst_jax.runs.folder import RunFolder
 from nst_jax.terminal.signals import Interrupted, StopSignal
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import paint
-from nst_jax.transfer.session import Session
+from nst_jax.transfer.transfers import open_session
 
 
 def paint_completely(job: Job, path: Path) -> np.ndarray:
@@ -21,7 +21,7 @@ def paint_completely(job: Job, path: Path) -> np.ndarray:
     run = RunFolder(path, job.config)
     run.require_free()
     with StopSignal() as stop:
-        (outcome,) = paint(Session([job]), [job], [run], lambda look: not stop.requested)
+        (outcome,) = paint(open_session([job]), [job], [run], lambda look: not stop.requested)
     if outcome.status == "interrupted":
         raise Interrupted(stop.number)
     return outcome.image

@@ -22,6 +22,7 @@ from nst_jax.networks.architectures import architecture
 from nst_jax.networks.classifier import INPUT_SIDE, Classifier
 from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
+from nst_jax.optimizers import compiler
 from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
 from nst_jax.vision.labels import AUTO
 
@@ -119,7 +120,7 @@ class Maps(NamedTuple):
         return {name: values for name, values in self._asdict().items() if values is not None}
 
 
-@partial(jax.jit, static_argnames="layer")
+@compiler.jit_at_first_call(static_argnames="layer")
 def look(
     network: Network, classifier: Classifier | None, image: Float[Array, "1 s s 3"], layer: str
 ) -> Intact:
@@ -177,7 +178,7 @@ def covered(
     return jnp.where((rows[:, :, None] & columns[:, None, :])[..., None], gray, image)
 
 
-@partial(jax.jit, static_argnames=("layer", "square"))
+@compiler.jit_at_first_call(static_argnames=("layer", "square"))
 def _measure(
     network: Network,
     classifier: Classifier | None,

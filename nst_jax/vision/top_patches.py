@@ -6,7 +6,6 @@ relevance (relevance.py) instead: `activation` then stands for gradient times ac
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -18,6 +17,7 @@ from jaxtyping import Array, Float, Int, UInt8
 from nst_jax.images.streams import Batch, Stream
 from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.network import Network
+from nst_jax.optimizers import compiler
 from nst_jax.vision.relevance import Towards, relevances
 
 NO_IMAGE = NO_LABEL = -1
@@ -50,7 +50,7 @@ def empty_lists(network: Network, layers: Sequence[str], size: int, top: int) ->
     return {layer: nothing_yet(shapes[layer].shape[-1], top) for layer in layers}
 
 
-@partial(jax.jit, donate_argnums=1, static_argnames="towards")
+@compiler.jit_at_first_call(donate_argnums=1, static_argnames="towards")
 def step(
     network: Network,
     lists: dict[str, Strongest],

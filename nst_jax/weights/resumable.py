@@ -135,13 +135,34 @@ def _open(url: str, offset: int, timeout: float) -> Iterator[Any]:
         request.add_header("Range", f"bytes={offset}-")
     try:
         # A new opener each time, because the shared one keeps the proxy settings of the first call.
-        with urllib.request.build_opener().open(request, timeout=timeout) as response:
+        opener = urllib.request.build_opener(_Redirects)
+        with opener.open(request, timeout=timeout) as response:
             yield response
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise WrongContentError("the file is shorter than the partial download") from error
         raise
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects; it also closes the response of one to a malformed address."""
+
+    def http_error_302(
+        self,
+        req: urllib.request.Request,
+        fp: Any,
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+    ) -> Any:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except ValueError:
+            fp.close()
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def _continues(response: Any, offset: int, size: int) -> bool:

@@ -1,16 +1,19 @@
 """Second processes, signals and kills at any moment, with real processes."""
 
 import contextlib
+import os
 import random
 import signal
 import subprocess
+import threading
 import time
 
 import numpy as np
 import pytest
 
-from tests.command import metrics, pixels, tiny
-from tests.hostile.contract import cases
+from nst_jax.runs.metrics import Metrics
+from tests.command import assert_refused, call, metrics, pixels, tiny
+from tests.hostile.contract import cases, within
 from tests.hostile.processes import ENDLESS, LIMIT, SHORT, assert_one_error, finish, started, wait_for
 
 
@@ -19,15 +22,39 @@ def test_a_second_process_is_refused_and_a_dead_one_is_no_obstacle(tiny_weights,
     with started(*tiny(tiny_weights, folder, **ENDLESS)) as process:
         wait_for(folder / "checkpoint.safetensors", process)
         for flags in (tiny(tiny_weights, folder, **ENDLESS), [f"--workdir={folder}", "--resume"]):
-            assert_one_error(finish(*flags), str(folder), f"process {process.pid}")
+            assert_refused(call(*flags), str(folder), f"process {process.pid}")
         process.kill()
         process.wait()
-        steps = [line["step"] for line in metrics(folder)]
-    with started(f"--workdir={folder}", "--resume") as process:
-        end = time.monotonic() + LIMIT
-        while metrics(folder)[-1]["step"] <= steps[-1] and time.monotonic() < end:
-            time.sleep(0.1)
-        assert process.poll() is None, "it has resumed"
+    assert (folder / ".lock").exists(), "the dead process has left it"
+    step = last_step(folder)
+    with terminated_when(lambda: last_step(folder) > step):
+        assert call(f"--workdir={folder}", "--resume").returncode == 128 + signal.SIGTERM
+    assert last_step(folder) > step
+    assert not (folder / ".lock").exists()
+
+
+def last_step(folder):
+    return Metrics(folder / "metrics.jsonl").read()[-1]["step"]
+
+
+@contextlib.contextmanager
+def terminated_when(condition):
+    """Send SIGTERM to this process, in which a command runs, as soon as `condition` holds."""
+    ended = threading.Event()
+
+    def watch():
+        while not ended.wait(0.05):
+            if condition():
+                return os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        with within(LIMIT):
+            yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 @pytest.mark.slow

@@ -33,3 +33,21 @@ def test_options_that_jaxlib_does_not_know_are_left_out(monkeypatch):
 def test_accelerators_have_none(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert compiler.options() == {}
+
+
+def test_a_decorated_function_chooses_its_options_at_its_first_call(monkeypatch):
+    @compiler.jit_at_first_call(static_argnames="power")
+    def raised(x, power=2):
+        return x**power
+
+    monkeypatch.setattr(compiler, "options", lambda: {"xla_cpu_no_such_option": ""})
+    with pytest.raises(jax.errors.JaxRuntimeError, match="xla_cpu_no_such_option"):
+        raised(jnp.float32(3))
+    monkeypatch.undo()
+
+    @compiler.jit_at_first_call(static_argnames="power")
+    def again(x, power=2):
+        return x**power
+
+    assert [float(again(jnp.float32(3))), float(again(jnp.float32(3), power=3))] == [9, 27]
+    assert again.__name__ == "again"

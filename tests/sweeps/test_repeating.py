@@ -15,6 +15,11 @@ CONFIGS = {
     "nested": {"network": {"arch": "slim", "pool": "max", "normalize": True}, "optimizer": {"name": "adam"}},
     "scales": {"scales": (0.5, 1.0), "optimizer": {"steps": (20, 10)}, "log_every": 5},
     "controls": {"color": "luminance", "guides": "all", "laplacian_weight": 2.0, "noise": 0.5},
+    "nnst": {
+        "method": "nnst",
+        "optimizer": {"name": "adam"},
+        "nnst": {"alpha": 0.5, "layers": ("conv1_1", "conv2_1"), "rotations": False, "splitting": 20},
+    },
     "styles": {
         "style": "unused.jpg",
         "styles": {

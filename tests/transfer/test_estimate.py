@@ -65,6 +65,16 @@ def test_what_is_said_to_fit_does(wide_weights, monkeypatch):
     assert 0.95 * free < needed["size"] <= 1.02 * free
 
 
+def test_a_shorter_memory_is_suggested_where_tiles_do_not_help(wide_weights, monkeypatch):
+    monkeypatch.setattr(estimate, "COMPILER_BYTES", 0)
+    settings = {**fields(wide_weights), "size": 300, "tile": 128, "content": "sample:astronaut"}
+    job, four = (prepare(from_dict(settings | {"optimizer": {"memory": memory}})) for memory in (200, 4))
+    free = needed_bytes(four)
+    monkeypatch.setattr(estimate, "free_memory_bytes", lambda: free)
+    with pytest.raises(UserError, match=r"--config\.optimizer\.memory=4 or --config\.size="):
+        estimate.require_memory(Session([job]), job)
+
+
 def test_a_picture_too_large_for_any_machine_is_refused_before_anything_is_written(tiny_weights, tmp_path):
     shallow = {"content_weight": 0, **{f"style_layers__conv{block}_1": 0 for block in (2, 3, 4, 5)}}
     result = call(*tiny(tiny_weights, tmp_path / "run", size=32_000, **shallow))

@@ -1,0 +1,58 @@
+"""Laplacian pyramids: the variables that NNST optimises, as one array.
+
+Kolkin et al. 2022 (arXiv 2203.13215), section 4. An optimiser that gives every variable the same step, such
+as Adam, then changes coarse structure as quickly as fine detail.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+MOST_LEVELS = 8
+SMALLEST_LONGER_SIDE = 4  # pixels; a picture below is not halved any more
+
+
+def level_sizes(height: int, width: int) -> tuple[tuple[int, int], ...]:
+    """Return the height and width of each level, the picture's own first; sides are halved, rounding down."""
+    sizes = [(height, width)]
+    while len(sizes) <= MOST_LEVELS and max(sizes[-1]) >= SMALLEST_LONGER_SIDE:
+        sizes.append((max(1, sizes[-1][0] // 2), max(1, sizes[-1][1] // 2)))
+    return tuple(sizes)
+
+
+def to_pyramid(image: Float[Array, "1 h w 3"]) -> Float[Array, "1 1 n 3"]:
+    """Return the levels of the pyramid of `image`, the finest first, in a row of pixels.
+
+    A level is what the next smaller picture, enlarged, lacks; the last one is the smallest picture itself.
+    """
+    levels = []
+    for size in level_sizes(*image.shape[1:3])[1:]:
+        smaller = bilinear(image, *size)
+        levels.append(image - bilinear(smaller, *image.shape[1:3]))
+        image = smaller
+    return jnp.concatenate([level.reshape(1, 1, -1, 3) for level in (*levels, image)], axis=2)
+
+
+def from_pyramid(
+    pyramid: Float[Array, "1 1 n 3"], height: int, width: int
+) -> Float[Array, "1 {height} {width} 3"]:
+    """Return the picture whose pyramid this is."""
+    sizes = level_sizes(height, width)
+    image, end = jnp.zeros((1, 1, 1, 3)), pyramid.shape[2]
+    for size in reversed(sizes):
+        level = pyramid[:, :, end - size[0] * size[1] : end].reshape(1, *size, 3)
+        image = level if size == sizes[-1] else level + bilinear(image, *size)
+        end -= size[0] * size[1]
+    return image
+
+
+def finest_detail(image: Float[Array, "1 h w 3"]) -> Float[Array, "1 h w 3"]:
+    """Return the finest level of the pyramid of `image`."""
+    height, width = image.shape[1:3]
+    return image - bilinear(bilinear(image, max(1, height // 2), max(1, width // 2)), height, width)
+
+
+def bilinear(image: Float[Array, "1 h w n"], height: int, width: int) -> Float[Array, "1 {height} {width} n"]:
+    """Interpolate between the centres of pixels, without antialiasing, as `F.interpolate` of PyTorch does."""
+    shape = (1, height, width, image.shape[3])
+    return jax.image.resize(image, shape, "linear", antialias=False)

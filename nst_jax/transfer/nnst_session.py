@@ -1,0 +1,132 @@
+"""A session of NNST: targets and programs of each stage, for one job at a time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nst_jax import images
+from nst_jax.config.stages import Stage
+from nst_jax.networks.trained import TORCHVISION
+from nst_jax.nnst.hypercolumns import TURNS, hypercolumns, turned_copies
+from nst_jax.nnst.matching import Matching, blended, matching_and_terms, replaced
+from nst_jax.nnst.neighbors import pairs_together
+from nst_jax.nnst.pyramid import from_pyramid, to_pyramid
+from nst_jax.nnst.splitting import Splitting, at_step, splitting_and_terms, style_features
+from nst_jax.optimizers.lanes import Lanes
+from nst_jax.optimizers.loop import Loop
+from nst_jax.optimizers.methods import find_method
+from nst_jax.optimizers.optimizer import Optimizer
+from nst_jax.transfer import memory
+from nst_jax.transfer.job import Job
+
+
+class NNSTSession:
+    """Paints jobs one after another by NNST, with one program per stage and size.
+
+    Kolkin et al. 2022 (arXiv 2203.13215). At each scale, the features of the content are replaced by the
+    nearest ones of the style, and the picture is optimised to have these; at full size, each layer is then
+    drawn to its own nearest features of the style. The result of a scale is enlarged by Lanczos resampling,
+    as everywhere in this package; the authors enlarge it bilinearly.
+    """
+
+    def __init__(self, jobs: Sequence[Job], width: int | None = None):
+        """Prepare programs for `jobs`, all of one group; `width` has no effect."""
+        self._job = jobs[0]
+        self.config = jobs[0].config
+        self.width = 1
+        method, devices = find_method(self.config.optimizer), jax.devices()[:1]
+        self.lanes = Lanes(Optimizer(matching_and_terms, method), self.width, devices)
+        self._splitting = Lanes(Optimizer(splitting_and_terms, method, at_step), self.width, devices)
+        self.network = self.lanes.replicate(jobs[0].network)
+        self.layers = tuple(layer for layer in self.config.active_layers() if layer in jobs[0].network.layers)
+
+    @property
+    def note(self) -> str:
+        """A line that says if the network is not the paper's, or the empty string."""
+        weights = self._job.weights
+        if (weights.arch, weights.preprocessing) == ("vgg16", TORCHVISION):
+            return ""
+        return f"note: NNST on another network than the paper's: {weights.name}, not vgg16-torchvision"
+
+    @property
+    def compilations(self) -> int:
+        """Number of step programs compiled so far: one per scale, and one for feature splitting."""
+        return self.lanes.advance._cache_size() + self._splitting.advance._cache_size()
+
+    def begin(self, jobs: Sequence[Job], stage: Stage, pictures: np.ndarray) -> Loop:
+        """Start the only one of `jobs` at `stage`, from its initial picture."""
+        (job,), (start,) = jobs, pictures
+        data = self.splitting(job) if stage.splitting else self.matching(job, stage, start)
+        stacked = jax.tree.map(lambda leaf: leaf[jnp.newaxis], data)
+        pyramids = np.asarray(_to_pyramid(start))[np.newaxis]
+        lanes = self._splitting if stage.splitting else self.lanes
+        return Loop(lanes, self.network, stacked, pyramids, [job.config.optimizer.learning_rate])
+
+    def picture(self, job: Job, stage: Stage, image: np.ndarray) -> np.ndarray:
+        """Return the picture of a pyramid, the optimised `image`."""
+        return np.asarray(_from_pyramid(image, *job.size_at(stage.scale)))
+
+    def to_leaves(self, state: list[np.ndarray], start: np.ndarray) -> list[np.ndarray]:
+        """Return the leaves of a checkpoint: the target of a stage depends on the picture at its start."""
+        return [*state, start]
+
+    def from_leaves(self, leaves: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+        """Return the leaves of the state, and the picture at the start of the stage."""
+        return leaves[:-1], leaves[-1]
+
+    def matching(self, job: Job, stage: Stage, start: np.ndarray) -> Matching:
+        """Return the target of a scale; at the first one, the features of the content alone are replaced."""
+        height, width = job.size_at(stage.scale)
+        alpha = job.config.nnst.alpha if stage.number else 1.0
+        image = blended(images.resize(job.content, height, width), start, alpha)
+        styles = _style_pictures(job, stage.scale)
+        return Matching(replaced(self.network, image, styles, self.layers), height, width)
+
+    def splitting(self, job: Job) -> Splitting:
+        """Return what feature splitting at full size depends on."""
+        styles, seed = _style_pictures(job, 1.0), job.config.seed
+        features = style_features(self.network, styles, self.layers, seed)
+        return Splitting(features, jnp.uint32(seed), jnp.int32(0), *job.size_at(1.0))
+
+    @property
+    def lane_bytes(self) -> int:
+        """Memory of the only lane at full size, in bytes."""
+        return self.step_bytes(self._job)
+
+    def step_bytes(self, job: Job) -> int:
+        """Memory of the larger one of the step programs of `job` at full size, in bytes."""
+        size = job.size_at(1.0)
+        pyramid = jax.eval_shape(to_pyramid, jax.ShapeDtypeStruct((1, *size, 3), jnp.float32))
+        matching: Any = jax.eval_shape(lambda columns: Matching(columns, *size), self._columns(size))
+        needed = memory.advance_bytes(self.lanes, self.network, matching, pyramid)
+        if not job.config.nnst.splitting:
+            return needed
+        splitting: Any = jax.eval_shape(lambda: self.splitting(job))
+        return max(needed, memory.advance_bytes(self._splitting, self.network, splitting, pyramid))
+
+    def target_bytes(self, job: Job) -> int:
+        """Memory for the search at full size, in bytes: columns and distances."""
+        sizes = [job.size_at(1.0)]
+        sizes += [job.style_size(job.styles[0], picture, 1.0) for picture in job.styles[0].pictures]
+        columns = [memory.tree_bytes(self._columns(size)) for size in sizes]
+        return 3 * columns[0] + 2 * max(columns[1:]) + 2 * 4 * pairs_together()
+
+    def _columns(self, size: tuple[int, int]) -> Any:
+        """The shapes of the columns of a picture."""
+        image = jax.ShapeDtypeStruct((1, *size, 3), jnp.float32)
+        return jax.eval_shape(lambda x: hypercolumns(self.network, x, self.layers), image)
+
+
+def _style_pictures(job: Job, scale: float) -> list[np.ndarray]:
+    """The style's pictures at a scale, with their rotations if the config asks for them."""
+    (style,) = job.styles
+    turns = TURNS if job.config.nnst.rotations else 1
+    pictures = [images.resize(picture, *job.style_size(style, picture, scale)) for picture in style.pictures]
+    return [turned for picture in pictures for turned in turned_copies(picture, turns)]
+
+
+_to_pyramid = jax.jit(to_pyramid)
+_from_pyramid = jax.jit(from_pyramid, static_argnums=(1, 2))

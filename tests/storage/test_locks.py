@@ -1,0 +1,61 @@
+"""A folder has one process at a time, and dead ones do not count."""
+
+import errno
+import os
+import threading
+
+import filelock
+import pytest
+
+from nst_jax.errors import UserError
+from nst_jax.storage.locks import LOCK, claimed, require_unclaimed
+
+
+def test_a_folder_is_held_once(tmp_path):
+    with claimed(tmp_path / "run"):
+        for second in (claimed(tmp_path / "run").__enter__, lambda: require_unclaimed(tmp_path / "run")):
+            with pytest.raises(UserError, match=f"run is in use by process {os.getpid()} on "):
+                second()
+        with claimed(tmp_path / "another"):
+            pass
+    with claimed(tmp_path / "run"):
+        pass
+
+
+def test_the_lock_of_a_dead_process_is_no_obstacle(tmp_path):
+    (tmp_path / LOCK).write_text("process 1 on another machine\n")
+    require_unclaimed(tmp_path)
+    with claimed(tmp_path):
+        assert str(os.getpid()) in (tmp_path / LOCK).read_text()
+    assert not (tmp_path / LOCK).exists()
+
+
+def test_a_folder_may_be_released_by_another_thread(tmp_path):
+    """As if a server painted the pictures of one iterator in a pool of threads."""
+    block = claimed(tmp_path)
+    block.__enter__()
+    thread = threading.Thread(target=block.__exit__, args=(None, None, None))
+    thread.start()
+    thread.join()
+    assert list(tmp_path.iterdir()) == []
+    with claimed(tmp_path):
+        pass
+
+
+def test_folders_are_removed_if_nothing_was_written(tmp_path):
+    with claimed(tmp_path / "a" / "b"):
+        pass
+    assert not (tmp_path / "a").exists()
+    with claimed(tmp_path / "a" / "b"):
+        (tmp_path / "a" / "b" / "file").touch()
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["file"]
+
+
+def test_a_file_system_without_locks_gives_a_warning(tmp_path, monkeypatch, caplog):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    with claimed(tmp_path):
+        assert "cannot be locked here" in caplog.text
+    assert list(tmp_path.iterdir()) == []

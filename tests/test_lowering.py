@@ -1,0 +1,147 @@
+"""Every main program can be lowered for CUDA and TPU, on a machine that has neither."""
+
+import dataclasses
+import functools
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from nst_jax.config import Config, NetworkConfig, OptimizerConfig
+from nst_jax.distill import training
+from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.networks.convnet import ConvNet
+from nst_jax.optimizers import compiler
+from nst_jax.optimizers.methods import METHODS, find_method
+from nst_jax.optimizers.optimizer import Optimizer
+from nst_jax.transfer.preparing import prepare
+from nst_jax.transfer.session import Session
+from nst_jax.vision import deconvnet, maximize, occlusion, top_patches
+from nst_jax.vision.maximize import Regularisation, Wanted
+from nst_jax.vision.relevance import Towards
+from nst_jax.vision.transforms import Motion
+from tests.conftest import formula_weights
+from tests.distill.test_distill import batch, recipe, taught
+
+FLOAT, INT, BOOL = (jax.ShapeDtypeStruct((), dtype) for dtype in (jnp.float32, jnp.int32, bool))
+SIDE = 64
+GD = OptimizerConfig("gd")  # the smallest program
+PICTURE = jax.ShapeDtypeStruct((1, SIDE, SIDE, 3), jnp.float32)
+
+
+@pytest.fixture(autouse=True)
+def as_on_an_accelerator(monkeypatch):
+    """Take the paths that the package takes there: it asks for the default backend while tracing."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    compiler.options.cache_clear()
+    yield
+    compiler.options.cache_clear()
+
+
+def lowered(function, *arguments, barriers: bool = False) -> str:
+    """Lower for both platforms; an operation that one of them lacks raises, as does a foreign custom call."""
+    program = function if hasattr(function, "trace") else jax.jit(function)
+    exported = jax.export.export(program, platforms=("cuda", "tpu"))(*arguments)
+    assert exported.platforms == ("cuda", "tpu")
+    text = exported.mlir_module()
+    # The convolutions that are only for CPUs have barriers, and so has the rematerialisation of tiles.
+    assert ("optimization_barrier" in text) == barriers
+    return text
+
+
+def advance(jobs: int = 1, arch: str = "slim", **fields) -> str:
+    """The program that advances `jobs` runs, as the commands compile it."""
+    network = NetworkConfig(arch, weights="random", **fields.pop("network", {}))
+    job = prepare(dataclasses.replace(Config(), **{"size": SIDE, "network": network, **fields}))
+    session = Session([job] * jobs, jobs)
+    stacked = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((jobs, *leaf.shape), leaf.dtype),
+        (*session.abstract_objective(job), FLOAT),
+    )
+    lane = jax.eval_shape(session.lanes.start, session.network, *stacked)
+    arguments = session.network, stacked[0], lane, INT, INT, BOOL
+    return lowered(session.lanes.advance, *arguments, barriers=job.config.tile > 0)
+
+
+@functools.cache
+def network() -> ConvNet:
+    return ConvNet(formula_weights(), "max")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_run(name):
+    program = advance(optimizer=OptimizerConfig(name))
+    assert program.count("stablehlo.convolution") >= 2 * 13  # those of the layers, and their gradients
+    assert "HIGHEST" in program
+
+
+@pytest.mark.parametrize("name", ["lbfgs", pytest.param("adam", marks=pytest.mark.slow)])
+def test_a_run_of_vgg19(name):
+    assert "36x512x512" not in advance(arch="vgg19", optimizer=OptimizerConfig(name))
+
+
+@pytest.mark.parametrize("name", ["lbfgs", pytest.param("adam", marks=pytest.mark.slow)])
+def test_a_batch_of_a_sweep(name):
+    assert "tensor<3x" in advance(jobs=3, optimizer=OptimizerConfig(name))
+
+
+def test_tiles():
+    assert "dynamic_slice" in advance(size=160, tile=128, optimizer=GD)
+
+
+@pytest.mark.parametrize("precision", [pytest.param("tf32", marks=pytest.mark.slow), "bfloat16"])
+def test_precisions_of_tensor_cores(precision):
+    program = advance(network={"precision": precision}, optimizer=GD)
+    assert ("xbf16>" in program) == (precision == "bfloat16")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("padding", ["replicate", "reflect", "circular"])
+def test_other_borders(padding):
+    advance(network={"padding": padding}, optimizer=GD)
+
+
+def test_all_style_losses():
+    advance(style_losses=dict.fromkeys(STYLE_LOSSES, 1.0), style_layers={"conv3_1": 1.0}, optimizer=GD)
+
+
+@pytest.mark.parametrize("rule", deconvnet.RULES)
+def test_projections(rule):
+    one = jax.ShapeDtypeStruct((1,), jnp.int32)
+    for project, place in ((deconvnet.project, (one,) * 3), (deconvnet.project_map, (one,))):
+        lowered(
+            lambda net, x, *at, project=project: project.__wrapped__(net, x, "conv4_1", *at, rule),
+            network(),
+            PICTURE,
+            *place,
+        )
+
+
+@pytest.mark.parametrize("towards", [None, Towards("conv5_1", 2)])
+def test_top_patches(towards):
+    lists = top_patches.empty_lists(network(), ("conv2_1", "conv4_1"), SIDE, 9)
+    pixels = jax.ShapeDtypeStruct((4, SIDE, SIDE, 3), jnp.uint8)
+    step = partial(top_patches.step.__wrapped__, classifier=None, towards=towards)
+    lowered(step, network(), lists, pixels, jax.ShapeDtypeStruct((4,), jnp.int32))
+
+
+def test_occlusion():
+    program = partial(occlusion.look.__wrapped__, layer="conv5_1")
+    lowered(program, network(), None, PICTURE)
+    program = partial(occlusion._measure.__wrapped__, layer="conv5_1", square=16)
+    corners = jax.ShapeDtypeStruct((4, 2), jnp.int32)
+    lowered(program, network(), None, PICTURE, corners, INT, INT, FLOAT)
+
+
+def test_maximisation():
+    weights = Regularisation(*(jnp.zeros(()) for _ in Regularisation._fields))
+    wanted = Wanted(jnp.ones(6), Motion(jnp.zeros(2), jnp.zeros(()), jnp.ones(())), weights)
+    optimizer = Optimizer(maximize.response_loss("conv2_1", "channel"), find_method(OptimizerConfig("adam")))
+    state = jax.eval_shape(optimizer.start, network(), wanted, PICTURE, FLOAT)
+    lowered(optimizer.advance, network(), wanted, state, INT, INT)
+
+
+def test_a_step_of_distillation():
+    state = jax.eval_shape(lambda teachers: training.blank_state(recipe(), teachers), taught())
+    lowered(training.make_update(recipe()), state, taught(), jnp.asarray(batch()))
