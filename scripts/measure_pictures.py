@@ -27,6 +27,7 @@ from nst_jax.distill.settings import DistillSettings
 from nst_jax.figures.sheets import contact_sheet
 from nst_jax.losses import objective
 from nst_jax.losses.gram import gram
+from nst_jax.losses.weighting import loss_weights
 from nst_jax.networks.vgg import VGG
 from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.optimizer import Optimizer
@@ -97,12 +98,12 @@ def main(argv: list[str]) -> int:
 def paint(network: Any, content: np.ndarray, style: np.ndarray, steps: int) -> jax.Array:
     """Return the picture after `steps` from the content, with relative terms."""
     start, losses = jnp.asarray(content), {"gram": 1.0}
-    ones = objective.loss_weights(1.0, 1.0, 0.0, {CONTENT: 1.0}, dict.fromkeys(STYLE, 1.0), losses)
+    ones = loss_weights(1.0, 1.0, 0.0, {CONTENT: 1.0}, dict.fromkeys(STYLE, 1.0), losses)
     data = objective.make_objective(network, start, jnp.asarray(style), ones)
     measure = jax.jit(objective.terms)
     at_start = measure(network, data, start)
     at_style = measure(network, data, jnp.asarray(images.resize(style, *content.shape[1:3])))
-    relative = objective.loss_weights(
+    relative = loss_weights(
         CONTENT_SHARE,
         1.0,
         0.0,

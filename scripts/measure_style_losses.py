@@ -19,6 +19,7 @@ from nst_jax import cli, images
 from nst_jax.config import from_dict
 from nst_jax.losses import objective
 from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.losses.weighting import loss_weights
 from nst_jax.networks.network import Network
 from nst_jax.optimizers import compiler
 from nst_jax.transfer.memory import tree_bytes
@@ -64,7 +65,7 @@ def _program(
     network: Network, content: jax.Array, style: jax.Array, layers: dict[str, float], name: str
 ) -> tuple[Any, Any, int]:
     """The compiled evaluation of a loss, its objective, and the bytes of both."""
-    weights = objective.loss_weights(0.0, 1.0, 0.0, {}, layers, {name: 1.0})
+    weights = loss_weights(0.0, 1.0, 0.0, {}, layers, {name: 1.0})
     J = objective.make_objective(network, content, style, weights)
     evaluate = compiler.jit(jax.value_and_grad(objective.total, argnums=2))
     program = evaluate.lower(network, J, content).compile()

@@ -10,6 +10,7 @@ from typing import Any
 
 from nst_jax.config import fields
 from nst_jax.config.controls import StyleConfig, check_styles
+from nst_jax.config.optimization import OptimizerConfig
 from nst_jax.config.transfer_methods import NNSTConfig, check_method, column_layers
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import ARCHITECTURES, architecture
@@ -28,7 +29,7 @@ SMALLEST_SIDE = 16  # pixels: VGG halves the picture four times before its deepe
 SMALLEST_TILE = 64  # pixels: a smaller tile is mostly halo
 # Limits that no real run comes near; a number beyond them is a mistake.
 LARGEST_SIDE = 1 << 15  # pixels
-MOST_STEPS, MOST_MEMORY, MOST_SCALES = 10_000_000, 1000, 32
+MOST_SCALES = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,40 +55,6 @@ class NetworkConfig:
             raise UserError(
                 f"network.padding: {self.padding} cannot be used with {layer.name} of {self.arch}; use zeros"
             )
-
-
-@dataclasses.dataclass(frozen=True)
-class OptimizerConfig:
-    """How the image is optimised."""
-
-    name: str = "lbfgs"  # a name in optimizers/methods.py
-    steps: int | tuple[int, ...] = 500  # at each scale, or one number per scale
-    learning_rate: float = 0.02  # for adam and gd, in [0,1] pixel units; lbfgs uses a line search
-    memory: int = 10  # steps in the history of lbfgs
-    b2: float = 0.999  # adam: decay of the mean squared gradients
-    average: float = 0.0  # adam: the result is the average of its images with this decay; 0 for the last one
-    warm_start: bool = False  # adam: begin a scale with the moments of the last one
-    bands: bool = True  # lbfgs: one initial scale per frequency band, see optimizers/bands.py
-
-    def __post_init__(self) -> None:
-        for steps in self.steps if isinstance(self.steps, tuple) else (self.steps,):
-            fields.at_least("optimizer.steps", steps, 1, MOST_STEPS)
-        fields.positive("optimizer.learning_rate", self.learning_rate)
-        fields.at_least("optimizer.memory", self.memory, 1, MOST_MEMORY)
-        for field in ("b2", "average"):
-            if not 0 <= getattr(self, field) < 1:
-                raise UserError(f"optimizer.{field}: {getattr(self, field)} is not in [0, 1)")
-
-    def steps_by_scale(self, scales: int) -> tuple[int, ...]:
-        """The number of steps at each of so many `scales`.
-
-        Raises:
-            UserError: `steps` are given for another number of scales.
-        """
-        steps = self.steps if isinstance(self.steps, tuple) else (self.steps,) * scales
-        if len(steps) != scales:
-            raise UserError(f"optimizer.steps: {steps} are {len(steps)} numbers, but scales has {scales}")
-        return steps
 
 
 def _gatys_content() -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -16,12 +15,9 @@ from nst_jax.losses.laplacian import laplacian_loss, outlines
 from nst_jax.losses.sharding import split_statistics
 from nst_jax.losses.style import STYLE_LOSSES, LayerLosses, fitted_targets, layer_statistics
 from nst_jax.losses.variation import total_variation
+from nst_jax.losses.weighting import EVERYWHERE, LossWeights
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
-
-# The region of a style without a mask.
-EVERYWHERE = ""
-GRAM_ALONE: Mapping[str, float] = MappingProxyType({"gram": 1.0})
 
 LayerNames = tuple[str, ...]
 # layer -> region -> the guide over the layer's positions, "1 h w 1", or None for the whole layer
@@ -36,23 +32,6 @@ class Targets(NamedTuple):
     content: dict[str, Float[Array, "1 _ _ _"]]  # layer -> the content's activations
     style: Statistics
     outlines: Float[Array, "1 _ _"] | None = None  # of the content
-
-
-class LossWeights(NamedTuple):
-    """alpha, beta and the weights of tv, layers and losses; arrays, so that they can vary in a sweep."""
-
-    alpha: Array
-    beta: Array
-    tv: Array
-    content: dict[str, Array]
-    style: dict[str, Array]
-    losses: dict[str, dict[str, Array]]  # layer -> loss -> its weight there
-    regions: dict[str, dict[str, Array]]  # layer -> region -> its share of the layer's loss
-    laplacian: Array
-
-    def layer_losses(self) -> LayerLosses:
-        """The style losses of each layer."""
-        return tuple((layer, tuple(by_loss)) for layer, by_loss in self.losses.items())
 
 
 class Sums(NamedTuple):
@@ -218,27 +197,6 @@ def total_and_terms(
     """J(G) and its terms: the form that `nst_jax.optimizers` minimises."""
     by_name = terms(network, objective, image)
     return by_name["total"], by_name
-
-
-def loss_weights(
-    alpha: float,
-    beta: float,
-    tv: float,
-    content: Mapping[str, float],
-    style: Mapping[str, float],
-    losses: Mapping[str, float] = GRAM_ALONE,
-    regions: Mapping[str, Mapping[str, float]] | None = None,
-    laplacian: float = 0.0,
-    layer_losses: Mapping[str, Mapping[str, float]] | None = None,
-) -> LossWeights:
-    """Build `LossWeights` with float32 scalars; without `regions`, a style applies everywhere.
-
-    `losses` have the same weights at all layers, `layer_losses` one for each layer and loss, in their place.
-    """
-    each = {layer: dict(losses if layer_losses is None else layer_losses[layer]) for layer in style}
-    shares = {layer: dict((regions or {}).get(layer, {EVERYWHERE: 1.0})) for layer in style}
-    numbers: Any = (alpha, beta, tv, dict(content), dict(style), each, shares, laplacian)
-    return LossWeights(*jax.tree.map(jnp.float32, numbers))
 
 
 def _style_distances(

@@ -68,7 +68,7 @@ class Loop:
         self._running = self._running._replace(state=self._lanes.place(state))
 
     def keep(self, last: Any, carried: Callable[[Any, Any], Any]) -> None:
-        """Let lanes begin with what `carried` makes of their `last` memory and the new one, both on the host."""
+        """Let lanes begin with what `carried` makes of their `last` memory and the new one, on the host."""
         state = self.state._replace(memory=carried(last, self.fetch(self.state.memory)))
         self._running = self._running._replace(state=self._lanes.place(state))
 

@@ -1,12 +1,14 @@
 """What a lane of a session holds for layers and regions that only other jobs of the group use."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from nst_jax.losses.objective import Guides, Statistics
+from nst_jax.losses.style import LayerLosses
+from nst_jax.transfer.job import Job
 
 
 class Empty(NamedTuple):
@@ -15,6 +17,15 @@ class Empty(NamedTuple):
     content: dict[str, Any]
     style: Statistics
     guides: Guides
+
+
+def losses_by_layer(jobs: Sequence[Job], layers: Sequence[str]) -> LayerLosses:
+    """Return the losses that some job has at each of `layers`."""
+    used = {layer: {name for job in jobs for name in job.config.losses_at(layer)} for layer in layers}
+    return tuple(
+        (layer, tuple(name for name in jobs[0].config.active_losses() if name in used[layer]))
+        for layer in layers
+    )
 
 
 def filled_regions(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,10 +20,10 @@ from nst_jax.config.stages import Stage
 from nst_jax.devices.split import Split
 from nst_jax.losses import objective
 from nst_jax.losses.laplacian import outlines
-from nst_jax.losses.objective import EVERYWHERE, Guides, Objective, Statistics, Targets
+from nst_jax.losses.objective import Guides, Objective, Statistics, Targets
 from nst_jax.losses.sharding import padded_outlines
 from nst_jax.losses.split_objective import objective_specs, split_total_and_terms
-from nst_jax.losses.style import LayerLosses
+from nst_jax.losses.weighting import EVERYWHERE, loss_weights
 from nst_jax.networks import receptive
 from nst_jax.optimizers.lanes import Lanes
 from nst_jax.optimizers.loop import Loop
@@ -32,7 +32,7 @@ from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.optimizers.split_lane import SplitLane
 from nst_jax.transfer import memory
 from nst_jax.transfer.dividing import split_of
-from nst_jax.transfer.filling import Empty, filled, filled_regions
+from nst_jax.transfer.filling import Empty, filled, filled_regions, losses_by_layer
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.targets import StyleTargets, TargetMaker, placed_guides
 
@@ -78,7 +78,7 @@ class Session:
         # Every lane computes the layers of all jobs; those that only other jobs use have a weight of 0.
         self.content_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_content()}))
         self.style_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_style()}))
-        self.losses = _layer_losses(jobs, self.style_layers)
+        self.losses = losses_by_layer(jobs, self.style_layers)
         self._method = find_method(config.optimizer)
         self.optimizer = Optimizer(objective.total_and_terms, self._method)
         self.regions = tuple(dict.fromkeys(style.region for style in self._job.styles))
@@ -202,7 +202,7 @@ class Session:
             filled_regions(style.targets, empty.style),
             _outlines(content, wrap, split) if config.laplacian_weight else None,
         )
-        weights = objective.loss_weights(
+        weights = loss_weights(
             config.content_weight,
             config.style_weight,
             config.tv_weight,
@@ -244,15 +244,6 @@ class Session:
         image = jax.ShapeDtypeStruct(shape, jnp.float32)
         content, style = jax.eval_shape(shapes, job.network, image, guides)
         return Empty(content, style, guides)
-
-
-def _layer_losses(jobs: Sequence[Job], layers: Sequence[str]) -> LayerLosses:
-    """The losses that some job has at each of `layers`."""
-    used = {layer: {name for job in jobs for name in job.config.losses_at(layer)} for layer in layers}
-    return tuple(
-        (layer, tuple(name for name in jobs[0].config.active_losses() if name in used[layer]))
-        for layer in layers
-    )
 
 
 def _outlines(content: Any, wrap: bool, split: Split | None) -> Any:

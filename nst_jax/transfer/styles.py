@@ -12,7 +12,7 @@ from nst_jax.config.controls import StyleConfig
 from nst_jax.errors import UserError
 from nst_jax.images import color
 from nst_jax.images.region_masks import Mask, resize_mask
-from nst_jax.losses.objective import EVERYWHERE
+from nst_jax.losses.weighting import EVERYWHERE
 from nst_jax.transfer.pictures import Picture, Pictures, picture_sources
 
 NEGLIGIBLE_GAP = 0.01  # share of the picture without a style that needs no warning

@@ -20,6 +20,7 @@ from nst_jax.losses.guides import guides
 from nst_jax.losses.laplacian import outlines
 from nst_jax.losses.sharding import padded_outlines, strip_multiple
 from nst_jax.losses.split_objective import split_total_and_terms
+from nst_jax.losses.weighting import EVERYWHERE, loss_weights
 from nst_jax.networks import receptive
 from nst_jax.networks.convnet import ConvNet
 from nst_jax.optimizers.lanes import Lanes
@@ -51,21 +52,21 @@ def split_over(count, network, height, tile=0):
 
 def objective_of(network, shape, tile=0):
     """All kinds of terms; the left half of the picture is a region of its own."""
-    weights = whole.loss_weights(
+    weights = loss_weights(
         1e-3, 1.0, 0.1, {"conv4_2": 1.0}, dict.fromkeys(LAYERS, 0.2), LOSSES,
-        {layer: {"left": 0.7, whole.EVERYWHERE: 0.3} for layer in LAYERS}, 0.3,
+        {layer: {"left": 0.7, EVERYWHERE: 0.3} for layer in LAYERS}, 0.3,
     )  # fmt: skip
     mask = np.zeros(shape, np.float32)
     mask[20:, : shape[1] // 2] = 1
     left = guides(mask, network.geometry, LAYERS, "simple")
-    by_layer = {layer: {"left": left[layer], whole.EVERYWHERE: None} for layer in LAYERS}
+    by_layer = {layer: {"left": left[layer], EVERYWHERE: None} for layer in LAYERS}
     style = formula_image(*STYLE_SHAPE, 2.0)
     found = whole.style_statistics(network, style, whole.everywhere(LAYERS), tuple(LOSSES), tile)
-    everywhere = {layer: regions[whole.EVERYWHERE] for layer, regions in found.items()}
+    everywhere = {layer: regions[EVERYWHERE] for layer, regions in found.items()}
     content = formula_image(*shape, 1.0)
     targets = whole.Targets(
         whole.content_targets(network, content, ("conv4_2",), tile),
-        {layer: {"left": one, whole.EVERYWHERE: one} for layer, one in everywhere.items()},
+        {layer: {"left": one, EVERYWHERE: one} for layer, one in everywhere.items()},
         outlines(content),
     )
     return whole.Objective(targets, weights, by_layer, "mean", tile)
@@ -79,7 +80,7 @@ def divided(network, objective, shape, split):
     content = formula_image(*shape, 1.0)
     targets = whole.Targets(
         whole.content_targets(network, split.place_rows(content), ("conv4_2",), tile, split),
-        {layer: dict.fromkeys(("left", whole.EVERYWHERE), regions[""]) for layer, regions in found.items()},
+        {layer: dict.fromkeys(("left", EVERYWHERE), regions[""]) for layer, regions in found.items()},
         split.place_rows(padded_outlines(content), split.padded // 4),
     )
     placed = {
@@ -87,7 +88,7 @@ def divided(network, objective, shape, split):
             "left": split.place_rows(
                 regions["left"], receptive.shape(network.geometry, layer, split.padded, shape[1])[0]
             ),
-            whole.EVERYWHERE: None,
+            EVERYWHERE: None,
         }
         for layer, regions in objective.guides.items()
     }
@@ -144,7 +145,7 @@ def descents(bands, steps=50):
     network = jax.tree.map(lambda leaf: leaf.astype(np.float64), job.network)
     content, style = (np.asarray(x, np.float64) for x in (job.content, job.styles[0].pictures[0]))
     losses, layers = ("gram",), tuple(config.active_style())
-    weights = whole.loss_weights(
+    weights = loss_weights(
         config.content_weight, config.style_weight, 0.0, config.active_content(), config.active_style()
     )
     start, height = job.content.astype(np.float64), content.shape[1]

@@ -7,8 +7,9 @@ import pytest
 
 from nst_jax.losses import objective
 from nst_jax.losses.guides import MODES, guides
-from nst_jax.losses.objective import EVERYWHERE, Objective, Targets
+from nst_jax.losses.objective import Objective, Targets
 from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.losses.weighting import EVERYWHERE, loss_weights
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.vgg import VGG
@@ -45,7 +46,7 @@ def guided(network, masks, mode, losses=("gram",), wrap=False):
 
     content_guides, style_guides = by_layer(SIZE), by_layer(style.shape[1:3])
     regions = {layer: {r: 1 / len(g) for r in g} for layer, g in content_guides.items()}
-    weights = objective.loss_weights(0.0, 1.0, 0.0, {}, LAYERS, dict.fromkeys(losses, 1.0), regions)
+    weights = loss_weights(0.0, 1.0, 0.0, {}, LAYERS, dict.fromkeys(losses, 1.0), regions)
     statistics = objective.style_statistics(network, style, style_guides, weights.layer_losses(), 0)
     targets = Targets({}, objective.fitted_to(network, statistics, SIZE))
     return Objective(targets, weights, content_guides)

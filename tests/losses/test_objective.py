@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nst_jax.losses import objective
+from nst_jax.losses.weighting import loss_weights
 from nst_jax.networks.vgg import VGG
 from nst_jax.weights import load
 from tests.conftest import formula_image, formula_weights
@@ -16,11 +17,11 @@ GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "golden_objective.json
 
 
 def network_and_objective(weights, content, style, config, pool, content_loss="sum"):
-    loss_weights = objective.loss_weights(
+    weights_of_terms = loss_weights(
         config["alpha"], config["beta"], config["tv"], config["content_layers"], config["style_layers"]
     )
     network = VGG(weights, pool)
-    return network, objective.make_objective(network, content, style, loss_weights, content_loss)
+    return network, objective.make_objective(network, content, style, weights_of_terms, content_loss)
 
 
 def relative_error(found, expected):

@@ -7,7 +7,7 @@ import pytest
 
 from nst_jax.config import OptimizerConfig, from_dict
 from nst_jax.losses import objective, tile_plan
-from nst_jax.losses.objective import EVERYWHERE
+from nst_jax.losses.weighting import EVERYWHERE, loss_weights
 from nst_jax.networks.vgg import VGG
 from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.optimizer import Optimizer
@@ -20,7 +20,7 @@ STYLE = {"conv1_1": 0.2, "conv2_2": 0.1, "pool3": 0.1, "conv4_1": 0.3, "conv5_1"
 
 
 def network_and_objective(size, tile, pool="avg", content=CONTENT, style=STYLE, content_loss="sum"):
-    weights = objective.loss_weights(1e-3, 1.0, 10.0, content, style)
+    weights = loss_weights(1e-3, 1.0, 10.0, content, style)
     pictures = formula_image(*size, 1.0), formula_image(100, 83, 2.0)
     network = VGG(formula_weights(), pool)
     return network, objective.make_objective(network, *pictures, weights, content_loss, tile)
@@ -100,7 +100,7 @@ def test_memory_is_bounded_by_the_tile():
 def temporary_bytes(size, tile):
     """What one evaluation needs besides its arguments, by the compiler's count."""
     network = VGG(formula_weights((32, 64, 64, 64, 64)))
-    weights = objective.loss_weights(0.0, 1.0, 0.0, {}, {"conv1_1": 1.0, "conv3_1": 1.0})
+    weights = loss_weights(0.0, 1.0, 0.0, {}, {"conv1_1": 1.0, "conv3_1": 1.0})
     grams = {"conv1_1": jnp.zeros((32, 32)), "conv3_1": jnp.zeros((64, 64))}
     style = {layer: {EVERYWHERE: {"gram": A}} for layer, A in grams.items()}
     guides = objective.everywhere(grams)

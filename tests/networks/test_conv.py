@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nst_jax.losses import objective
+from nst_jax.losses.weighting import loss_weights
 from nst_jax.networks import winograd
 from nst_jax.networks.conv import conv3x3, turned
 from nst_jax.networks.vgg import VGG
@@ -96,7 +97,7 @@ def test_auto_takes_winograd_for_many_channels_on_cpu_only(monkeypatch):
 
 def test_a_network_by_winograd_has_the_golden_terms_and_gradient():
     config = GOLDEN["config"]
-    weights = objective.loss_weights(
+    weights = loss_weights(
         config["alpha"], config["beta"], config["tv"], config["content_layers"], config["style_layers"]
     )
     image, content, style = formula_image(48, 40), formula_image(48, 40, 1.0), formula_image(33, 57, 2.0)

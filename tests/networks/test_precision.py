@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nst_jax.losses import objective
+from nst_jax.losses.weighting import loss_weights
 from nst_jax.networks.conv import conv3x3
 from nst_jax.networks.vgg import VGG
 from tests.conftest import formula_image, formula_weights
@@ -38,7 +39,7 @@ def test_bfloat16_rounds_the_factors():
 
 
 def test_fewer_bits_move_the_objective_a_little():
-    weights = objective.loss_weights(1e-3, 1.0, 0.0, {"conv2_1": 1.0}, {"conv1_1": 0.5, "conv2_1": 0.5})
+    weights = loss_weights(1e-3, 1.0, 0.0, {"conv2_1": 1.0}, {"conv1_1": 0.5, "conv2_1": 0.5})
     pictures = formula_image(32, 40, 1.0), formula_image(32, 40, 2.0)
     evaluate = jax.jit(jax.value_and_grad(objective.total, argnums=2))
     found = {}

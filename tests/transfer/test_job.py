@@ -8,7 +8,7 @@ from nst_jax import images
 from nst_jax.config import from_dict
 from nst_jax.errors import UserError
 from nst_jax.losses.gram import gram
-from nst_jax.losses.objective import EVERYWHERE
+from nst_jax.losses.weighting import EVERYWHERE
 from nst_jax.networks.normalize import mean_activations
 from nst_jax.networks.trained import OXFORD, TORCHVISION
 from nst_jax.networks.vgg import VGG

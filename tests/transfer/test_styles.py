@@ -10,7 +10,7 @@ from absl import logging as absl_logging
 from nst_jax import images
 from nst_jax.config import from_dict
 from nst_jax.errors import UserError
-from nst_jax.losses.objective import EVERYWHERE
+from nst_jax.losses.weighting import EVERYWHERE
 from nst_jax.runs import recorder
 from nst_jax.runs.folder import RunFolder
 from nst_jax.transfer.painting import paint
