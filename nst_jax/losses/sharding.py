@@ -8,6 +8,7 @@ are computed for the strip and then added up once. Rows below the picture are se
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float
@@ -112,3 +113,12 @@ def strip_laplacian(
 def padded_outlines(content: Float[Array, "1 _ _ 3"]) -> Float[Array, "1 _ _"]:
     """The outlines of the content with zeros at the first and the last row, which lack a neighbour."""
     return jnp.pad(outlines(content), ((0, 0), (1, 1), (0, 0)))
+
+
+def outlines_of(
+    content: Float[Array, "1 _ _ 3"], wrap: bool, split: Split | None = None
+) -> Float[Array, "1 _ _"]:
+    """Return the outlines of the content, with `padded_outlines` for a picture on the devices of `split`."""
+    if split is None:
+        return outlines(content, wrap)
+    return jax.jit(padded_outlines, out_shardings=split.by_rows)(content)

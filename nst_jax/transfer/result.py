@@ -2,7 +2,7 @@
 
 import numpy as np
 from absl import logging
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from nst_jax.optimizers.state import State
 
@@ -11,7 +11,7 @@ GROWN = 2.0
 
 
 def result_image(
-    states: State, shown: Float[Array, "lanes 1 h w 3"], lane: int, status: str, name: str
+    states: State, shown: Float[np.ndarray, "lanes 1 h w 3"], lane: int, status: str, name: str
 ) -> tuple[Float[np.ndarray, "1 h w 3"], str]:
     """Return the image of a lane to write, and which one it is: "last" or "best".
 

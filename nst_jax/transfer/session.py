@@ -19,9 +19,8 @@ from nst_jax import images
 from nst_jax.config.stages import Stage
 from nst_jax.devices.split import Split
 from nst_jax.losses import objective
-from nst_jax.losses.laplacian import outlines
 from nst_jax.losses.objective import Guides, Objective, Statistics, Targets
-from nst_jax.losses.sharding import padded_outlines
+from nst_jax.losses.sharding import outlines_of
 from nst_jax.losses.split_objective import objective_specs, split_total_and_terms
 from nst_jax.losses.weighting import EVERYWHERE, loss_weights
 from nst_jax.networks import receptive
@@ -200,7 +199,7 @@ class Session:
         targets = Targets(
             filled(content_targets, empty.content),
             filled_regions(style.targets, empty.style),
-            _outlines(content, wrap, split) if config.laplacian_weight else None,
+            outlines_of(content, wrap, split) if config.laplacian_weight else None,
         )
         weights = loss_weights(
             config.content_weight,
@@ -244,9 +243,3 @@ class Session:
         image = jax.ShapeDtypeStruct(shape, jnp.float32)
         content, style = jax.eval_shape(shapes, job.network, image, guides)
         return Empty(content, style, guides)
-
-
-def _outlines(content: Any, wrap: bool, split: Split | None) -> Any:
-    if split is None:
-        return outlines(content, wrap)
-    return jax.jit(padded_outlines, out_shardings=split.by_rows)(content)

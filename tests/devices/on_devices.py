@@ -61,7 +61,7 @@ def objective_of(network, shape, tile=0):
     left = guides(mask, network.geometry, LAYERS, "simple")
     by_layer = {layer: {"left": left[layer], EVERYWHERE: None} for layer in LAYERS}
     style = formula_image(*STYLE_SHAPE, 2.0)
-    found = whole.style_statistics(network, style, whole.everywhere(LAYERS), tuple(LOSSES), tile)
+    found = whole.style_statistics(network, style, whole.everywhere(LAYERS), weights.layer_losses(), tile)
     everywhere = {layer: regions[EVERYWHERE] for layer, regions in found.items()}
     content = formula_image(*shape, 1.0)
     targets = whole.Targets(
@@ -144,7 +144,7 @@ def descents(bands, steps=50):
     job = prepare(config)
     network = jax.tree.map(lambda leaf: leaf.astype(np.float64), job.network)
     content, style = (np.asarray(x, np.float64) for x in (job.content, job.styles[0].pictures[0]))
-    losses, layers = ("gram",), tuple(config.active_style())
+    layers = tuple(config.active_style())
     weights = loss_weights(
         config.content_weight, config.style_weight, 0.0, config.active_content(), config.active_style()
     )
@@ -158,7 +158,7 @@ def descents(bands, steps=50):
         guides = whole.everywhere(layers)
         targets = whole.Targets(
             whole.content_targets(network, place(content), tuple(config.active_content()), 0, over),
-            whole.style_statistics(network, styles, guides, losses, 0, style_over),
+            whole.style_statistics(network, styles, guides, weights.layer_losses(), 0, style_over),
         )
         data = jax.tree.map(lambda leaf: leaf[np.newaxis], whole.Objective(targets, weights, guides))
         if count == 1:

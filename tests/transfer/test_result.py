@@ -2,7 +2,6 @@
 
 import re
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -25,7 +24,7 @@ def states(value, best_value):
 )
 def test_the_result_is_the_last_image_unless_the_loss_has_grown(value, status, expected):
     given = states(value, 1.0)
-    image, which = result_image(given, jnp.asarray(given.image), 0, status, "run")
+    image, which = result_image(given, np.asarray(given.image), 0, status, "run")
     assert which == expected
     assert image.max() == (expected == "best")
 
