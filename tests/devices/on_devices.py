@@ -76,7 +76,9 @@ def divided(network, objective, shape, split):
     """The same objective on several devices; the targets are computed there."""
     tile, style_split = objective.tile, split.of_height(STYLE_SHAPE[0])
     style = style_split.place_rows(formula_image(*STYLE_SHAPE, 2.0))
-    found = whole.style_statistics(network, style, whole.everywhere(LAYERS), tuple(LOSSES), tile, style_split)
+    found = whole.style_statistics(
+        network, style, whole.everywhere(LAYERS), objective.weights.layer_losses(), tile, style_split
+    )
     content = formula_image(*shape, 1.0)
     targets = whole.Targets(
         whole.content_targets(network, split.place_rows(content), ("conv4_2",), tile, split),

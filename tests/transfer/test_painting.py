@@ -86,10 +86,10 @@ def test_a_batch_paints_what_single_runs_paint(tiny_weights, tmp_path, optimizer
 def test_the_next_scale_begins_with_the_average_and_the_moments(tiny_weights, tmp_path):
     one = job(tiny_weights, scales=(0.75, 1.0), optimizer=AVERAGED)
     batch = painting.JobBatch(Session([one]), [one], folders(tmp_path, [one]), go_on, {})
-    batch.paint_scale(0)
+    batch.paint_stage(0)
     coarse, shown = jax.device_get(batch.loop.state), batch.previous.images[0]
     assert np.abs(shown - np.asarray(coarse.image[0])).max() > 1e-3, "the average is not the last image"
-    next(batch.stops_of_scale(1))
+    next(batch.stops_of_stage(1))
     fine = batch.loop.state
     steps = int(fine.step[0]) - 12  # at the second scale
     assert int(fine.memory.moments.count[0]) == 12 + steps
