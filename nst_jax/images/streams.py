@@ -4,6 +4,7 @@ Inputs are square: the picture is resized so that its shorter side fits, and the
 Fergus 2013, section 3). A `Frame` maps coordinates of the input back to the picture.
 """
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -140,6 +141,14 @@ class Stream:
             count, first = len(self), self.skipped[0]
             raise UserError(f"data: none of the {count} files in {self._spec!r} can be read; {first}")
 
+    def name(self, index: int) -> str:
+        """The name of the picture at position `index`."""
+        return self._source.name(self._order[index])
+
+    def label(self, index: int) -> str | None:
+        """The class of the picture at position `index`: its folder or its TFDS label; None if it has none."""
+        return self._source.label(self._order[index])
+
     def source(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
         """The whole picture at position `index`, upright.
 
@@ -147,7 +156,7 @@ class Stream:
             UserError: the picture cannot be read.
         """
         quieten_pillow()
-        name = self._name(index)
+        name = self.name(index)
         with self._source.open(self._order[index]) as file, opened(file, name) as picture:
             return np.asarray(to_rgb(ImageOps.exif_transpose(picture), name))
 
@@ -160,11 +169,18 @@ class Stream:
         quieten_pillow()
         return self._decode(index)
 
-    def _name(self, index: int) -> str:
-        return self._source.name(self._order[index])
+    def inputs(self, indices: Sequence[int]) -> Iterator[Input]:
+        """Yield the network inputs for `indices`, in this order, while threads decode the next ones.
+
+        Raises:
+            UserError: a picture cannot be read.
+        """
+        quieten_pillow()
+        with self._decoding(indices, ahead=2 * self._workers) as futures:
+            yield from (future.result() for future in futures)
 
     def _decode(self, index: int) -> Input:
-        name = self._name(index)
+        name = self.name(index)
         with self._source.open(self._order[index]) as file, opened(file, name) as picture:
             square, width, height = _centre_square(picture, self._size, name)
         side = min(width, height)
@@ -174,16 +190,20 @@ class Stream:
     def _inputs(self, start: int, ahead: int) -> Iterator[Input]:
         """Yield the readable inputs from `start` on, in order, while threads decode the next `ahead`."""
         quieten_pillow()
-        pool = ThreadPoolExecutor(self._workers, "decode")
-        try:
-            futures = _submitted_ahead(pool, self._decode, range(start, len(self)), ahead)
+        with self._decoding(range(start, len(self)), ahead) as futures:
             for index, future in enumerate(futures, start):
                 try:
                     image = future.result()
                 except UnreadableError as error:
-                    self._unreadable[index] = f"{self._name(index)}: {error.why}"
+                    self._unreadable[index] = f"{self.name(index)}: {error.why}"
                 else:
                     yield image
+
+    @contextlib.contextmanager
+    def _decoding(self, indices: Iterable[int], ahead: int) -> Iterator[Iterator[Future[Input]]]:
+        pool = ThreadPoolExecutor(self._workers, "decode")
+        try:
+            yield _submitted_ahead(pool, self._decode, indices, ahead)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
