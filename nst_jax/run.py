@@ -1,16 +1,21 @@
 """Style transfer from a config: `python -m nst_jax.run --config=configs/gatys.py`."""
 
+import contextlib
+
 from absl import flags
 
 from nst_jax import cli
 from nst_jax.config import from_dict, to_dict
 from nst_jax.config.tables import extensible
+from nst_jax.devices import processes
 from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look
 from nst_jax.preview.previewing import define_preview, previewed
+from nst_jax.runs.checkpoint import packed, unpacked
 from nst_jax.runs.folder import GROWING, RunFolder, read_settings, require_same
 from nst_jax.runs.progress import Progress, byte_count, duration
 from nst_jax.runs.tensorboard_log import define_log, logged
+from nst_jax.runs.unwritten import UnwrittenFolder
 from nst_jax.terminal.signals import StopSignal
 from nst_jax.transfer.estimate import require_memory
 from nst_jax.transfer.job import Job, Outcome
@@ -27,26 +32,37 @@ EXAMPLE = "configs/gatys.py"
 def main(argv: list[str]) -> int:
     """Run the style transfer given by the flags in `argv` and return the exit status."""
     values = _parse(argv)
-    folder = _folder(values)
+    with processes.connected(values):
+        return _run(values)
+
+
+def _run(values: flags.FlagValues) -> int:
+    with processes.agreeing():
+        folder = _folder(values)
     result = folder.result
-    if values.resume and folder.finished():
-        print(f"finished already: {result}")
+    if processes.first_says(values.resume and folder.finished()):
+        _say(f"finished already: {result}")
         return 0
     cli.use_compilation_cache()
-    with folder.claimed():
-        job = prepare(folder.config)
-        session = open_session([job])
-        if session.note:
-            print(session.note)
-        print(f"estimate: {byte_count(require_memory(session, job))} of memory", flush=True)
-        with previewed(values, folder.path), logged(values, folder.path):
-            outcome, exit_status = _paint(session, job, folder)
+    with contextlib.ExitStack() as stack:
+        with processes.agreeing():
+            stack.enter_context(folder.claimed())
+            job = prepare(folder.config)
+            session = open_session([job])
+            if session.note:
+                _say(session.note)
+            _say(f"estimate: {byte_count(require_memory(session, job))} of memory")
+            if processes.is_first():
+                stack.enter_context(previewed(values, folder.path))
+                stack.enter_context(logged(values, folder.path))
+        processes.require_equal(job.digest())
+        outcome, exit_status = _paint(session, job, folder)
     if outcome.status == "diverged":
         raise UserError(
             f"content_weight, style_weight, tv_weight: too large: the loss is not finite after step "
             f"{outcome.steps}, even with smaller steps; the best image so far is in {result}"
         )
-    print(
+    _say(
         f"{outcome.status}: {result}, {outcome.steps} steps, {outcome.evaluations} evaluations, "
         f"{duration(outcome.seconds)}, network {job.weights.name} (sha256 {job.weights.sha256[:8]})"
     )
@@ -55,15 +71,23 @@ def main(argv: list[str]) -> int:
 
 def _paint(session: Transfer, job: Job, folder: RunFolder) -> tuple[Outcome, int]:
     """Run with a progress bar, from the folder's checkpoint if there is one, to the end or until a signal."""
-    saved = folder.load_checkpoint(job.identity())
-    with StopSignal() as stop, Progress(job.config) as progress:
+    with processes.agreeing():
+        own = folder.load_checkpoint(job.identity())
+    saved = unpacked(processes.arrays_of_first(own and packed(own)))
+    with StopSignal() as stop, Progress(job.config, shown=processes.is_first()) as progress:
 
         def watch(look: Look) -> bool:
             progress.update(int(look.step[0]), float(look.value[0]), int(look.evaluations[0]))
+            stop.number = processes.largest(stop.number)
             return not stop.requested
 
         (outcome,) = paint(session, [job], [folder], watch, [saved])
     return outcome, stop.exit_status if outcome.status == "interrupted" else 0
+
+
+def _say(text: str) -> None:
+    if processes.is_first():
+        print(text, flush=True)
 
 
 def _parse(argv: list[str]) -> flags.FlagValues:
@@ -71,6 +95,7 @@ def _parse(argv: list[str]) -> flags.FlagValues:
     cli.define_resumable(values, argv, extensible)
     define_preview(values)
     define_log(values)
+    processes.define_processes(values)
     cli.parse(values, argv, USAGE)
     return values
 
@@ -79,9 +104,12 @@ def _folder(values: flags.FlagValues) -> RunFolder:
     """The run folder and its config, from --config or from the folder to resume; the two must agree."""
     if values.resume and values["config"].value is None:
         path = cli.work_folder(values)
-        return RunFolder(path, from_dict(read_settings(path)))
+        folder = RunFolder(path, from_dict(read_settings(path)))
+        return folder if processes.is_first() else UnwrittenFolder(folder)
     config = from_dict(cli.config_value(values, EXAMPLE))
     folder = RunFolder(cli.work_folder(values), config)
+    if not processes.is_first():
+        return UnwrittenFolder(folder)
     if not values.resume:
         folder.require_free()
     elif folder.begun():

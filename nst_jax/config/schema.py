@@ -123,6 +123,7 @@ class Config:
     nnst: NNSTConfig = dataclasses.field(default_factory=NNSTConfig)
     scales: tuple[float, ...] = (1.0,)  # sizes relative to `size`, coarse to fine
     tile: int = 0  # side of the tiles for computing the losses, pixels; 0: no tiling
+    devices: int = 1  # among which the rows of one picture are divided; 0: all there are
     output: str = "png8"  # 'png16': result.png with 16 bits per colour; 'tiff16': result.tif besides it
     log_every: int = 10  # steps between lines of metrics.jsonl
     snapshot_every: int = 50  # steps between pictures in progress/
@@ -140,6 +141,7 @@ class Config:
         fields.one_of("output", self.output, OUTPUTS)
         if self.tile:
             fields.at_least("tile", self.tile, SMALLEST_TILE, LARGEST_SIDE)
+        fields.at_least("devices", self.devices, 0)
         fields.at_least("log_every", self.log_every, 1)
         fields.at_least("snapshot_every", self.snapshot_every, 1)
         check_method(self)

@@ -9,9 +9,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from nst_jax.devices.split import Split
 from nst_jax.losses import tiling
 from nst_jax.losses.content import CONTENT_LOSSES
 from nst_jax.losses.laplacian import laplacian_loss, outlines
+from nst_jax.losses.sharding import split_statistics
 from nst_jax.losses.style import STYLE_LOSSES, fitted_targets, layer_statistics
 from nst_jax.losses.variation import total_variation
 from nst_jax.networks import receptive
@@ -47,6 +49,15 @@ class LossWeights(NamedTuple):
     losses: dict[str, Array]
     regions: dict[str, dict[str, Array]]  # layer -> region -> its share of the layer's loss
     laplacian: Array
+
+
+class Sums(NamedTuple):
+    """What the terms are made of: sums over the positions of an image."""
+
+    content: dict[str, Array]  # layer -> its loss
+    style: Statistics  # of the image
+    variation: Array
+    laplacian: Array | None  # None without outlines
 
 
 @jax.tree_util.register_dataclass
@@ -86,17 +97,26 @@ def everywhere(layers: Iterable[str]) -> Guides:
 
 
 def content_targets(
-    network: Network, content: Float[Array, "1 _ _ 3"], layers: LayerNames, tile: int
+    network: Network,
+    content: Float[Array, "1 _ _ 3"],
+    layers: LayerNames,
+    tile: int,
+    split: Split | None = None,
 ) -> dict[str, Array]:
     """The content's activations at `layers`."""
-    return _jitted_statistics(network, content, layers, {}, (), tile)[0]
+    return _jitted_statistics(network, content, layers, {}, (), tile, split)[0]
 
 
 def style_statistics(
-    network: Network, style: Float[Array, "1 _ _ 3"], guides: Guides, losses: LayerNames, tile: int
+    network: Network,
+    style: Float[Array, "1 _ _ 3"],
+    guides: Guides,
+    losses: LayerNames,
+    tile: int,
+    split: Split | None = None,
 ) -> Statistics:
     """The statistics of the style under `guides`, which are of its size, for each of `losses`."""
-    return _jitted_statistics(network, style, (), guides, losses, tile)[1]
+    return _jitted_statistics(network, style, (), guides, losses, tile, split)[1]
 
 
 def fitted_to(network: Network, found: Statistics, size: tuple[int, int]) -> Statistics:
@@ -117,11 +137,14 @@ def statistics(
     guides: Guides,
     losses: LayerNames,
     tile: int = 0,
+    split: Split | None = None,
 ) -> tuple[dict[str, Array], Statistics]:
     """Activations of `image` at the layers `content`, and the statistics of `losses` under `guides`.
 
-    With a `tile` size the result is the same but takes less memory, see `nst_jax.losses.tiling`.
+    With a `tile` size it takes less memory, see `nst_jax.losses.tiling`; `split`: `nst_jax.losses.sharding`.
     """
+    if split:
+        return split_statistics(network, image, content, guides, losses, tile, split)
     if tile:
         return tiling.tiled_statistics(network, image, content, guides, losses, tile)
     F = network(image, tuple({*content, *guides}))
@@ -142,22 +165,27 @@ def terms(
     over layers of w_L times `style/L`. With more than one style loss, `style/L/NAME` is that of one loss
     without its weight. Gatys et al. 2015, equations 1, 4, 5 and 7.
     """
-    weights, targets = objective.weights, objective.targets
-    F, by_layer = statistics(
-        network, image, tuple(targets.content), objective.guides, tuple(weights.losses), objective.tile
-    )
-    content_loss = CONTENT_LOSSES[objective.content_loss]
+    targets, losses = objective.targets, tuple(objective.weights.losses)
+    F, by_layer = statistics(network, image, tuple(targets.content), objective.guides, losses, objective.tile)
+    content_loss, drawn = CONTENT_LOSSES[objective.content_loss], targets.outlines
     content = {layer: content_loss(F[layer], P) for layer, P in targets.content.items()}
-    by_loss = {layer: _style_distances(objective, layer, found) for layer, found in by_layer.items()}
+    laplacian = None if drawn is None else laplacian_loss(outlines(image, objective.wrap), drawn)
+    return combined(objective, Sums(content, by_layer, total_variation(image, objective.wrap), laplacian))
+
+
+def combined(objective: Objective, sums: Sums) -> dict[str, Float[Array, ""]]:
+    """The `terms` of the sums over an image."""
+    weights, content = objective.weights, sums.content
+    by_loss = {layer: _style_distances(objective, layer, found) for layer, found in sums.style.items()}
     style = {layer: _weighted_sum(distances, weights.losses) for layer, distances in by_loss.items()}
     parts = {
         "content": _weighted_sum(content, weights.content),
         "style": _weighted_sum(style, weights.style),
-        "tv": total_variation(image, objective.wrap),
+        "tv": sums.variation,
     }
     total = weights.alpha * parts["content"] + weights.beta * parts["style"] + weights.tv * parts["tv"]
-    if targets.outlines is not None:
-        parts["laplacian"] = laplacian_loss(outlines(image, objective.wrap), targets.outlines)
+    if sums.laplacian is not None:
+        parts["laplacian"] = sums.laplacian
         total = total + weights.laplacian * parts["laplacian"]
     return {
         "total": total,
@@ -219,4 +247,4 @@ def _weighted_sum(terms: Mapping[str, Array], weights: Mapping[str, Array]) -> A
     return sum((weights[layer] * term for layer, term in terms.items()), start=jnp.zeros(()))
 
 
-_jitted_statistics = jax.jit(statistics, static_argnums=(2, 4, 5))
+_jitted_statistics = jax.jit(statistics, static_argnums=(2, 4, 5, 6))

@@ -7,8 +7,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool
 
+from nst_jax.devices import strips
 from nst_jax.networks.architectures import Layer, blocks, up_to
 from nst_jax.networks.network import Network
 
@@ -38,14 +40,56 @@ class Axis:
         """The length of a tile with its halo."""
         return self.tile + 2 * self.halo
 
-    def padding(self, length: int) -> tuple[int, int, int]:
-        """The padding for `lax.pad`, negative to crop, that makes `length` positions hold all windows."""
-        return self.halo, self.count * self.tile + self.halo - length, 0
+    @property
+    def whole(self) -> int:
+        """The positions of the whole image, of which this may be a strip."""
+        return self.length
+
+    def extended(self, x: Array, axis: int) -> Array:
+        """`x` with zeros around `axis`, so that it holds all windows; a last odd position is cropped."""
+        return _padded(x, axis, self.halo, self.count * self.tile + self.halo - x.shape[axis])
 
     def inside(self, start: Array) -> Bool[Array, "window"]:
         """Which positions of the window around the tile at `start` are inside the image."""
         positions = start - self.halo + jnp.arange(self.window)
         return (positions >= 0) & (positions < self.length)
+
+    def counted(self, start: Array) -> Bool[Array, "tile"]:
+        """Which positions of the tile at `start` belong to its outputs."""
+        return start + jnp.arange(self.tile) < self.length
+
+
+@dataclasses.dataclass(frozen=True)
+class StripAxis(Axis):
+    """The rows of one strip of an image of `height` rows; its halo holds rows of the strips beside it."""
+
+    height: int
+
+    @classmethod
+    def cut_strip(cls, length: int, side: int, halo: int, height: int) -> "StripAxis":
+        """Cut like `Axis.cut`; a single tile has a halo too."""
+        axis = Axis.cut(length, side, halo)
+        return cls(length, axis.count, axis.tile, halo, height)
+
+    @property
+    def whole(self) -> int:
+        """The positions of the whole image."""
+        return self.height
+
+    def extended(self, x: Array, axis: int) -> Array:
+        """`x` with rows of its neighbours, and zeros below for whole tiles."""
+        return _padded(strips.with_neighbours(x, self.halo), axis, 0, self.count * self.tile - self.length)
+
+    def inside(self, start: Array) -> Bool[Array, "window"]:
+        """Which positions of the window around the tile at `start` are inside the whole image."""
+        positions = strips.first_row(self.length) + start - self.halo + jnp.arange(self.window)
+        return (positions >= 0) & (positions < self.height)
+
+
+def _padded(x: Array, axis: int, before: int, after: int) -> Array:
+    ends = [(0, 0, 0)] * x.ndim
+    ends[axis] = (before, after, 0)
+    return lax.pad(x, jnp.zeros((), x.dtype), ends)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +114,10 @@ class Block:
 
     def size(self, name: str) -> tuple[int, int]:
         """Rows and columns of the block's layer `name` for the whole image."""
+        return self.rows.whole >> self._halvings(name), self.columns.whole >> self._halvings(name)
+
+    def placed_size(self, name: str) -> tuple[int, int]:
+        """Rows and columns of the block's layer `name` for what is computed here."""
         return self.rows.length >> self._halvings(name), self.columns.length >> self._halvings(name)
 
     def tile_size(self, name: str) -> tuple[int, int]:
@@ -92,10 +140,12 @@ def tile_blocks(
     style: Sequence[str],
     losses: Sequence[str],
     tile: int,
+    strip: int = 0,
 ) -> Iterator[Block]:
     """Yield the blocks of `network` up to the last of the layers, cut for an image of `size` (height, width).
 
-    `tile` is the side of the tiles of the first block; those of the others hold as many activations.
+    `tile` is the side of the tiles of the first block; those of the others hold as many activations. With
+    `strip`, only so many rows of the image are cut, see `nst_jax.devices.strips`.
     """
     if not content and not style:
         return
@@ -107,6 +157,8 @@ def tile_blocks(
         side = int(math.sqrt(budget / _activations(layers, channels)))
         halo = sum(layer.padding for layer in layers)
         rows, columns = (Axis.cut(length >> index, side, halo) for length in size)
+        if strip:
+            rows = StripAxis.cut_strip(strip >> index, side, halo, size[0] >> index)
         names = [layer.name for layer in layers]
         deeper = index + 1 < len(groups)
         placed = tuple(name for name in names if name in content or (deeper and name == names[-1]))

@@ -12,14 +12,15 @@ as the image, this is rematerialisation by block.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
+from nst_jax.devices import strips
 from nst_jax.losses.style import layer_statistics
 from nst_jax.losses.tile_plan import Block, tile_blocks
 from nst_jax.networks.network import Network
@@ -35,22 +36,26 @@ def tiled_statistics(
     guides: GuideTree,
     losses: Sequence[str],
     tile: int,
+    height: int | None = None,
 ) -> tuple[dict[str, Float[Array, "1 _ _ _"]], dict[str, Any]]:
     """Activations of `image` at the layers `content`, and the statistics of `losses` under `guides`.
 
     `tile` is the side of a tile of the first block, in pixels; tiles of deeper blocks hold as many
     activations. Differentiable once, with respect to `image`. Requires layers that support tiling
-    (`networks.layers.misfit`) and additive losses.
+    (`networks.layers.misfit`) and additive losses. For a strip of an image, pass the `height` of the whole;
+    the statistics are then the strip's share.
     """
     F: Activations = {}
     by_layer: dict[str, Any] = {}
     x = network.preprocess(image)
-    for block in tile_blocks(network, (image.shape[1], image.shape[2]), content, tuple(guides), losses, tile):
-        rows, columns = block.rows.padding(x.shape[1]), block.columns.padding(x.shape[2])
-        padded = lax.pad(x, 0.0, ((0, 0, 0), rows, columns, (0, 0, 0)))
+    if height:
+        x = strips.without_rest(x, height)
+    size, strip = (height or image.shape[1], image.shape[2]), image.shape[1] if height else 0
+    for block in tile_blocks(network, size, content, tuple(guides), losses, tile, strip):
+        padded = block.columns.extended(block.rows.extended(x, 1), 2)
         placed, summed = _assemble(block, network, padded, _padded_guides(block, guides))
         for name in placed.keys() & set(content):
-            height, width = block.size(name)
+            height, width = block.placed_size(name)
             F[name] = placed[name][:, :height, :width]
         by_layer |= summed
         x = placed.get(block.layers[-1].name, x)
@@ -58,24 +63,25 @@ def tiled_statistics(
 
 
 def _tile(
-    block: Block, network: Network, window: Array, inside: Array, guides: GuideTree
+    block: Block, network: Network, window: Array, masks: "Masks", guides: GuideTree
 ) -> tuple[Activations, dict[str, Any]]:
-    """Compute the outputs of `block` for one tile from its window; `inside` marks positions inside the image.
+    """Compute the outputs of `block` for one tile from its window.
 
-    `guides` are those of the tile.
+    `masks` and `guides` are those of the tile.
     Outside the image, activations are set to 0 at every layer, which reproduces the zero padding of the whole
     image. Where a window ends inside the image, its zero padding corrupts one position per convolution; these
     positions are the halo, which is cropped.
     """
     placed, summed = {}, {}
-    inner_inside = block.without_halo(inside)
     inner = window
     for layer in block.layers:
         if layer.stride == 1:
-            window = jnp.where(inside, network.apply(layer.name, window), 0)
+            window = jnp.where(masks.inside, network.apply(layer.name, window), 0)
             inner = block.without_halo(window)
+            if block.rows.whole > block.rows.length:  # the halo below the last tile is not zero
+                inner = jnp.where(masks.counted, inner, 0)
         else:
-            inner = jnp.where(inner_inside[:, 1::2, 1::2], network.apply(layer.name, inner), 0)
+            inner = jnp.where(masks.counted[:, 1::2, 1::2], network.apply(layer.name, inner), 0)
         if layer.name in block.placed:
             placed[layer.name] = inner
         if layer.name in block.summed:
@@ -84,13 +90,21 @@ def _tile(
     return placed, summed
 
 
-def _window(block: Block, padded: Array, index: Array) -> tuple[Array, Array]:
-    """A tile with its halo, and which of its positions are inside the image."""
+class Masks(NamedTuple):
+    """Which positions of a window are inside the image, and which of its tile belong to the outputs."""
+
+    inside: Bool[Array, "1 _ _ 1"]
+    counted: Bool[Array, "1 _ _ 1"]
+
+
+def _window(block: Block, padded: Array, index: Array) -> tuple[Array, Masks]:
+    """A tile with its halo, and its masks."""
     rows, columns = block.rows, block.columns
     corner = block.at(index, rows.tile, columns.tile)
-    inside = rows.inside(corner[1])[:, None] & columns.inside(corner[2])
+    inside = (rows.inside(corner[1])[:, None] & columns.inside(corner[2]))[None, :, :, None]
+    counted = (rows.counted(corner[1])[:, None] & columns.counted(corner[2]))[None, :, :, None]
     window = lax.dynamic_slice(padded, corner, (1, rows.window, columns.window, padded.shape[3]))
-    return window, inside[None, :, :, None]
+    return window, Masks(inside, block.without_halo(inside) & counted)
 
 
 def _padded_guides(block: Block, guides: GuideTree) -> GuideTree:
@@ -154,9 +168,9 @@ def _backward(block: Block, residuals: Any, cotangents: Any) -> tuple[None, Arra
     (network, padded, guides), (placed, shares) = lax.optimization_barrier((residuals, cotangents))
 
     def add(index: Array, gradient: Array) -> Array:
-        window, inside = _window(block, padded, index)
+        window, masks = _window(block, padded, index)
         tiles = _guide_tiles(block, guides, index)
-        (parts, _), pull = jax.vjp(lambda window: _tile(block, network, window, inside, tiles), window)
+        (parts, _), pull = jax.vjp(lambda window: _tile(block, network, window, masks, tiles), window)
         cotangent = {
             name: lax.dynamic_slice(placed[name], block.at(index, *part.shape[1:3]), part.shape)
             for name, part in parts.items()

@@ -17,10 +17,12 @@ import optax
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from nst_jax.devices.split import Split
 from nst_jax.optimizers import cosine
 from nst_jax.optimizers.history import History, empty, remember, times_inverse_hessian
 from nst_jax.optimizers.state import ImageArray
 
+Bands = Int[np.ndarray, "1 h w 3"]
 OCTAVES_PER_BAND = 0.65  # half as much, twice as many bands, gained nothing: docs/performance.md
 
 
@@ -33,32 +35,37 @@ class BandedState(NamedTuple):
     energies: Float[Array, "memory 2 bands"]  # squared norms of s and y within each band
 
 
-def scale_by_banded_lbfgs(memory: int) -> optax.GradientTransformation:
+def scale_by_banded_lbfgs(memory: int, split: Split | None = None) -> optax.GradientTransformation:
     """A variant of `optax.scale_by_lbfgs(memory)` for images, with one initial scale per band.
 
     Each point must lie on the line that the previous update gave, as it does after a line search. The
     transform of a step is then a multiple of that update's, and only the gradient has to be transformed.
+    With a `split`, images are on several devices.
     """
+    transforms = (
+        cosine.split_transforms(split) if split else cosine.Transforms(cosine.transform, cosine.inverse)
+    )
 
     def init(params: ImageArray) -> BandedState:
         zeros = jnp.zeros_like(params)
-        bands = int(_bands(params.shape).max()) + 1
+        bands = int(_bands(params.shape, split).max()) + 1
         energies = jnp.zeros((memory, 2, bands), params.dtype)
         return BandedState(zeros, zeros, empty(memory, params), energies)
 
     def update(updates: ImageArray, state: BandedState, params: ImageArray) -> tuple[ImageArray, BandedState]:
-        state = _remember(state, params, cosine.transform(updates))
-        direction = times_inverse_hessian(state.history, _guess(state))
-        return cosine.inverse(direction), state._replace(direction=direction)
+        bands = _bands(params.shape, split)
+        state = _remember(state, params, transforms.transform(updates), bands)
+        direction = times_inverse_hessian(state.history, _guess(state, bands))
+        return transforms.inverse(direction), state._replace(direction=direction)
 
     return optax.GradientTransformation(init, update)
 
 
-def _remember(state: BandedState, image: ImageArray, gradient: ImageArray) -> BandedState:
+def _remember(state: BandedState, image: ImageArray, gradient: ImageArray, bands: Bands) -> BandedState:
     """Add the step to `image`, where the transformed gradient is `gradient`, to the history."""
     length = jnp.linalg.norm(image - state.image) / jnp.linalg.norm(state.direction)
     s = -length * state.direction
-    energies = jnp.stack([_energies(s), _energies(gradient - state.history.gradient)])
+    energies = jnp.stack([_energies(s, bands), _energies(gradient - state.history.gradient, bands)])
     history, valid = remember(state.history, s, gradient)
     return BandedState(
         image=image,
@@ -68,11 +75,10 @@ def _remember(state: BandedState, image: ImageArray, gradient: ImageArray) -> Ba
     )
 
 
-def _guess(state: BandedState) -> Array:
+def _guess(state: BandedState, bands: Bands) -> Array:
     """The initial inverse Hessian: the diagonal before any step of the history is applied."""
     history = state.history
-    bands = jnp.asarray(_bands(history.gradient.shape))
-    scales = _scales(state.energies, colors=bands.shape[-1])[bands]
+    scales = _scales(state.energies, colors=bands.shape[-1])[jnp.asarray(bands)]
     # Rescaled by the newest step, as in standard L-BFGS.
     change = history.changes[history.newest].reshape(bands.shape)
     product = history.products[history.newest, history.newest]
@@ -97,17 +103,21 @@ def _scales(energies: Float[Array, "memory 2 bands"], colors: int) -> Float[Arra
     return jnp.concatenate([coarse, jnp.minimum(fine, limits)], axis=1).ravel()
 
 
-def _energies(coefficients: ImageArray) -> Float[Array, "bands"]:
+def _energies(coefficients: ImageArray, bands: Bands) -> Float[Array, "bands"]:
     """The sum of squares within each band."""
-    bands = _bands(coefficients.shape)
     return jax.ops.segment_sum(jnp.square(coefficients).ravel(), bands.ravel(), int(bands.max()) + 1)
 
 
-def _bands(shape: tuple[int, ...]) -> Int[np.ndarray, "1 h w 3"]:
-    """The band of each coefficient, from its frequency in octaves and its colour axis."""
-    _, height, width, colors = shape
+def _bands(shape: tuple[int, ...], split: Split | None) -> Bands:
+    """The band of each coefficient, from its frequency in octaves and its colour axis.
+
+    The coefficients below those of a split picture are zeros, and may be of any band.
+    """
+    _, padded, width, colors = shape
+    height = split.height if split else padded
     frequencies = np.hypot(np.arange(height)[:, None] / height, np.arange(width) / width)
     lowest = 1 / max(height, width)
     octaves = np.log2(np.maximum(frequencies, lowest / 2) / lowest)
     radial = np.maximum(np.floor(octaves / OCTAVES_PER_BAND) + 1, 0).astype(np.int32)
-    return (radial[..., None] + (radial.max() + 1) * np.arange(colors, dtype=np.int32))[None]
+    bands = (radial[..., None] + (radial.max() + 1) * np.arange(colors, dtype=np.int32))[None]
+    return np.pad(bands, ((0, 0), (0, padded - height), (0, 0), (0, 0)))

@@ -53,6 +53,18 @@ class Lanes:
         """Copy arrays to every device."""
         return self._put(shared, P())
 
+    def fetch(self, tree: Any) -> Any:
+        """Copy arrays to the host."""
+        return jax.device_get(tree)
+
+    def fetched_shapes(self, tree: Any) -> Any:
+        """The shapes that `fetch` would return."""
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
+
+    def abstract(self, tree: Any) -> Any:
+        """The shapes of arrays, with where they would be placed."""
+        return tree
+
     def restart(self, shared: Any, data: Any, lanes: Lane, index: int, learning_rate: float) -> Lane | None:
         """Restart the failed lane `index` with `Optimizer.restart`; None if the method gives up."""
         lane_data, state = jax.tree.map(lambda leaf: leaf[index], (data, lanes.state))

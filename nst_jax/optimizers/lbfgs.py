@@ -5,15 +5,16 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
+from nst_jax.devices.split import Split
 from nst_jax.optimizers import line_search
 from nst_jax.optimizers.bands import scale_by_banded_lbfgs
 from nst_jax.optimizers.method import Method, Point, Retry
 from nst_jax.optimizers.state import Evaluation, State, strongly_typed
 
 
-def lbfgs(memory: int, bands: bool) -> Method:
+def lbfgs(memory: int, bands: bool, split: Split | None = None) -> Method:
     """L-BFGS with a history of `memory` steps; for `bands`, see `nst_jax.optimizers.bands`."""
-    transformation = scale_by_banded_lbfgs(memory) if bands else optax.scale_by_lbfgs(memory)
+    transformation = scale_by_banded_lbfgs(memory, split) if bands else optax.scale_by_lbfgs(memory)
 
     def begin(state: State) -> tuple[line_search.Search, Any]:
         uphill, history = transformation.update(state.grad, state.memory, state.image)
@@ -28,6 +29,7 @@ def lbfgs(memory: int, bands: bool) -> Method:
         end=line_search.end,
         stalled=_no_decrease,
         retry=_clear_history,
+        split_over=lambda split: lbfgs(memory, bands, split),
     )
 
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nst_jax.devices import processes
 from nst_jax.optimizers.lanes import Lanes, freeze
 from nst_jax.optimizers.state import RUNNING, State
 
@@ -51,6 +52,14 @@ class Loop:
         """The state of all lanes, stacked, on the device."""
         return self._running.state
 
+    def fetch(self, tree: Any) -> Any:
+        """Copy a part of the state to the host, without what a device adds to a picture."""
+        return self._lanes.fetch(tree)
+
+    def fetched_shapes(self) -> State:
+        """The shapes of the state on the host."""
+        return self._lanes.fetched_shapes(self.state)
+
     def count_from(self, step: int, evaluations: Any) -> None:
         """Continue the counts of a coarser scale: set the step to `step`, and add its `evaluations`."""
         state = self.state._replace(
@@ -81,7 +90,7 @@ class Loop:
             began = time.monotonic()
             self._advance(self._evaluations)
             look = self.look()
-            if time.monotonic() - began < CHUNK_SECONDS / 2:
+            if processes.first_says(time.monotonic() - began < CHUNK_SECONDS / 2):
                 self._evaluations = min(2 * self._evaluations, MOST_EVALUATIONS)
             for lane in np.flatnonzero((look.status != RUNNING) & ~self.resting):
                 self._restart(int(lane))

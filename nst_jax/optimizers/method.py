@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Array, Bool
 
+from nst_jax.devices.split import Split
 from nst_jax.optimizers.state import Evaluation, ImageArray, Scalar, State
 
 Evaluate = Callable[[Array], Evaluation]  # of the objective at an image
@@ -41,3 +42,5 @@ class Method(NamedTuple):
     end: Callable[[Any], Point]  # where a finished search arrived
     stalled: Callable[[Point, State], Bool[Array, ""]]  # whether that point is no progress
     retry: Callable[[State, float], Retry | None]  # after a failed step, on the host; None gives up
+    # The method for images on several devices; None if it is the same, as where pixels meet only in sums.
+    split_over: Callable[[Split], Any] | None = None

@@ -51,7 +51,7 @@ class Optimizer:
 
     def first_state(self, shared: Any, data: Any, image: ImageArray, rate: Float[Array, ""]) -> State:
         """The state at `image`, before the first evaluation; `rate` is the learning rate of adam and gd."""
-        unknown, zero = jnp.float32(jnp.inf), jnp.zeros((), jnp.int32)
+        unknown, zero = jnp.full((), jnp.inf, image.dtype), jnp.zeros((), jnp.int32)
         terms = jax.eval_shape(self.objective, shared, data, image)[1]
         return State(
             image=jnp.copy(image),  # `advance` must not donate the caller's picture

@@ -68,7 +68,7 @@ def restore(leaves: list[np.ndarray], like: State) -> State:
     expected, structure = jax.tree.flatten(like)
     if [(a.shape, a.dtype) for a in leaves] != [(a.shape, a.dtype) for a in expected]:
         raise UserError("--resume: the checkpoint was written by another version of nst_jax; start a new run")
-    return jax.tree.unflatten(structure, [jnp.array(leaf) for leaf in leaves])
+    return jax.tree.unflatten(structure, leaves)
 
 
 def strongly_typed(tree: Any) -> Any:

@@ -19,6 +19,19 @@ class Checkpoint(NamedTuple):
     seconds: float
 
 
+def packed(checkpoint: Checkpoint) -> list[np.ndarray]:
+    """Return the checkpoint as arrays."""
+    return [np.array(checkpoint.scale), np.array(checkpoint.seconds), *checkpoint.leaves]
+
+
+def unpacked(arrays: list[np.ndarray] | None) -> Checkpoint | None:
+    """Return the checkpoint of the arrays of `packed`, or None for None."""
+    if arrays is None:
+        return None
+    scale, seconds, *leaves = arrays
+    return Checkpoint(leaves, int(scale), float(seconds))
+
+
 class Origin(NamedTuple):
     """The run that a checkpoint belongs to."""
 

@@ -18,6 +18,7 @@ from nst_jax.storage.json_files import read_json
 from nst_jax.storage.locks import claimed, require_unclaimed
 
 GROWING = ("optimizer.steps",)  # fields that a resumed run may increase
+FREE = ("devices",)  # fields that a resumed run may change
 
 
 class RunFolder:
@@ -65,7 +66,7 @@ class RunFolder:
             UserError: run.json is damaged.
         """
         status = read_run(self.path, status=str).get("status", "")
-        return status if (self.path / "result.png").exists() else ""
+        return status if self.result.exists() and (self.path / "result.png").exists() else ""
 
     def finished(self) -> bool:
         """Whether the run has reached its last step, and its result is there."""
@@ -158,8 +159,10 @@ def require_same(now: Mapping[str, Any], saved: Mapping[str, Any], growing: Coll
     now, saved = (dotted(json.loads(json.dumps(fields))) for fields in (now, saved))  # tuples become lists
     for name in {**now, **saved}:
         new, old = now.get(name), saved.get(name)
-        if new != old and not (
-            name in growing and isinstance(new, int) and isinstance(old, int) and new > old
+        if (
+            new != old
+            and name not in FREE
+            and not (name in growing and isinstance(new, int) and isinstance(old, int) and new > old)
         ):
             raise UserError(f"--resume: {name} is {new} now but was {old} when the run began")
 

@@ -30,7 +30,7 @@ def peak_memory_bytes() -> int:
 
     Only Linux and Windows record the peak of a process; elsewhere this is its current memory use.
     """
-    statistics = jax.devices()[0].memory_stats() or {}
+    statistics = jax.local_devices()[0].memory_stats() or {}
     if "peak_bytes_in_use" in statistics:
         return int(statistics["peak_bytes_in_use"])
     if _STATUS.exists():  # not getrusage: on Linux, its peak includes that of the parent process
@@ -43,7 +43,7 @@ def peak_memory_bytes() -> int:
 
 def free_memory_bytes() -> int:
     """Return the free memory of the default device."""
-    statistics = jax.devices()[0].memory_stats() or {}
+    statistics = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in statistics:
         return int(statistics["bytes_limit"] - statistics["bytes_in_use"])
     return free_host_bytes()

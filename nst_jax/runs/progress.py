@@ -17,10 +17,10 @@ class Progress:
     Once the rate is known, it also prints an estimate of the whole run's duration.
     """
 
-    def __init__(self, config: Config):
-        """Show a bar over all steps of a run with these settings."""
+    def __init__(self, config: Config, shown: bool = True):
+        """Show a bar over all steps of a run with these settings, unless it is not `shown`."""
         self.config = config
-        self.bar = tqdm(total=total_steps(config), unit="step", dynamic_ncols=True)
+        self.bar = tqdm(total=total_steps(config), unit="step", dynamic_ncols=True, disable=not shown)
         self._first: tuple[float, int] | None = None
         self._estimated = False
 
@@ -33,7 +33,7 @@ class Progress:
             self.bar.unpause()
         began, first = self._first
         rate = (evaluations - first) / (now - began) if now > began else 0.0
-        if rate and not self._estimated:
+        if rate and not self._estimated and not self.bar.disable:
             self._estimated = True
             tqdm.write(estimate(self.config, rate))
         self.bar.set_postfix_str(f"loss {loss:.4g}, {rate:.2f} evaluations/s", refresh=False)

@@ -18,15 +18,12 @@ from nst_jax.figures.pages import render, short
 from nst_jax.figures.plots import XY
 from nst_jax.figures.sheets import grid_axes, sweep_sheet
 from nst_jax.networks.network import Network
-from nst_jax.runs.folder import read_run
 from nst_jax.sweeps import judging, neutral
 from nst_jax.sweeps.plan import Run, flat, swept
 from nst_jax.sweeps.repeating import repeat_command
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.transfer.pictures import Pictures, picture_sources
 
-# Fields of run.json that the table shows.
-RECORDED = {"network": dict, "steps": int, "evaluations": int, "wall_seconds": float, "painted_together": int}
 NOT_TERMS = ("step", "evaluations", "seconds", "scale")  # keys of metrics.jsonl that are not losses
 MOST_CHOICES = 20  # of a filter
 
@@ -76,7 +73,7 @@ def _neutral_scores(
 
 def _labels(sweep: Sweep, run: Run) -> tuple[str, ...]:
     """The labels of a run; a single label also names the network if `auto` fell back to another one."""
-    used = read_run(sweep.path / run.folder)["network"]["arch"]
+    used = sweep.record(run)["network"]["arch"]
     if len(run.labels) != 1 or used == run.config.network.arch:
         return run.labels
     return (f"{run.labels[0]} (fallback: {used})",)
@@ -118,7 +115,7 @@ def _inputs(config: Config) -> Iterable[tuple[str, str]]:
 
 def _row(sweep: Sweep, run: Run) -> Row:
     """One row of the table: the swept fields, the final losses, and the cost of the run."""
-    fields, record = flat(run.config), read_run(sweep.path / run.folder, **RECORDED)
+    fields, record = flat(run.config), sweep.record(run)
     last = _lines(sweep, run)[-1]
     return {
         "run": run.folder,

@@ -18,6 +18,8 @@ from nst_jax.storage.locks import require_unclaimed
 from nst_jax.sweeps import plan
 from nst_jax.sweeps.plan import Run, flat
 
+# Fields of run.json that the gallery shows.
+RECORDED = {"network": dict, "steps": int, "evaluations": int, "wall_seconds": float, "painted_together": int}
 FINAL = ("done", "diverged")  # statuses of runs that a resumed sweep does not repeat
 
 
@@ -71,6 +73,19 @@ class Sweep:
     def status(self, run: Run) -> str:
         """Return 'done', 'diverged', 'interrupted' or 'waiting'; a run whose result is missing waits."""
         return self.folder(run).status() or "waiting"
+
+    def record(self, run: Run) -> dict[str, Any]:
+        """Return run.json of a run that has ended.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        record = read_run(self.path / run.folder, **RECORDED)
+        try:
+            require_fields(record["network"], name=str, arch=str)
+        except ValueError as error:
+            raise UserError(f"{self.path / run.folder / 'run.json'}: network: {error}") from error
+        return record
 
     def unfinished(self) -> list[Run]:
         """Return the runs that have not reached a final status."""

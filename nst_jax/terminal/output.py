@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from absl import flags, logging
+from tqdm import tqdm
 
 from nst_jax.errors import LONGEST_LINE, one_line, printable
 
@@ -60,7 +61,21 @@ def make_tolerant() -> None:
     logging.use_absl_handler()
     handler = logging.get_absl_handler()
     handler.setFormatter(_OneLine("%(levelname)s: %(message)s"))
-    handler.python_handler.stream = sys.stderr
+    handler.python_handler.stream = _AboveBars(sys.stderr)
+
+
+class _AboveBars:
+    """A stream that clears progress bars while it is written to, so that a message starts its own line."""
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with tqdm.external_write_mode(file=self._stream):
+            return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _tolerant(stream: Any, escape: bool) -> Any:

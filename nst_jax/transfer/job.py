@@ -1,12 +1,14 @@
 """A job: a config with its pictures and network, read and validated, ready to be computed."""
 
 import dataclasses
+import hashlib
+import json
 
 import jax
 import numpy as np
 
 from nst_jax import images
-from nst_jax.config import Config
+from nst_jax.config import Config, to_dict
 from nst_jax.images.region_masks import Mask
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
@@ -35,6 +37,11 @@ class Job:
         masks = [*self.regions.values(), *(style.mask for style in self.styles)]
         inputs = [array for array in (*pictures, self.start, *masks) if array is not None]
         return f"{picture_digest(*inputs)} {self.weights.sha256}"
+
+    def digest(self) -> str:
+        """Return a digest of the inputs and all settings, in hexadecimal digits."""
+        text = f"{self.identity()} {json.dumps(to_dict(self.config), sort_keys=True)}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def size_at(self, scale: float) -> tuple[int, int]:
         """Return (height, width) of the result at `scale` times the full size."""

@@ -1,10 +1,13 @@
 """Memory use of an optimisation, as reported by the compiler."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.lanes import Lane, Lanes
@@ -18,8 +21,12 @@ MOST_LANES_ON_CPU = 4
 
 
 def tree_bytes(tree: Any) -> int:
-    """Return the total bytes of the arrays in `tree`, which may be `jax.ShapeDtypeStruct`s."""
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+    """Return the bytes on one device of the arrays in `tree`, which may be `jax.ShapeDtypeStruct`s."""
+    return sum(math.prod(_shape_on_device(leaf)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def _shape_on_device(leaf: Any) -> tuple[int, ...]:
+    return leaf.sharding.shard_shape(leaf.shape) if leaf.sharding else leaf.shape
 
 
 def lane_bytes(optimizer: Optimizer, network: Any, data: Any, image: Any) -> int:
@@ -34,13 +41,18 @@ def lane_bytes(optimizer: Optimizer, network: Any, data: Any, image: Any) -> int
 
 def advance_bytes(lanes: Lanes, network: Any, data: Any, image: Any) -> int:
     """Return the bytes of the program that advances one lane and of its arguments, besides the network."""
+    program, arguments = compiled_advance(lanes, network, data, image)
+    return program.memory_analysis().temp_size_in_bytes + tree_bytes(arguments)
+
+
+def compiled_advance(lanes: Lanes, network: Any, data: Any, image: Any) -> tuple[Any, Any]:
+    """Compile the program that advances one lane; return it, and the shapes of its arrays."""
     stacked, images = jax.tree.map(_one_lane, (data, image))
     rate, count = _one_lane(jax.ShapeDtypeStruct((), jnp.float32)), jax.ShapeDtypeStruct((), jnp.int32)
-    lane: Lane = jax.eval_shape(lanes.start, network, stacked, images, rate)
+    lane: Lane = lanes.abstract(jax.eval_shape(lanes.start, network, stacked, images, rate))
     settle = jax.ShapeDtypeStruct((), bool)
     advance = lanes.advance.lower(network, stacked, lane, count, count, settle)
-    analysis: Any = advance.compile().memory_analysis()
-    return analysis.temp_size_in_bytes + tree_bytes((stacked, lane))
+    return advance.compile(), (stacked, lane)
 
 
 def program_bytes(function: Callable[[Any, Any], Any], network: Any, argument: Any) -> int:
@@ -50,7 +62,8 @@ def program_bytes(function: Callable[[Any, Any], Any], network: Any, argument: A
 
 
 def _one_lane(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype)
+    sharding = leaf.sharding and NamedSharding(leaf.sharding.mesh, P(None, *leaf.sharding.spec))
+    return jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype, sharding=sharding)
 
 
 def affordable_lanes(lane: int) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from nst_jax import images
 from nst_jax.config import Config
 from nst_jax.config.stages import stages_of
+from nst_jax.devices import processes
 from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look, Loop, Watch
 from nst_jax.optimizers.state import NOT_FINITE, restore
@@ -97,12 +98,13 @@ class JobBatch:
         except UserError as error:  # the disk is full, or the folder has become unwritable
             raise self._rescued(error) from error
         state = self.loop.state
-        pictures = [self._unfinished(lane, state.image[lane]) for lane in range(self.session.width)]
+        images = self.loop.fetch(state.image)
+        pictures = [self._unfinished(lane, images[lane]) for lane in range(self.session.width)]
         self.previous = StageResult(np.stack(pictures), state.evaluations)
 
     def picture(self, lane: int) -> np.ndarray:
         """Return the current picture of a job."""
-        return finish(self.jobs[lane], self._unfinished(lane, self.loop.state.image[lane]))
+        return finish(self.jobs[lane], self._unfinished(lane, self.loop.fetch(self.loop.state.image)[lane]))
 
     def finish(self) -> list[Outcome]:
         """Save the result of every job that has not ended yet."""
@@ -138,7 +140,7 @@ class JobBatch:
         self.loop.count_from(self.ends[index - 1] if index else 0, evaluations)
         if self.saved:
             like = jax.tree.map(
-                lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.loop.state
+                lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.loop.fetched_shapes()
             )
             states = {lane: restore(leaves, like) for lane, (leaves, _) in saved.items()}
             self.loop.carry_on(states)
@@ -178,14 +180,14 @@ class JobBatch:
         runs = slice(len(self.jobs))
         if not self.watch(Look(*(entries[runs] for entries in look))):
             return False
-        if self.recorder.checkpoint_due:
+        if processes.first_says(self.recorder.checkpoint_due):
             self._checkpoint()
         return True
 
     def _checkpoint(self) -> None:
         """Save a checkpoint of every job that has not ended."""
         self.loop.settle()
-        leaves = jax.device_get(jax.tree.leaves(self.loop.state))
+        leaves = self.loop.fetch(jax.tree.leaves(self.loop.state))
         active = [lane for lane in range(len(self.jobs)) if lane not in self.outcomes]
         by_lane = {lane: [np.asarray(leaf[lane]) for leaf in leaves] for lane in active}
         self.recorder.checkpoint(
@@ -218,7 +220,8 @@ class JobBatch:
     def _finish_lane(self, lane: int, status: str) -> None:
         """Write the result of a lane with its final status."""
         job, look = self.jobs[lane], self.loop.look()
-        image, which = result_image(self.loop.state, lane, status, self.folders[lane].path.name)
+        state = self.loop.fetch(self.loop.state._replace(memory=None))
+        image, which = result_image(state, lane, status, self.folders[lane].path.name)
         steps, evaluations = int(look.step[lane]), int(look.evaluations[lane])
         picture = finish(job, self._unfinished(lane, image))
         outcome = Outcome(picture, status, steps, evaluations, self.recorder.seconds())

@@ -14,6 +14,7 @@ from nst_jax.networks.layers import misfit, up_to
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.optimizers.methods import find_method
+from nst_jax.transfer.dividing import check_devices
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.pictures import Picture, Pictures, picture_sources
 from nst_jax.transfer.styles import Style, field_named, read_styles
@@ -46,6 +47,7 @@ def prepare(
     if missing := [layer for layer in layers if layer not in built.layers]:
         available = ", ".join(built.layers)
         raise UserError(f"network.weights: {weights.name} ends before {missing[0]}; it has {available}")
+    check_devices(config, built)
     if config.tile:
         _check_tiles(config, built)
     job = Job(config, photo, content, styles, regions, start, built, weights)

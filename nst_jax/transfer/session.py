@@ -8,8 +8,8 @@ init, seed and learning rate. Each result equals that of a single run up to roun
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,17 +17,23 @@ import numpy as np
 
 from nst_jax import images
 from nst_jax.config.stages import Stage
+from nst_jax.devices.split import Split
 from nst_jax.losses import objective
 from nst_jax.losses.laplacian import outlines
 from nst_jax.losses.objective import EVERYWHERE, Guides, Objective, Statistics, Targets
+from nst_jax.losses.sharding import padded_outlines
+from nst_jax.losses.split_objective import objective_specs, split_total_and_terms
 from nst_jax.networks import receptive
 from nst_jax.optimizers.lanes import Lanes
 from nst_jax.optimizers.loop import Loop
 from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.optimizer import Optimizer
+from nst_jax.optimizers.split_lane import SplitLane
 from nst_jax.transfer import memory
+from nst_jax.transfer.dividing import split_of
+from nst_jax.transfer.filling import Empty, filled, filled_regions
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.targets import StyleTargets, TargetMaker
+from nst_jax.transfer.targets import StyleTargets, TargetMaker, placed_guides
 
 NO_STYLE = StyleTargets({}, {}, {})
 
@@ -49,6 +55,7 @@ def program_key(job: Job) -> Any:
         tuple(job.shape_at(scale) for scale in config.scales),
         (dataclasses.replace(config.optimizer, learning_rate=1.0), config.scales),
         (config.content_loss, tuple(config.active_losses()), config.laplacian_weight > 0, config.tile),
+        config.devices,
         tuple(dict.fromkeys(style.region for style in job.styles)),
         (config.log_every, config.snapshot_every),
         (config.method, config.nnst.layers, config.nnst.splitting),
@@ -71,29 +78,39 @@ class Session:
         self.content_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_content()}))
         self.style_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_style()}))
         self.losses = tuple(config.active_losses())
-        self.optimizer = Optimizer(objective.total_and_terms, find_method(config.optimizer))
+        self._method = find_method(config.optimizer)
+        self.optimizer = Optimizer(objective.total_and_terms, self._method)
         self.regions = tuple(dict.fromkeys(style.region for style in self._job.styles))
-        self._style_targets = TargetMaker(self.losses)
+        self._split = split_of(self._job) if config.devices != 1 else None
+        self._style_targets = TargetMaker(self.losses, self._split)
         self._shapes: dict[tuple[int, ...], Empty] = {}
-        if width is None:
+        if self._split:
+            width = 1  # all devices are needed for one picture
+        elif width is None:
             width = memory.affordable_lanes(self.lane_bytes) if len(jobs) > 1 else 1
         batches = -(-len(jobs) // width)
         devices = jax.devices() if len(jobs) > 1 else jax.devices()[:1]
-        self.lanes = Lanes(self.optimizer, -(-len(jobs) // batches), devices)
-        self.width = self.lanes.width
+        self._lanes = Lanes(self.optimizer, -(-len(jobs) // batches), devices)
+        self._split_lanes: dict[tuple[int, ...], Lanes] = {}
+        self.width = self._lanes.width
         self.network = self.lanes.replicate(jobs[0].network)
+
+    @property
+    def lanes(self) -> Lanes:
+        """The programs at full size."""
+        return self._lanes_at(1.0)
 
     @property
     def compilations(self) -> int:
         """Number of step programs compiled so far: one per scale."""
-        return self.lanes.advance._cache_size()
+        return sum(lanes.advance._cache_size() for lanes in (self._lanes, *self._split_lanes.values()))
 
     def begin(self, jobs: Sequence[Job], stage: Stage, pictures: np.ndarray) -> Loop:
         """Start `width` jobs at the size of `stage`, from their stacked initial `pictures`."""
         objectives = [self.objective(job, stage.scale) for job in jobs]
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *objectives)
         rates = [job.config.optimizer.learning_rate for job in jobs]
-        return Loop(self.lanes, self.network, stacked, pictures, rates)
+        return Loop(self._lanes_at(stage.scale), self.network, stacked, pictures, rates)
 
     def picture(self, job: Job, stage: Stage, image: np.ndarray) -> np.ndarray:
         """Return the picture that an optimised `image` stands for: itself."""
@@ -109,13 +126,41 @@ class Session:
 
     def objective(self, job: Job, scale: float) -> Objective:
         """Return the objective of `job` at `scale`, with targets for all layers of the group."""
-        content = jnp.asarray(images.resize(job.content, *job.size_at(scale)))
-        return self._assemble(job, content, self._style_targets.targets(job, scale))
+        content = images.resize(job.content, *job.size_at(scale))
+        split = self.split_at(job.size_at(scale))
+        if split:
+            job = dataclasses.replace(job, network=self.network)
+        style = self._style_targets.targets(job, scale)
+        if split:
+            guides = placed_guides(job, style.guides, job.size_at(scale), split)
+            return self._assemble(job, split.place_rows(content), style._replace(guides=guides), split)
+        return self._assemble(job, jnp.asarray(content), style)
 
     def abstract_objective(self, job: Job) -> tuple[Objective, jax.ShapeDtypeStruct]:
         """Return the shapes of `job`'s objective and image at full size, without computing anything."""
-        content = jax.ShapeDtypeStruct(job.shape_at(1.0), jnp.float32)
-        return jax.eval_shape(lambda c: self._assemble(job, c, NO_STYLE), content), content
+        split = self.split_at(job.size_at(1.0))
+        if split is None:
+            content = jax.ShapeDtypeStruct(job.shape_at(1.0), jnp.float32)
+            return jax.eval_shape(lambda c: self._assemble(job, c, NO_STYLE), content), content
+        shape = (1, split.padded, *job.shape_at(1.0)[2:])
+        content = jax.ShapeDtypeStruct(shape, jnp.float32, sharding=split.by_rows)
+        found = jax.eval_shape(lambda c: self._assemble(job, c, NO_STYLE, split), content)
+        return split.abstract(found, objective_specs(found)), content
+
+    def split_at(self, size: tuple[int, int]) -> Split | None:
+        """How pictures of `size` (height, width) are divided; None if they are not."""
+        return self._split and self._split.of_height(size[0])
+
+    def _lanes_at(self, scale: float) -> Lanes:
+        shape = self._job.shape_at(scale)
+        split = self.split_at(self._job.size_at(scale))
+        if split is None:
+            return self._lanes
+        if shape not in self._split_lanes:
+            method = self._method.split_over(split) if self._method.split_over else self._method
+            optimizer = Optimizer(functools.partial(split_total_and_terms, split), method)
+            self._split_lanes[shape] = SplitLane(optimizer, split, shape)
+        return self._split_lanes[shape]
 
     @functools.cached_property
     def lane_bytes(self) -> int:
@@ -123,8 +168,9 @@ class Session:
         return memory.lane_bytes(self.optimizer, self._job.network, *self.abstract_objective(self._job))
 
     def step_bytes(self, job: Job) -> int:
-        """Memory of the step program of `job` alone at full size, in bytes."""
-        return memory.advance_bytes(self.lanes, self.network, *self.abstract_objective(job))
+        """Memory of the step program of `job` alone at full size, in bytes; on a CPU, of all its devices."""
+        one = memory.advance_bytes(self.lanes, self.network, *self.abstract_objective(job))
+        return one * self._split.in_process if self._split and jax.default_backend() == "cpu" else one
 
     def target_bytes(self, job: Job) -> int:
         """Memory for the style targets, in bytes; 0 if the style is no larger than the result."""
@@ -132,47 +178,49 @@ class Session:
         largest = max(sizes, key=math.prod)
         if math.prod(largest) <= math.prod(job.size_at(1.0)):
             return 0
-        picture = jax.ShapeDtypeStruct((1, *largest, 3), jnp.float32)
+        split = self.split_at(largest)
+        rows, sharding = (split.padded, split.by_rows) if split else (largest[0], None)
+        picture = jax.ShapeDtypeStruct((1, rows, largest[1], 3), jnp.float32, sharding=sharding)
         guides, tile = objective.everywhere(job.config.active_style()), job.config.tile
         return memory.program_bytes(
-            lambda network, x: objective.style_statistics(network, x, guides, self.losses, tile),
+            lambda network, x: objective.style_statistics(network, x, guides, self.losses, tile, split),
             self.network,
             picture,
         )
 
-    def _assemble(self, job: Job, content: Any, style: StyleTargets) -> Objective:
+    def _assemble(self, job: Job, content: Any, style: StyleTargets, split: Split | None = None) -> Objective:
         """Build the objective of `job`; layers of other jobs get targets of zeros and a weight of 0."""
         config = job.config
         layers = tuple(config.active_content())
-        content_targets = objective.content_targets(job.network, content, layers, config.tile)
-        empty = self._empty(job, content.shape)
+        content_targets = objective.content_targets(job.network, content, layers, config.tile, split)
+        empty = self._empty(job, content.shape, split)
         nowhere = {layer: dict.fromkeys(self.regions, 0.0) for layer in self.style_layers}
         wrap = config.network.padding == "circular"
         targets = Targets(
-            _filled(content_targets, empty.content),
-            _filled_regions(style.targets, empty.style),
-            outlines(content, wrap) if config.laplacian_weight else None,
+            filled(content_targets, empty.content),
+            filled_regions(style.targets, empty.style),
+            _outlines(content, wrap, split) if config.laplacian_weight else None,
         )
         weights = objective.loss_weights(
             config.content_weight,
             config.style_weight,
             config.tv_weight,
-            _filled(config.active_content(), dict.fromkeys(self.content_layers, 0.0)),
-            _filled(config.active_style(), dict.fromkeys(self.style_layers, 0.0)),
+            filled(config.active_content(), dict.fromkeys(self.content_layers, 0.0)),
+            filled(config.active_style(), dict.fromkeys(self.style_layers, 0.0)),
             config.active_losses(),
-            _filled_regions(style.shares, nowhere),
+            filled_regions(style.shares, nowhere),
             config.laplacian_weight,
         )
-        guides = _filled_regions(style.guides, empty.guides)
+        guides = filled_regions(style.guides, empty.guides)
         return Objective(targets, weights, guides, config.content_loss, config.tile, wrap)
 
-    def _empty(self, job: Job, shape: tuple[int, ...]) -> "Empty":
-        """Return zeros for all layers and regions of the group and a result of `shape`."""
+    def _empty(self, job: Job, shape: tuple[int, ...], split: Split | None) -> Empty:
+        """Return the shapes for all layers and regions of the group and a result of `shape`."""
         if shape not in self._shapes:
-            self._shapes[shape] = self._empty_shapes(job, shape)
-        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), self._shapes[shape])
+            self._shapes[shape] = self._empty_shapes(job, shape, split)
+        return self._shapes[shape]
 
-    def _empty_shapes(self, job: Job, shape: tuple[int, ...]) -> "Empty":
+    def _empty_shapes(self, job: Job, shape: tuple[int, ...], split: Split | None) -> Empty:
         def guide(layer: str, region: str) -> Any:
             if region == EVERYWHERE:
                 return None
@@ -184,7 +232,9 @@ class Session:
         }
 
         def shapes(network: Any, image: Any, guides: Guides) -> tuple[dict[str, Any], Statistics]:
-            found = objective.statistics(network, image, self.content_layers, guides, self.losses)
+            found = objective.statistics(
+                network, image, self.content_layers, guides, self.losses, split=split
+            )
             return found[0], objective.fitted_to(network, found[1], (shape[1], shape[2]))
 
         image = jax.ShapeDtypeStruct(shape, jnp.float32)
@@ -192,19 +242,7 @@ class Session:
         return Empty(content, style, guides)
 
 
-class Empty(NamedTuple):
-    """Shapes of, or zeros for, what no job of a lane sets: see `Targets` and `Objective.guides`."""
-
-    content: dict[str, Any]
-    style: Statistics
-    guides: Guides
-
-
-def _filled_regions(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of `default`, by layer and region, replaced by those of `values` where present."""
-    return {layer: _filled(values.get(layer, {}), by_region) for layer, by_region in default.items()}
-
-
-def _filled(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of `default`, replaced by those of `values` where present."""
-    return {name: values.get(name, value) for name, value in default.items()}
+def _outlines(content: Any, wrap: bool, split: Split | None) -> Any:
+    if split is None:
+        return outlines(content, wrap)
+    return jax.jit(padded_outlines, out_shardings=split.by_rows)(content)

@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from nst_jax import images
+from nst_jax.devices.split import Split
 from nst_jax.images.region_masks import Mask, resize_mask
 from nst_jax.losses import objective
 from nst_jax.losses.guides import guides
 from nst_jax.losses.objective import Guides, Statistics
 from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.networks import receptive
 from nst_jax.runs.checkpoint import picture_digest
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.styles import Style
@@ -29,9 +31,9 @@ class StyleTargets(NamedTuple):
 class TargetMaker:
     """Computes style targets, and remembers the statistics of every style picture."""
 
-    def __init__(self, losses: tuple[str, ...]):
-        """Start without any; `losses` are the style losses in use."""
-        self._losses = losses
+    def __init__(self, losses: tuple[str, ...], split: Split | None = None):
+        """Start without any; `losses` are the style losses in use, and `split` that of the content."""
+        self._losses, self._split = losses, split
         self._known: dict[Any, Statistics] = {}
 
     def targets(self, job: Job, scale: float) -> StyleTargets:
@@ -79,9 +81,12 @@ class TargetMaker:
         if key not in self._known:
             by_layer = _guides(job, style.mask, size, style.layers)
             visible = {layer: {style.region: guide} for layer, guide in by_layer.items() if is_visible(guide)}
-            resized = jnp.asarray(images.resize(picture, *size))
+            resized: Any = images.resize(picture, *size)
+            split = self._split and self._split.of_height(size[0])
+            if split:
+                resized, visible = split.place_rows(resized), placed_guides(job, visible, size, split)
             self._known[key] = objective.style_statistics(
-                job.network, resized, visible, self._losses, job.config.tile
+                job.network, jnp.asarray(resized), visible, self._losses, job.config.tile, split
             )
         return self._known[key]
 
@@ -108,6 +113,20 @@ def content_guides(job: Job, scale: float) -> dict[str, dict[str, Any]]:
 def is_visible(guide: jax.Array | None) -> bool:
     """Whether any position of a layer is in use."""
     return guide is None or bool(np.any(guide))
+
+
+def placed_guides(job: Job, guides: Guides, size: tuple[int, int], split: Split) -> Guides:
+    """Put the guides for a picture of `size` on the devices of `split`."""
+    geometry = job.network.geometry
+    return {
+        layer: {
+            region: guide
+            if guide is None
+            else split.place_rows(guide, receptive.shape(geometry, layer, split.padded, size[1])[0])
+            for region, guide in by_region.items()
+        }
+        for layer, by_region in guides.items()
+    }
 
 
 def _guides(job: Job, mask: Mask | None, size: tuple[int, int], layers: tuple[str, ...]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tqdm import tqdm
 
@@ -151,7 +151,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def http_error_302(
         self,
         req: urllib.request.Request,
-        fp: IO[bytes],
+        fp: Any,
         code: int,
         msg: str,
         headers: http.client.HTTPMessage,

@@ -1,6 +1,7 @@
 """What every command and reader promises, whatever it is given; and the numbers of generated cases."""
 
 import contextlib
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ SHALLOW = {
     "content_layers__conv2_1": 1,
     **{f"style_layers__conv{block}_1": 0 for block in (3, 4, 5)},
 }
+BRIEF = {"size": 32, "optimizer__steps": 6, "log_every": 2, "snapshot_every": 3, **SHALLOW}
 CHOICES = "choices: "  # a list of choices may be longer than a line
 
 
@@ -62,7 +64,7 @@ def assert_promises(result: subprocess.CompletedProcess[str], *statuses: int) ->
     """Status 0 or 2, or one of `statuses`; with 2, the last line says why, and no line is a traceback."""
     assert result.returncode in (statuses or (0, 2)), result.stderr
     # A progress bar rewrites its line.
-    lines = [line for line in result.stderr.split("\n") if line and "\r" not in line and "step/s" not in line]
+    lines = [line for line in re.split(r"[\r\n]", result.stderr) if line.strip() and "step/s" not in line]
     for line in lines:
         assert "Traceback" not in line, result.stderr
         assert line.isprintable(), repr(line)

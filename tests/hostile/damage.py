@@ -1,7 +1,11 @@
-"""Damage to files, and values that no field expects; all from a seeded generator."""
+"""Damage to files and run folders, and values that no field expects; all from a seeded generator."""
 
+import json
+import os
 import random
+import shutil
 
+FILES = ("config.json", "run.json", "metrics.jsonl", "checkpoint.safetensors", "result.png", "progress")
 # Values for a field of a JSON file, or of a config.
 ODD_VALUES = (
     *(None, True, False, 0, 1, -1, 3, 10**20, -(10**20), 2**31, 2**63, 0.0, -0.5, 1e-50, 1e39, 1e300),
@@ -48,3 +52,33 @@ def with_odd_value(value: object, generator: random.Random) -> object:
         index = generator.randrange(len(value))
         return [*value[:index], with_odd_value(value[index], generator), *value[index + 1 :]]
     return generator.choice(ODD_VALUES)
+
+
+def edit_json(file, **changes):
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+
+def mutate(folder, generator):
+    """Damage one file of a run folder in one way; return whether its settings may have changed."""
+    name = generator.choice([name for name in FILES if (folder / name).exists()])
+    path, kind = folder / name, generator.randrange(10)
+    if kind < 4 and path.suffix == ".json" and path.is_file():
+        try:
+            values = json.loads(path.read_bytes())
+        except ValueError:  # it has been damaged before
+            values = {}
+        path.write_text(json.dumps(with_odd_value(values, generator)))
+    elif kind < 8 and path.is_file():
+        path.write_bytes(damaged(path.read_bytes(), generator))
+    else:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        replace = generator.randrange(5)
+        if replace == 0:
+            path.mkdir()
+        elif replace == 1:
+            os.mkfifo(path)
+        elif replace == 2:
+            path.symlink_to(generator.choice(("nothing", path.name, "/dev/zero", "/dev/full")))
+        elif replace == 3:
+            path.write_bytes(generator.randbytes(generator.choice((0, 3, 1000))))
+    return name == "config.json"

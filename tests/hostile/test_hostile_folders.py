@@ -1,7 +1,6 @@
-"""Run folders and sweep folders that were damaged or edited: resumed bit for bit, or refused in a line."""
+"""Run folders that were damaged or edited: resumed bit for bit, or refused in a line."""
 
 import json
-import os
 import random
 import shutil
 
@@ -14,18 +13,15 @@ from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from tests.command import assert_refused, call, metrics, pixels, tiny
-from tests.hostile.contract import SHALLOW, assert_promises, assert_tidy, cases, within
-from tests.hostile.damage import damaged, with_odd_value
-
-SETTINGS = {"size": 32, "optimizer__steps": 6, "log_every": 2, "snapshot_every": 3, **SHALLOW}
-FILES = ("config.json", "run.json", "metrics.jsonl", "checkpoint.safetensors", "result.png", "progress")
+from tests.hostile.contract import BRIEF, assert_promises, assert_tidy, cases, within
+from tests.hostile.damage import edit_json, mutate
 
 
 @pytest.fixture(scope="module")
 def whole(tiny_weights, tmp_path_factory):
     """The folder of a finished run."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    assert call(*tiny(tiny_weights, folder, **SETTINGS)).returncode == 0
+    assert call(*tiny(tiny_weights, folder, **BRIEF)).returncode == 0
     return folder
 
 
@@ -54,10 +50,6 @@ def assert_same_run(folder, whole):
     np.testing.assert_array_equal(pixels(folder / "result.png"), pixels(whole / "result.png"))
     for ours, theirs in zip(metrics(folder), metrics(whole), strict=True):
         assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
-
-
-def edit_json(file, **changes):
-    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
 
 
 def test_an_interrupted_run_goes_on_bit_for_bit(run, whole):
@@ -149,28 +141,6 @@ def test_damaged_configs_are_named(run, content):
     assert_refused(resume(run), "config.json")
 
 
-def mutate(folder, generator):
-    """Damage one file of a run folder in one way; return whether its settings may have changed."""
-    name = generator.choice([name for name in FILES if (folder / name).exists()])
-    path, kind = folder / name, generator.randrange(10)
-    if kind < 4 and path.suffix == ".json":
-        path.write_text(json.dumps(with_odd_value(json.loads(path.read_text()), generator)))
-    elif kind < 8 and path.is_file():
-        path.write_bytes(damaged(path.read_bytes(), generator))
-    else:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-        replace = generator.randrange(5)
-        if replace == 0:
-            path.mkdir()
-        elif replace == 1:
-            os.mkfifo(path)
-        elif replace == 2:
-            path.symlink_to(generator.choice(("nothing", path.name, "/dev/zero", "/dev/full")))
-        elif replace == 3:
-            path.write_bytes(generator.randbytes(generator.choice((0, 3, 1000))))
-    return name == "config.json"
-
-
 @pytest.mark.parametrize("seed", cases(8, 200))
 def test_any_damage_to_a_run_is_survived_or_refused(half, whole, tmp_path, seed):
     generator = random.Random(seed)
@@ -185,57 +155,3 @@ def test_any_damage_to_a_run_is_survived_or_refused(half, whole, tmp_path, seed)
     assert sorted(tmp_path.iterdir()) == outside
     if result.returncode == 0 and not edited and "finished already" not in result.stdout:
         np.testing.assert_array_equal(pixels(folder / "result.png"), pixels(whole / "result.png"))
-
-
-@pytest.fixture(scope="module")
-def swept(tiny_weights, tmp_path_factory):
-    """The folder of a finished sweep of two small runs; one has lost its result, so that it is unfinished."""
-    folder = tmp_path_factory.mktemp("sweep") / "sweep"
-    flags = tiny(tiny_weights, folder, **SETTINGS | {"size": 16, "optimizer__steps": 2})
-    result = call(*flags, "--vary=seed=0,1", module="nst_jax.sweep")
-    assert result.returncode == 0, result.stderr
-    (folder / "1_seed=1" / "result.png").unlink()
-    return folder
-
-
-def test_a_sweep_of_tiny_results_ends_with_its_gallery(swept):
-    assert min(pixels(swept / "0_seed=0" / "result.png").shape[:2]) < 16
-    assert (swept / "sheet.png").exists()
-
-
-def sweep_on(folder, *flags):
-    with within(120):
-        return call(f"--workdir={folder}", "--resume", *flags, module="nst_jax.sweep")
-
-
-@pytest.mark.parametrize(
-    "name", ["../../elsewhere", "/tmp/elsewhere", "..", ".", "", "a/b", "0_seed=0", 3, None]
-)
-def test_no_run_of_a_sweep_is_outside_its_folder(swept, tmp_path, name):
-    folder = shutil.copytree(swept, tmp_path / "a" / "sweep")
-    values = json.loads((folder / "sweep.json").read_text())
-    values["runs"][1]["folder"] = name
-    (folder / "sweep.json").write_text(json.dumps(values))
-    before = sorted(tmp_path.rglob("*"))
-    assert_refused(sweep_on(folder), "sweep.json", "folder")
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-@pytest.mark.parametrize("seed", cases(2, 120))
-def test_any_damage_to_a_sweep_is_survived_or_refused(swept, tmp_path, seed):
-    generator = random.Random(seed)
-    folder = shutil.copytree(swept, tmp_path / "a" / "sweep")
-    if generator.random() < 0.7:
-        file = folder / "sweep.json"
-        values = json.loads(file.read_text())
-        if generator.random() < 0.8:
-            file.write_text(json.dumps(with_odd_value(values, generator)))
-        else:
-            file.write_bytes(damaged(file.read_bytes(), generator))
-    else:
-        mutate(folder / generator.choice(("0_seed=0", "1_seed=1")), generator)
-    before = {path for path in tmp_path.rglob("*") if folder not in path.parents}
-    result = sweep_on(folder)
-    assert_promises(result)
-    assert_tidy(tmp_path)
-    assert {path for path in tmp_path.rglob("*") if folder not in path.parents} == before

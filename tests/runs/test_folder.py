@@ -75,6 +75,15 @@ def test_the_result_carries_its_settings_and_ends_the_run(folder):
         assert json.loads(image.text["run"]) == {"status": "done"}, "not where it was made"
 
 
+@pytest.mark.parametrize("name", ["result.tif", "result.png"])
+def test_a_run_without_its_result_is_not_finished(tmp_path, name):
+    folder = RunFolder(tmp_path, Config(output="tiff16"))
+    folder.save_result(np.zeros((1, 4, 5, 3), np.float32), {"status": "done"})
+    assert folder.finished()
+    (tmp_path / name).unlink()
+    assert not folder.finished()
+
+
 def test_an_interrupted_run_keeps_its_checkpoint(folder):
     folder.save_checkpoint(Checkpoint([], 0, 0.0), "inputs")
     folder.save_result(np.zeros((1, 4, 5, 3), np.float32), {"status": "interrupted"})

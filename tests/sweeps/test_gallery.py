@@ -56,8 +56,11 @@ def test_a_sweep_with_one_label_fills_rows():
 def test_a_network_that_stood_in_is_named(tmp_path):
     run = plan.Run(("vgg19",), {}, from_dict({}), "0_vgg19")
     (tmp_path / run.folder).mkdir()
+    record = {"steps": 1, "evaluations": 1, "wall_seconds": 1.0, "painted_together": 1}
     for used, label in (("slim", "vgg19 (fallback: slim)"), ("vgg19", "vgg19")):
-        (tmp_path / run.folder / "run.json").write_text(json.dumps({"network": {"arch": used}}))
+        (tmp_path / run.folder / "run.json").write_text(
+            json.dumps(record | {"network": {"name": used, "arch": used}})
+        )
         assert gallery._labels(Sweep(tmp_path, "networks", [run]), run) == (label,)
 
 

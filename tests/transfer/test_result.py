@@ -1,5 +1,7 @@
 """Which image is the result of a run: the last one, or the best if the loss has grown."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,7 @@ def test_adam_with_an_absurd_rate_keeps_the_best_picture_and_says_so(tiny_weight
     flags = tiny(tiny_weights, tmp_path / "run", optimizer__steps=8, optimizer__learning_rate=rate, size=32)
     result = call(*flags)
     assert result.returncode == 0, result.stderr
-    assert "the result is the picture with the lowest loss" in result.stderr
+    # On its own line, although a progress bar is shown.
+    assert re.search(r"[\r\n]WARNING: run: .* the result is the picture with the lowest loss", result.stderr)
     totals = [line["total"] for line in metrics(tmp_path / "run")]
     assert totals[-1] > 10 * totals[0]

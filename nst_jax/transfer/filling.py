@@ -1,0 +1,35 @@
+"""What a lane of a session holds for layers and regions that only other jobs of the group use."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from nst_jax.losses.objective import Guides, Statistics
+
+
+class Empty(NamedTuple):
+    """Shapes of the zeros for what the job of a lane does not set: see `Targets` and `Objective.guides`."""
+
+    content: dict[str, Any]
+    style: Statistics
+    guides: Guides
+
+
+def filled_regions(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of `default`, by layer and region, replaced by those of `values` where present."""
+    return {layer: filled(values.get(layer, {}), by_region) for layer, by_region in default.items()}
+
+
+def filled(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of `default`, replaced by those of `values` where present; shapes become zeros."""
+    return {
+        name: values[name] if name in values else jax.tree.map(_zeros, value)
+        for name, value in default.items()
+    }
+
+
+def _zeros(leaf: Any) -> Any:
+    is_shape = isinstance(leaf, jax.ShapeDtypeStruct)
+    return jnp.zeros(leaf.shape, leaf.dtype) if is_shape else leaf
