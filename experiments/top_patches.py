@@ -27,11 +27,12 @@ from nst_jax.runs.folder import read_run, read_settings, require_same
 from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.runs.progress import duration
 from nst_jax.storage.locks import claimed, require_unclaimed
-from nst_jax.vision import patches_report, search
+from nst_jax.vision import patches_report
 from nst_jax.vision.classes import classifier_behind
 from nst_jax.vision.labels import class_names
 from nst_jax.vision.maxima_file import MaximaFile
 from nst_jax.vision.relevance import CLASS
+from nst_jax.vision.search import SearchPass, search
 from nst_jax.vision.search_file import SearchFile, SearchProgress, start
 from nst_jax.vision.search_report import Report
 from nst_jax.vision.search_settings import TopPatchesSettings, top_patches_settings
@@ -68,7 +69,8 @@ def _run(config: TopPatchesSettings, folder: Path, resume: bool) -> int:
         files.write_json(folder / "config.json", dataclasses.asdict(config))
         progress = start(network, config, len(stream))
     export = _export(config, folder, progress)
-    progress, exit_status = search.search(network, stream, config, progress, checkpoint, classifier, export)
+    searched = SearchPass(network, stream, config, progress, classifier, export)
+    progress, exit_status = search(stream, config, checkpoint, searched)
     if exit_status:
         print(f"interrupted after {progress.images} images; continue with --workdir={folder} --resume")
         return exit_status

@@ -55,6 +55,7 @@ def _folder(path: str) -> Source:
     """All files below a folder except hidden ones, sorted by path; labels are the folders directly in it."""
     try:
         folder, paths = folder_files(path)
+        folder = folder.absolute()  # also for a worker of a cluster, which starts elsewhere
     except UserError as error:
         raise UserError(f"data: {error}") from error
 

@@ -13,10 +13,10 @@ from PIL import Image
 from nst_jax import files, images
 from nst_jax.figures.pages import render
 from nst_jax.vision import deconvnet, patches_sheet
-from nst_jax.vision.quantile_sheet import draw_quantiles
+from nst_jax.vision.quantile_sheet import draw_quantiles, read_pictures
 from nst_jax.vision.search_report import Report
 from nst_jax.vision.top_patches import Patch
-from nst_jax.vision.unit_rows import unit_rows
+from nst_jax.vision.unit_rows import listed_images, listed_units, unit_rows
 
 PICTURES_HELD = 256  # cached source images of patches: neighbouring units often share some
 
@@ -27,7 +27,9 @@ def write_report(report: Report, folder: Path) -> None:
     Raises:
         UserError: the folder cannot be written, or a picture of the search is missing.
     """
-    rows = list(unit_rows(report))
+    units = listed_units(report)
+    frames, crops = read_pictures(report, listed_images(units))
+    rows = list(unit_rows(report, units, frames))
     files.write_text(folder / "units.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     images.write(folder / "filters.png", patches_sheet.filters(report.network))
     for layer in report.settings.layers:
@@ -35,7 +37,7 @@ def write_report(report: Report, folder: Path) -> None:
         images.write(folder / f"{layer}.png", patches_sheet.units_sheet(tiles))
         _write_tiles(folder / "units" / layer, tiles)
         if report.settings.quantiles:
-            tiles = draw_quantiles(report, layer)
+            tiles = draw_quantiles(report, layer, crops)
             images.write(folder / "quantiles" / f"{layer}.png", patches_sheet.units_sheet(tiles))
             _write_tiles(folder / "quantiles" / layer, tiles)
     files.write_text(folder / "index.html", _page(report, rows))

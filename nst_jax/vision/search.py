@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -20,75 +21,91 @@ from nst_jax.vision.top_patches import Strongest, numbers, step
 AHEAD = 2  # batches in flight: the device never idles, and memory stays bounded
 
 
-class _InFlight:
-    """Batches that the device has not finished; their maxima go to `export` as they are."""
+class SearchPass:
+    """A pass over a range of the stream, of which `now` returns the state."""
 
-    def __init__(self, export: MaximaFile | None):
-        self._export = export
-        self._batches = deque[tuple[dict[str, Strongest], int]]()
+    def __init__(
+        self,
+        network: Network,
+        stream: Stream,
+        settings: TopPatchesSettings,
+        progress: SearchProgress,
+        classifier: Classifier | None = None,
+        export: MaximaFile | None = None,
+    ):
+        """Continue from `progress`; the maxima go to `export`.
 
-    def add(self, found: dict[str, Strongest], images: int) -> None:
-        self._batches.append((found, images))
-        self.wait(AHEAD)
+        Units are ranked as `settings.target` says; classes require a `classifier`.
+        """
+        self._network, self._stream, self._settings = network, stream, settings
+        self._classifier, self._export, self._progress = classifier, export, progress
+        self._began = time.monotonic() - progress.seconds
+        self._in_flight = deque[tuple[dict[str, Strongest], int]]()
 
-    def wait(self, most: int) -> None:
+    def positions(self, end: int) -> Iterator[int]:
+        """Search up to `end`, batch by batch; yield the position after each."""
+        settings = self._settings
+        for batch in self._stream.batches(settings.batch, self.position, end):
+            pixels, where, progress = jnp.asarray(batch.pixels), numbers(batch), self._progress
+            lists, found = step(
+                self._network, progress.lists, pixels, where, self._classifier, towards=settings.towards
+            )
+            self._progress = progress._replace(
+                lists=lists,
+                distributions=tally(progress.distributions, found, slots_of(batch, progress.sampled)),
+                position=batch.frames[-1].index + 1,
+                images=progress.images + len(batch.frames),
+            )
+            self._in_flight.append((found, len(batch.frames)))
+            self._wait(AHEAD)
+            yield self.position
+        self._progress = self._progress._replace(position=end)  # skips unreadable images at the end
+        yield end
+
+    @property
+    def position(self) -> int:
+        """Index of the next image in the stream."""
+        return self._progress.position
+
+    def now(self) -> SearchProgress:
+        """Wait for the device, and return a copy of the state; its maxima are then on the disk."""
+        self._wait(0)
+        if self._export:
+            self._export.flush()
+        progress = self._progress
+        return progress._replace(
+            lists=jax.device_get(progress.lists),
+            distributions=jax.device_get(progress.distributions),
+            seconds=time.monotonic() - self._began,
+            skipped=(*progress.skipped, *self._stream.skipped),
+        )
+
+    def _wait(self, most: int) -> None:
         """Wait until there are at most `most` batches in flight."""
-        while len(self._batches) > most:
-            found, images = self._batches.popleft()
+        while len(self._in_flight) > most:
+            found, images = self._in_flight.popleft()
             jax.block_until_ready(found)
             if self._export:
                 self._export.append(found, images)
 
 
 def search(
-    network: Network,
-    stream: Stream,
-    settings: TopPatchesSettings,
-    progress: SearchProgress,
-    checkpoint: SearchFile,
-    classifier: Classifier | None = None,
-    export: MaximaFile | None = None,
+    stream: Stream, settings: TopPatchesSettings, checkpoint: SearchFile, searched: SearchPass
 ) -> tuple[SearchProgress, int]:
-    """Continue from `progress` to the end of the stream; the int is 0, or the exit status of a signal.
-
-    Units are ranked as `settings.target` says; classes require a `classifier`.
+    """Search to the end of the stream; return the state, and 0 or the exit status of a signal.
 
     The checkpoint is written every `settings.checkpoint_seconds` and at the end.
     """
-    began = time.monotonic() - progress.seconds
-    lists, distributions, sampled, position, images, _, earlier = progress
-    in_flight = _InFlight(export)
-
-    def saved() -> SearchProgress:
-        in_flight.wait(0)
-        if export:
-            export.flush()
-        strongest, counted = jax.device_get((lists, distributions))
-        seconds, skipped = time.monotonic() - began, (*earlier, *stream.skipped)
-        now = SearchProgress(strongest, counted, sampled, position, images, seconds, skipped)
-        checkpoint.save(now)
-        return now
-
     due = time.monotonic() + settings.checkpoint_seconds
-    with StopSignal() as stop, _bar(len(stream), position) as bar:
-        for batch in stream.batches(settings.batch, position):
-            pixels = jnp.asarray(batch.pixels)
-            lists, found = step(network, lists, pixels, numbers(batch), classifier, towards=settings.towards)
-            distributions = tally(distributions, found, slots_of(batch, sampled))
-            position, images = batch.frames[-1].index + 1, images + len(batch.frames)
-            in_flight.add(found, len(batch.frames))
+    options = {"initial": searched.position, "unit": " images", "dynamic_ncols": True}
+    with StopSignal() as stop, tqdm(total=len(stream), **options) as bar:
+        for position in searched.positions(len(stream)):
             bar.update(position - bar.n)
             if stop.requested:
                 break
             if time.monotonic() >= due:
-                saved()
+                checkpoint.save(searched.now())
                 due = time.monotonic() + settings.checkpoint_seconds
-        else:
-            position = len(stream)  # skips unreadable images at the end of the stream
-            bar.update(position - bar.n)
-        progress = saved()
-    return progress, stop.exit_status if stop.requested and position < len(stream) else 0
-
-
-def _bar(images: int, position: int) -> tqdm:
-    return tqdm(total=images, initial=position, unit=" images", dynamic_ncols=True)
+        progress = searched.now()
+        checkpoint.save(progress)
+    return progress, stop.exit_status if stop.requested and progress.position < len(stream) else 0

@@ -2,10 +2,11 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
@@ -14,9 +15,9 @@ from nst_jax.errors import UserError
 from nst_jax.networks.network import Network
 from nst_jax.runs.folder import require_same
 from nst_jax.storage.archives import read_archive, write_archive
-from nst_jax.vision.distributions import Maxima, nothing_counted, sampled_images
+from nst_jax.vision.distributions import Maxima, join_distributions, nothing_counted, sampled_images
 from nst_jax.vision.search_settings import TopPatchesSettings
-from nst_jax.vision.top_patches import Strongest, empty_lists
+from nst_jax.vision.top_patches import Strongest, empty_lists, merge
 
 
 class SearchProgress(NamedTuple):
@@ -31,12 +32,36 @@ class SearchProgress(NamedTuple):
     skipped: tuple[str, ...]  # images that could not be read, with the reasons
 
 
-def start(network: Network, settings: TopPatchesSettings, images: int) -> SearchProgress:
-    """Return the state before the first of `images` images."""
+def start(
+    network: Network, settings: TopPatchesSettings, images: int, begin: int = 0, end: int | None = None
+) -> SearchProgress:
+    """Return the state before the image at `begin`, of a search among `images` that ends before `end`."""
     lists = empty_lists(network, settings.layers, settings.size, settings.top)
     sampled = sampled_images(images, settings.sample, settings.seed)
+    sampled = sampled[(begin <= sampled) & (sampled < (images if end is None else end))]
     distributions = {layer: nothing_counted(len(lists[layer].image), len(sampled)) for layer in lists}
-    return SearchProgress(lists, distributions, sampled, 0, 0, 0.0, ())
+    return SearchProgress(lists, distributions, sampled, begin, 0, 0.0, ())
+
+
+def join_searches(parts: Sequence[SearchProgress]) -> SearchProgress:
+    """Merge finished searches of consecutive ranges; equal to one search of them all, but `seconds` add up.
+
+    Of equal activations, the earlier image wins, as in one search.
+    """
+    lists, distributions = parts[0].lists, {}
+    for part in parts[1:]:
+        lists = {layer: merge(lists[layer], part.lists[layer]) for layer in lists}
+    for layer in lists:
+        distributions[layer] = join_distributions([part.distributions[layer] for part in parts])
+    return SearchProgress(
+        jax.device_get(lists),
+        jax.device_get(distributions),
+        np.concatenate([part.sampled for part in parts]),
+        parts[-1].position,
+        sum(part.images for part in parts),
+        sum(part.seconds for part in parts),
+        tuple(name for part in parts for name in part.skipped),
+    )
 
 
 class SearchFile:

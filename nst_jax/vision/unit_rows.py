@@ -16,33 +16,36 @@ from nst_jax.vision.top_patches import Patch
 MOST_LABELS = 10  # the most frequent labels that a row counts
 
 
-class _Unit(NamedTuple):
+class ListedUnit(NamedTuple):
+    """A unit with its patches."""
+
     layer: str
     number: int
     top: list[Patch]
     quantiles: list[AtQuantile]
 
-    def patches(self) -> Iterator[Patch]:
-        yield from self.top
-        for each in self.quantiles:
-            yield from each.patches
 
-
-def unit_rows(report: Report) -> Iterator[dict[str, Any]]:
-    """Yield a line of units.jsonl for each unit.
-
-    Raises:
-        UserError: a picture of the search is missing.
-    """
+def listed_units(report: Report) -> list[ListedUnit]:
+    """Return all units that the report lists."""
     count = rows_of_group(report.settings.top)
-    units = [
-        _Unit(layer, unit, report.top(layer, unit), report.quantiles(layer, unit, count))
+    return [
+        ListedUnit(layer, unit, report.top(layer, unit), report.quantiles(layer, unit, count))
         for layer in report.settings.layers
         for unit in report.units(layer)
     ]
-    numbers = sorted({patch.image for unit in units for patch in unit.patches()})
-    frames = {frame.index: frame for _, frame in report.stream.inputs(numbers)}
-    labels = _labels(report, numbers)
+
+
+def listed_images(units: Iterable[ListedUnit]) -> set[int]:
+    """Return the numbers of all images that the rows name."""
+    groups = (group for unit in units for group in (unit.top, *(each.patches for each in unit.quantiles)))
+    return {patch.image for group in groups for patch in group}
+
+
+def unit_rows(
+    report: Report, units: Iterable[ListedUnit], frames: Mapping[int, Frame]
+) -> Iterator[dict[str, Any]]:
+    """Yield a line of units.jsonl for each unit; `frames` holds those of all images listed."""
+    labels = _labels(report, frames)
     for unit in units:
         yield _row(report, unit, frames, labels)
 
@@ -56,7 +59,7 @@ def _labels(report: Report, numbers: Iterable[int]) -> dict[int, str]:
 
 
 def _row(
-    report: Report, unit: _Unit, frames: Mapping[int, Frame], labels: Mapping[int, str]
+    report: Report, unit: ListedUnit, frames: Mapping[int, Frame], labels: Mapping[int, str]
 ) -> dict[str, Any]:
     layer = unit.layer
     row: dict[str, Any] = {

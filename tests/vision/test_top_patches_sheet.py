@@ -133,7 +133,7 @@ def test_the_page_shows_layers_and_units_in_a_browser(page, tmp_path):
             "[...document.querySelectorAll('.patches tbody tr')].map(row => row.cells[2].innerText)"
         )
         assert sorted(rows) == [f"<b> & {number}.png" for number in range(3)], "names are text"
-        assert shown.ask("document.querySelectorAll('dialog img')[1].naturalWidth") > 0, "quantiles are drawn"
+        shown.wait_for("document.querySelectorAll('dialog img')[1].naturalWidth > 0")  # those at quantiles
         assert "fired in 3 of 3 images" in shown.ask(text("dialog"))
         assert shown.ask("document.querySelectorAll('dialog .histogram rect').length") > 0
         shown.click("dialog button")
