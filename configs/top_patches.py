@@ -12,6 +12,9 @@ the same cores process 8 pictures per second with VGG-19 at 224 px, and 25 with 
 The bundled network `slim` was trained with average pooling. It has no switches, so deconvnet projections
 would be the same for every image. Those of guided backpropagation differ, and are the default here.
 
+The top patches alone mislead, so patches at `quantiles` of each unit's maxima over the images are shown too,
+with a histogram of the maxima; `export` writes the maxima as activations.npz.
+
 `target` ranks patches by relevance, gradient times activation, instead of activation: towards the most
 probable class of each picture ('class'), a class ('class:285') or a deeper unit ('conv5_1:3').
 
@@ -33,11 +36,14 @@ def get_config(variant: str = "slim") -> ConfigDict:
     config.target = ""  # rank by relevance towards: 'class', 'class:NUMBER', 'LAYER:UNIT'; '': by activation
     config.labels = "auto"  # names of classes: 'imagenet', or a text file; 'auto': ImageNet's if 1000
     config.top = 9
+    config.quantiles = (0.5, 0.75, 0.9, 0.99)  # at which patches are shown too; () for none
+    config.sample = 1000  # images from which patches at quantiles are chosen
+    config.export = False  # write activations.npz: each unit's maximum in each image
     config.size = 224  # side of the square that the network sees, at least the deepest receptive field
     config.batch = 16
     config.limit = 0  # maximum number of images; 0 for all
     config.shuffle = False  # before `limit` is applied
-    config.seed = 0
+    config.seed = 0  # of the shuffling and the sample
     config.workers = 0  # decoding threads; 0 for one per core
     config.shown = 24  # units on the sheet of each layer if `units` is 'all'
     config.rule = "guided"  # or 'deconvnet', 'gradient'

@@ -4,10 +4,11 @@
         [--workdir=FOLDER] [--resume]
 
 One pass over the data finds the strongest activations of every unit of the given layers, at most one per
-image. The folder then holds units.jsonl, one sheet per layer (patches left, projections right), filters.png,
-and index.html to browse them. --resume continues after Ctrl-C or a crash. With `target`, units are ranked by
-their relevance (gradient times activation) towards a class or a deeper unit; units.jsonl then also counts the
-classes of each unit's patches.
+image, a histogram of each unit's maxima over the images, and patches at quantiles of them. The folder then
+holds units.jsonl, one sheet per layer (patches left, projections right), one with patches at quantiles,
+filters.png, and index.html to browse them; with `export` also activations.npz, the maxima by image. --resume
+continues after Ctrl-C or a crash. With `target`, units are ranked by their relevance (gradient times
+activation) towards a class or a deeper unit; units.jsonl then also counts the classes of each unit's patches.
 """
 
 import dataclasses
@@ -26,12 +27,14 @@ from nst_jax.runs.folder import read_run, read_settings, require_same
 from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.runs.progress import duration
 from nst_jax.storage.locks import claimed, require_unclaimed
-from nst_jax.vision import patches_report, search
+from nst_jax.vision import patches_report
 from nst_jax.vision.classes import classifier_behind
 from nst_jax.vision.labels import class_names
-from nst_jax.vision.patches_report import Report
+from nst_jax.vision.maxima_file import MaximaFile
 from nst_jax.vision.relevance import CLASS
-from nst_jax.vision.search import SearchFile, SearchProgress
+from nst_jax.vision.search import SearchPass, search
+from nst_jax.vision.search_file import SearchFile, SearchProgress, start
+from nst_jax.vision.search_report import Report
 from nst_jax.vision.search_settings import TopPatchesSettings, top_patches_settings
 from nst_jax.vision.top_patches import empty_lists
 from nst_jax.vision.units import require_units
@@ -64,17 +67,32 @@ def _run(config: TopPatchesSettings, folder: Path, resume: bool) -> int:
     if progress is None:
         next(stream.batches(1))  # raises if no image can be read, before anything is written
         files.write_json(folder / "config.json", dataclasses.asdict(config))
-        progress = search.start(network, config)
-    progress, exit_status = search.search(network, stream, config, progress, checkpoint, classifier)
+        progress = start(network, config, len(stream))
+    export = _export(config, folder, progress)
+    searched = SearchPass(network, stream, config, progress, classifier, export)
+    progress, exit_status = search(stream, config, checkpoint, searched)
     if exit_status:
         print(f"interrupted after {progress.images} images; continue with --workdir={folder} --resume")
         return exit_status
     summary = _summary(config, weights, progress)
-    patches_report.write_report(Report(config, network, stream, progress.lists, summary, names), folder)
+    found = progress.lists, summary, names, progress.distributions, progress.sampled
+    patches_report.write_report(Report(config, network, stream, *found), folder)
+    if export:
+        export.write_npz(folder / "activations.npz", stream.name, stream.label)
     files.write_json(folder / "run.json", _record(config, weights, progress))
     checkpoint.path.unlink(missing_ok=True)
+    if export:
+        export.delete()
     print(f"done: {folder / 'index.html'}, {summary}")
     return 0
+
+
+def _export(config: TopPatchesSettings, folder: Path, progress: SearchProgress) -> MaximaFile | None:
+    """Open the file of the maxima to export, if they are."""
+    if not config.export:
+        return None
+    units = {layer: len(lists.image) for layer, lists in progress.lists.items()}
+    return MaximaFile(folder / "maxima.rows", units, progress.images)
 
 
 def load_checked(config: TopPatchesSettings) -> tuple[Network, Weights]:
@@ -89,7 +107,7 @@ def load_checked(config: TopPatchesSettings) -> tuple[Network, Weights]:
     for layer in deeper:
         width = len(empty_lists(network, deeper, config.size, 1)[layer].image)
         require_units("target", [towards.number] if towards else [], layer, width)
-    for layer, lists in search.start(network, config).lists.items():
+    for layer, lists in empty_lists(network, config.layers, config.size, 1).items():
         config.units_of(layer, len(lists.image))
     return network, weights
 

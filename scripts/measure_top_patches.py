@@ -5,8 +5,9 @@
 Equality: searches all units of two layers of the original VGG-19 over `images` photos, as the command does,
 and compares with all PyTorch activations of each photo. If the two choose different images or positions, the
 activations may differ only by rounding. Speed: images per second of the bare forward pass in JAX, of the
-whole pass without decoding, and of PyTorch's forward pass, measured in turns; medians. Writes
-top_patches.json. Takes ten minutes on two CPU cores.
+lists of the strongest alone, of the whole pass (with histograms and sample) without decoding, and of
+PyTorch's forward pass, measured in turns; medians. Writes top_patches.json. Takes ten minutes on two CPU
+cores.
 """
 
 import json
@@ -28,7 +29,7 @@ from nst_jax.images.streams import Stream
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.trained import Weights
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision import top_patches
+from nst_jax.vision import distributions, top_patches
 from nst_jax.vision.top_patches import NO_IMAGE
 from nst_jax.weights import load, resolve
 
@@ -38,7 +39,7 @@ WHAT = flags.DEFINE_list("what", ["equality", "speed"], "Measurements to run.")
 ROUNDS = flags.DEFINE_integer("rounds", 7, "Repetitions of the speed measurement.")
 WORKDIR = flags.DEFINE_string("workdir", "runs/measure_top_patches", "Output folder.")
 
-TOP, BATCH = 9, 16
+TOP, BATCH, SAMPLE = 9, 16, 1000
 EQUAL_LAYERS = ("conv2_1", "conv3_1")
 TOLERANCE = 1e-3  # relative
 SIDES = (128, 224)
@@ -145,12 +146,13 @@ def speeds(vgg19: Weights) -> list[dict[str, Any]]:
         (slim, blocks),
         (random, blocks[4:]),
     ]
-    print("| network | layers | px | JAX forward | whole pass | ratio | PyTorch forward |\n|" + " --- |" * 7)
+    heads = "network", "layers", "px", "JAX forward", "lists alone", "whole pass", "ratio", "PyTorch forward"
+    print("| " + " | ".join(heads) + " |\n|" + " --- |" * len(heads))
     measured = []
     for side in SIDES:
         for weights, layers in cases:
             row = speed(weights, layers, side)
-            rates = [f"{row[name]:.1f}" for name in ("jax_forward", "whole_pass")]
+            rates = [f"{row[name]:.1f}" for name in ("jax_forward", "lists_alone", "whole_pass")]
             cells = [weights.arch, ", ".join(layers), side, *rates, f"{row['kept']:.0%}"]
             print("| " + " | ".join(map(str, [*cells, f"{row['torch_forward']:.1f}"])) + " |", flush=True)
             measured.append(row)
@@ -158,19 +160,26 @@ def speeds(vgg19: Weights) -> list[dict[str, Any]]:
 
 
 def speed(weights: Weights, layers: tuple[str, ...], side: int) -> dict[str, Any]:
-    """Return the images per second of the three methods on the same batch, medians over rounds."""
+    """Return the images per second of all methods on the same batch, medians over rounds."""
     pixels = np.random.default_rng(0).integers(0, 256, (BATCH, side, side, 3), np.uint8)
     network, forward = VGG(weights, "max"), torch_forward(weights, layers)
     bare = jax.jit(lambda network, pixels: network(pixels.astype(jnp.float32) / 255, layers))
-    lists = [top_patches.empty_lists(network, layers, side, TOP)]
+    lists = top_patches.empty_lists(network, layers, side, TOP)
+    counted = {layer: distributions.nothing_counted(len(lists[layer].image), SAMPLE) for layer in layers}
     numbers = jnp.arange(BATCH, dtype=jnp.int32)
 
+    def lists_alone() -> dict[str, top_patches.Strongest]:
+        nonlocal lists
+        lists, found = top_patches.step(network, lists, jnp.asarray(pixels), numbers)
+        return jax.block_until_ready(found)
+
     def whole_pass() -> None:
-        lists[0], count = top_patches.step(network, lists[0], jnp.asarray(pixels), numbers)
-        count.block_until_ready()
+        nonlocal counted
+        counted = jax.block_until_ready(distributions.tally(counted, lists_alone(), numbers))
 
     methods = {
         "jax_forward": lambda: jax.block_until_ready(bare(network, jnp.asarray(pixels))),
+        "lists_alone": lists_alone,
         "whole_pass": whole_pass,
         "torch_forward": lambda: forward(pixels),
     }

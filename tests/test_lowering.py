@@ -17,7 +17,7 @@ from nst_jax.optimizers.methods import METHODS, find_method
 from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
-from nst_jax.vision import deconvnet, maximize, occlusion, top_patches
+from nst_jax.vision import deconvnet, distributions, maximize, occlusion, top_patches
 from nst_jax.vision.maximize import Regularisation, Wanted
 from nst_jax.vision.relevance import Towards
 from nst_jax.vision.transforms import Motion
@@ -121,9 +121,15 @@ def test_projections(rule):
 @pytest.mark.parametrize("towards", [None, Towards("conv5_1", 2)])
 def test_top_patches(towards):
     lists = top_patches.empty_lists(network(), ("conv2_1", "conv4_1"), SIDE, 9)
-    pixels = jax.ShapeDtypeStruct((4, SIDE, SIDE, 3), jnp.uint8)
+    pixels, four = jax.ShapeDtypeStruct((4, SIDE, SIDE, 3), jnp.uint8), jax.ShapeDtypeStruct((4,), jnp.int32)
     step = partial(top_patches.step.__wrapped__, classifier=None, towards=towards)
-    lowered(step, network(), lists, pixels, jax.ShapeDtypeStruct((4,), jnp.int32))
+    lowered(step, network(), lists, pixels, four)
+
+
+def test_distributions_of_maxima():
+    counted = {"layer": distributions.nothing_counted(6, 10)}
+    found = {"layer": top_patches.nothing_yet(6, 4)}
+    lowered(distributions.tally.__wrapped__, counted, found, jax.ShapeDtypeStruct((4,), jnp.int32))
 
 
 def test_occlusion():

@@ -12,8 +12,9 @@ from nst_jax.config.overriding import override
 from nst_jax.errors import UserError
 from nst_jax.images.streams import Stream
 from nst_jax.images.writing import to_bytes
-from nst_jax.vision.patches_report import Report, draw
+from nst_jax.vision.patches_report import draw
 from nst_jax.vision.patches_sheet import units_sheet
+from nst_jax.vision.search_report import Report
 from nst_jax.vision.search_settings import top_patches_settings
 from nst_jax.vision.top_patches import empty_lists, numbers, step
 from nst_jax.weights import load_network
@@ -26,7 +27,8 @@ def top_patches(
 
     `units` are numbers of units of `layer`, by default 24 evenly spaced ones. `data` is `folder:PATH`,
     `tfds:NAME:SPLIT`, or `sample:` for the bundled photographs. Other `fields` are those of
-    configs/top_patches.py, with two underscores for nested ones. After Zeiler & Fergus 2013, Fig 2.
+    configs/top_patches.py, with two underscores for nested ones; those on quantiles and export concern the
+    command alone. After Zeiler & Fergus 2013, Fig 2.
 
     Raises:
         UserError: a field is unknown or invalid, no picture can be read, or the layer lacks a unit.

@@ -28,12 +28,14 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+")
 class Source:
     """Picture files, numbered in a fixed order.
 
-    `open` raises UnreadableError if a file cannot be opened; only decoding shows if it is a picture.
+    `open` raises UnreadableError if a file cannot be opened; only decoding shows if it is a picture. `label`
+    is the name of a picture's class, or None if it has none.
     """
 
     count: int
     name: Callable[[int], str]
     open: Callable[[int], BufferedReader | BytesIO]
+    label: Callable[[int], str | None] = lambda _: None
 
 
 def find(spec: str) -> Source:
@@ -50,9 +52,10 @@ def find(spec: str) -> Source:
 
 
 def _folder(path: str) -> Source:
-    """All files below a folder except hidden ones, sorted by path."""
+    """All files below a folder except hidden ones, sorted by path; labels are the folders directly in it."""
     try:
         folder, paths = folder_files(path)
+        folder = folder.absolute()  # also for a worker of a cluster, which starts elsewhere
     except UserError as error:
         raise UserError(f"data: {error}") from error
 
@@ -60,7 +63,10 @@ def _folder(path: str) -> Source:
         # Escape what is not UTF-8: writing such names to a report would fail at the end of a long run.
         return os.fsencode(paths[i]).decode(errors="backslashreplace")
 
-    return Source(len(paths), name, lambda i: open_file(folder / paths[i], name(i)))
+    def label(i: int) -> str | None:
+        return name(i).partition(os.sep)[0] if os.sep in paths[i] else None
+
+    return Source(len(paths), name, lambda i: open_file(folder / paths[i], name(i)), label)
 
 
 def folder_files(path: str) -> tuple[Path, list[str]]:
@@ -125,16 +131,22 @@ def _tfds(rest: str) -> Source:
         package = str(error.name).partition(".")[0]
         raise UserError(f"data: 'tfds:{rest}' requires a package: pip install {package}") from error
 
-    def label(i: int) -> str:
+    def title(i: int) -> str:
         return f"{split}[{i}]"
 
-    def open_record(i: int) -> BytesIO:
+    def value(i: int, feature: str) -> Any:
         try:
-            return BytesIO(records[i][feature])
+            return records[i][feature]
         except Exception as error:  # The C++ reader and the parser raise all kinds of errors.
-            raise UnreadableError(label(i), error) from error
+            raise UnreadableError(title(i), error) from error
 
-    return Source(len(records), label, open_record)
+    class_feature = _class_feature(builder.info.features)
+
+    def label(i: int) -> str | None:
+        number = int(value(i, class_feature)) if class_feature else -1
+        return builder.info.features[class_feature].int2str(number) if number >= 0 else None
+
+    return Source(len(records), title, lambda i: BytesIO(value(i, feature)), label)
 
 
 def _prepared_folder(name: str) -> Path:
@@ -178,6 +190,14 @@ def _picture_feature(name: str, features: Any) -> str:
     raise UserError(
         f"data: each example of {name!r} has {count}, not one; features: {', '.join(sorted(features))}"
     )
+
+
+def _class_feature(features: Any) -> str | None:
+    """The name of a dataset's class feature, `label` if it has several; None if it has none."""
+    import tensorflow_datasets as tfds
+
+    names = [key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]
+    return names[0] if len(names) == 1 else "label" if "label" in names else None
 
 
 def _records(builder: Any, name: str, split: str, decoders: dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@ Inputs are square: the picture is resized so that its shorter side fits, and the
 Fergus 2013, section 3). A `Frame` maps coordinates of the input back to the picture.
 """
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -13,31 +14,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import ExifTags, Image, ImageOps
-from PIL.Image import Transpose
+from PIL import ImageOps
 
 from nst_jax.errors import UserError
 from nst_jax.images import sources
 from nst_jax.images.modes import to_rgb
 from nst_jax.images.reading import UnreadableError, opened, quieten_pillow
+from nst_jax.images.squares import centre_square
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, the last two exclusive
-
-# A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if that leaves at least this many pixels per pixel of the
-# input, along each side. It is several times faster and loses little detail.
-DRAFT_GAP = 2
-
-# EXIF orientation -> the operation that makes the picture upright.
-_TURNS = {
-    2: Transpose.FLIP_LEFT_RIGHT,
-    3: Transpose.ROTATE_180,
-    4: Transpose.FLIP_TOP_BOTTOM,
-    5: Transpose.TRANSPOSE,
-    6: Transpose.ROTATE_270,
-    7: Transpose.TRANSVERSE,
-    8: Transpose.ROTATE_90,
-}
-_SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,14 +82,17 @@ class Stream:
         shuffle: bool = False,
         seed: int = 0,
         workers: int | None = None,
+        source: sources.Source | None = None,
     ) -> None:
         """List the pictures without opening them; `workers` threads decode, by default one per core.
+
+        `source` replaces the one that `spec` names.
 
         Raises:
             UserError: the source does not exist or is empty.
         """
         self._spec, self._size = spec, size
-        self._source = sources.find(spec)
+        self._source = source or sources.find(spec)
         self._workers = workers or os.cpu_count() or 1
         count = self._source.count
         order = np.random.default_rng(seed).permutation(count) if shuffle else np.arange(count)
@@ -119,17 +107,18 @@ class Stream:
         """The files that could not be read so far, each with the reason, in stream order."""
         return [self._unreadable[index] for index in sorted(self._unreadable)]
 
-    def batches(self, batch: int, start: int = 0) -> Iterator[Batch]:
-        """Yield batches of the pictures from position `start` on, while threads decode the next ones.
+    def batches(self, batch: int, start: int = 0, end: int | None = None) -> Iterator[Batch]:
+        """Yield batches of the pictures from position `start` to `end`, while threads decode the next ones.
 
         To resume a pass, start at the index of its last frame + 1.
 
         Raises:
-            UserError: no picture at all can be read; raised when the first batch is requested.
+            UserError: no picture of the whole stream can be read; raised when the first batch is requested.
         """
         inputs: list[Input] = []
-        any_read = start > 0
-        for image in self._inputs(start, ahead=2 * max(batch, self._workers)):
+        indices = range(start, len(self) if end is None else end)
+        any_read = len(indices) < len(self)
+        for image in self._inputs(indices, ahead=2 * max(batch, self._workers)):
             inputs.append(image)
             if len(inputs) == batch:
                 yield _batch(inputs, batch)
@@ -140,6 +129,14 @@ class Stream:
             count, first = len(self), self.skipped[0]
             raise UserError(f"data: none of the {count} files in {self._spec!r} can be read; {first}")
 
+    def name(self, index: int) -> str:
+        """The name of the picture at position `index`."""
+        return self._source.name(self._order[index])
+
+    def label(self, index: int) -> str | None:
+        """The class of the picture at position `index`: its folder or its TFDS label; None if it has none."""
+        return self._source.label(self._order[index])
+
     def source(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
         """The whole picture at position `index`, upright.
 
@@ -147,9 +144,18 @@ class Stream:
             UserError: the picture cannot be read.
         """
         quieten_pillow()
-        name = self._name(index)
+        name = self.name(index)
         with self._source.open(self._order[index]) as file, opened(file, name) as picture:
             return np.asarray(to_rgb(ImageOps.exif_transpose(picture), name))
+
+    def contents(self, index: int) -> bytes:
+        """The bytes of the picture's file.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
+        with self._source.open(self._order[index]) as file:
+            return file.read()
 
     def input(self, index: int) -> Input:
         """The network input for position `index`, identical to the one in `batches`.
@@ -160,30 +166,41 @@ class Stream:
         quieten_pillow()
         return self._decode(index)
 
-    def _name(self, index: int) -> str:
-        return self._source.name(self._order[index])
+    def inputs(self, indices: Sequence[int]) -> Iterator[Input]:
+        """Yield the network inputs for `indices`, in this order, while threads decode the next ones.
+
+        Raises:
+            UserError: a picture cannot be read.
+        """
+        quieten_pillow()
+        with self._decoding(indices, ahead=2 * self._workers) as futures:
+            yield from (future.result() for future in futures)
 
     def _decode(self, index: int) -> Input:
-        name = self._name(index)
+        name = self.name(index)
         with self._source.open(self._order[index]) as file, opened(file, name) as picture:
-            square, width, height = _centre_square(picture, self._size, name)
+            square, width, height = centre_square(picture, self._size, name)
         side = min(width, height)
         scale, left, top = side / self._size, (width - side) / 2, (height - side) / 2
         return np.asarray(square), Frame(index, name, width, height, scale, left, top)
 
-    def _inputs(self, start: int, ahead: int) -> Iterator[Input]:
-        """Yield the readable inputs from `start` on, in order, while threads decode the next `ahead`."""
+    def _inputs(self, indices: range, ahead: int) -> Iterator[Input]:
+        """Yield the readable inputs, in order, while threads decode the next `ahead`."""
         quieten_pillow()
-        pool = ThreadPoolExecutor(self._workers, "decode")
-        try:
-            futures = _submitted_ahead(pool, self._decode, range(start, len(self)), ahead)
-            for index, future in enumerate(futures, start):
+        with self._decoding(indices, ahead) as futures:
+            for index, future in zip(indices, futures, strict=True):
                 try:
                     image = future.result()
                 except UnreadableError as error:
-                    self._unreadable[index] = f"{self._name(index)}: {error.why}"
+                    self._unreadable[index] = f"{self.name(index)}: {error.why}"
                 else:
                     yield image
+
+    @contextlib.contextmanager
+    def _decoding(self, indices: Iterable[int], ahead: int) -> Iterator[Iterator[Future[Input]]]:
+        pool = ThreadPoolExecutor(self._workers, "decode")
+        try:
+            yield _submitted_ahead(pool, self._decode, indices, ahead)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -205,24 +222,3 @@ def _batch(inputs: Sequence[Input], rows: int) -> Batch:
     for row, (image, _) in zip(pixels, inputs, strict=False):
         row[...] = image
     return Batch(pixels, tuple(frame for _, frame in inputs))
-
-
-def _centre_square(picture: Image.Image, size: int, name: str) -> tuple[Image.Image, int, int]:
-    """The upright centre square, resized to `size` pixels, and the picture's width and height."""
-    stored = picture.size
-    drafted = picture.draft(None, (DRAFT_GAP * size, DRAFT_GAP * size))
-    picture.load()  # rotates a TIFF, and reads the EXIF data that a PNG may have after its pixels
-    width, height = stored if drafted else picture.size
-    extent = drafted[1][2:] if drafted else picture.size  # may end inside the last row and column
-    side = min(extent)
-    left, top = (extent[0] - side) / 2, (extent[1] - side) / 2
-    square = to_rgb(picture, name).resize(
-        (size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)
-    )
-    # Rotate last: the centre square is the same, and it has fewer pixels.
-    orientation = picture.getexif().get(ExifTags.Base.Orientation)
-    if orientation in _TURNS:
-        square = square.transpose(_TURNS[orientation])
-    if orientation in _SIDEWAYS:
-        width, height = height, width
-    return square, width, height

@@ -46,6 +46,11 @@ def cut_patch(network: Network, stream: Stream, layer: str, patch: Patch) -> Flo
     return cut(picture, box, patch_side(network, layer))
 
 
+def rows_of_group(top: int) -> int:
+    """Return the number of rows of a square group of `top` cells."""
+    return math.ceil(math.sqrt(top))
+
+
 def patch_group(patches: Sequence[Panel], top: int, side: int) -> Float[np.ndarray, "1 _ _ 3"]:
     """Arrange the patches of a unit in a square of `top` cells; `side` as in `tile`."""
     return _array(_group(patches, top, side))
@@ -60,11 +65,43 @@ def tile(patches: Sequence[Panel], projections: Sequence[Panel], top: int, side:
 
 
 def _group(patches: Sequence[Panel], top: int, side: int) -> Image.Image:
-    cell = min(max(side, SMALLEST_CELL), LARGEST_CELL)
-    empty = [Image.new("RGB", (cell, cell), NO_PATCH)] * (top - len(patches))
-    return _grid(
-        [_image(p, cell, Image.Resampling.BICUBIC) for p in patches] + empty, _square(top), PATCH_GAP
-    )
+    return _grid(_filled([scaled(patch) for patch in patches], top, side), rows_of_group(top), PATCH_GAP)
+
+
+def scaled(patch: Panel) -> Image.Image:
+    """Return a patch, which is a whole receptive field, at the size at which sheets show it."""
+    return _image(patch, _cell(len(patch)), Image.Resampling.BICUBIC)
+
+
+def _cell(side: int) -> int:
+    return min(max(side, SMALLEST_CELL), LARGEST_CELL)
+
+
+def _filled(cells: Sequence[Image.Image], count: int, side: int) -> list[Image.Image]:
+    """Fill up to `count` cells with empty ones."""
+    empty = Image.new("RGB", (_cell(side), _cell(side)), NO_PATCH)
+    return [*cells, *[empty] * (count - len(cells))]
+
+
+def quantile_tile(
+    top: Sequence[Image.Image], columns: Mapping[str, Sequence[Image.Image]], count: int, side: int
+) -> Image.Image:
+    """Arrange the `count` strongest patches of a unit, and a column of patches for each title to their right.
+
+    The patches are `scaled`; `side` is the side of the receptive field.
+    """
+    rows = rows_of_group(count)
+    groups = {f"top {count}": _grid(_filled(top, count, side), rows, PATCH_GAP)}
+    for title, patches in columns.items():
+        groups[title] = _grid(_filled(patches, rows, side), 1, PATCH_GAP)
+    labelled = [_labelled(title, group) for title, group in groups.items()]
+    width = sum(group.width + GROUP_GAP for group in labelled) - GROUP_GAP
+    canvas = Image.new("RGB", (width, labelled[0].height), "white")
+    left = 0
+    for group in labelled:
+        canvas.paste(group, (left, 0))
+        left += group.width + GROUP_GAP
+    return canvas
 
 
 def units_sheet(tiles: Mapping[int, Image.Image]) -> Float[np.ndarray, "1 h w 3"]:
@@ -80,10 +117,6 @@ def filters(network: Network) -> Float[np.ndarray, "1 h w 3"]:
     pictures = MID_GRAY + MID_GRAY * kernels / np.where(largest > 0, largest, 1)
     cells = [_image(picture, FILTER_CELL, Image.Resampling.NEAREST) for picture in pictures]
     return _array(_grid(cells, FILTERS_ACROSS, PATCH_GAP))
-
-
-def _square(count: int) -> int:
-    return math.ceil(math.sqrt(count))
 
 
 def _grid(pictures: Sequence[Image.Image], across: int, gap: int) -> Image.Image:

@@ -1,135 +1,111 @@
 """Search for top patches: one pass over the data, with a progress bar, checkpoints and signals."""
 
-import dataclasses
-import json
 import time
 from collections import deque
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from tqdm import tqdm
 
-from nst_jax.errors import UserError
 from nst_jax.images.streams import Stream
 from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.network import Network
-from nst_jax.runs.folder import require_same
-from nst_jax.storage.archives import read_archive, write_archive
 from nst_jax.terminal.signals import StopSignal
+from nst_jax.vision.distributions import slots_of, tally
+from nst_jax.vision.maxima_file import MaximaFile
+from nst_jax.vision.search_file import SearchFile, SearchProgress
 from nst_jax.vision.search_settings import TopPatchesSettings
-from nst_jax.vision.top_patches import Strongest, empty_lists, numbers, step
+from nst_jax.vision.top_patches import Strongest, numbers, step
 
 AHEAD = 2  # batches in flight: the device never idles, and memory stays bounded
 
 
-class SearchProgress(NamedTuple):
-    """The state of a search, from which it can resume."""
+class SearchPass:
+    """A pass over a range of the stream, of which `now` returns the state."""
 
-    lists: dict[str, Strongest]
-    position: int  # index of the next image in the stream
-    images: int  # number of images seen so far
-    seconds: float
-    skipped: tuple[str, ...]  # images that could not be read, with the reasons
+    def __init__(
+        self,
+        network: Network,
+        stream: Stream,
+        settings: TopPatchesSettings,
+        progress: SearchProgress,
+        classifier: Classifier | None = None,
+        export: MaximaFile | None = None,
+    ):
+        """Continue from `progress`; the maxima go to `export`.
 
-
-def start(network: Network, settings: TopPatchesSettings) -> SearchProgress:
-    """Return the state before the first image."""
-    return SearchProgress(empty_lists(network, settings.layers, settings.size, settings.top), 0, 0, 0.0, ())
-
-
-class SearchFile:
-    """The checkpoint file of a search, written atomically."""
-
-    def __init__(self, path: Path, identity: str, settings: TopPatchesSettings):
-        """Refer to the file `path`; `identity` describes the network and the data of the search."""
-        self.path, self.identity, self.settings = path, identity, dataclasses.asdict(settings)
-
-    def save(self, progress: SearchProgress) -> None:
-        """Replace the file."""
-        arrays = {
-            f"{layer}.{field}": np.asarray(array)
-            for layer, lists in progress.lists.items()
-            for field, array in lists._asdict().items()
-        }
-        metadata = {
-            "identity": self.identity,
-            "settings": json.dumps(self.settings),
-            "position": str(progress.position),
-            "images": str(progress.images),
-            "seconds": repr(progress.seconds),
-            "skipped": json.dumps(progress.skipped),
-        }
-        write_archive(self.path, arrays, metadata)
-
-    def load(self) -> SearchProgress | None:
-        """Return the saved state, or None if there is none.
-
-        Raises:
-            UserError: the file is damaged, or was saved with other settings, weights or data.
+        Units are ranked as `settings.target` says; classes require a `classifier`.
         """
-        if not self.path.exists():
-            return None
-        arrays, saved = read_archive(self.path)
-        try:
-            require_same(self.settings, json.loads(saved["settings"]))
-            if saved["identity"] != self.identity:
-                raise UserError(f"{self.path}: the weights or the data have changed since the run began")
-            lists = {
-                layer: Strongest(*(jnp.asarray(arrays[f"{layer}.{field}"]) for field in Strongest._fields))
-                for layer in self.settings["layers"]
-            }
-            position, images, seconds = int(saved["position"]), int(saved["images"]), float(saved["seconds"])
-        except KeyError as error:
-            raise UserError(f"{self.path}: is not the checkpoint of a search: {error} is missing") from error
-        return SearchProgress(lists, position, images, seconds, tuple(json.loads(saved["skipped"])))
+        self._network, self._stream, self._settings = network, stream, settings
+        self._classifier, self._export, self._progress = classifier, export, progress
+        self._began = time.monotonic() - progress.seconds
+        self._in_flight = deque[tuple[dict[str, Strongest], int]]()
+
+    def positions(self, end: int) -> Iterator[int]:
+        """Search up to `end`, batch by batch; yield the position after each."""
+        settings = self._settings
+        for batch in self._stream.batches(settings.batch, self.position, end):
+            pixels, where, progress = jnp.asarray(batch.pixels), numbers(batch), self._progress
+            lists, found = step(
+                self._network, progress.lists, pixels, where, self._classifier, towards=settings.towards
+            )
+            self._progress = progress._replace(
+                lists=lists,
+                distributions=tally(progress.distributions, found, slots_of(batch, progress.sampled)),
+                position=batch.frames[-1].index + 1,
+                images=progress.images + len(batch.frames),
+            )
+            self._in_flight.append((found, len(batch.frames)))
+            self._wait(AHEAD)
+            yield self.position
+        self._progress = self._progress._replace(position=end)  # skips unreadable images at the end
+        yield end
+
+    @property
+    def position(self) -> int:
+        """Index of the next image in the stream."""
+        return self._progress.position
+
+    def now(self) -> SearchProgress:
+        """Wait for the device, and return a copy of the state; its maxima are then on the disk."""
+        self._wait(0)
+        if self._export:
+            self._export.flush()
+        progress = self._progress
+        return progress._replace(
+            lists=jax.device_get(progress.lists),
+            distributions=jax.device_get(progress.distributions),
+            seconds=time.monotonic() - self._began,
+            skipped=(*progress.skipped, *self._stream.skipped),
+        )
+
+    def _wait(self, most: int) -> None:
+        """Wait until there are at most `most` batches in flight."""
+        while len(self._in_flight) > most:
+            found, images = self._in_flight.popleft()
+            jax.block_until_ready(found)
+            if self._export:
+                self._export.append(found, images)
 
 
 def search(
-    network: Network,
-    stream: Stream,
-    settings: TopPatchesSettings,
-    progress: SearchProgress,
-    checkpoint: SearchFile,
-    classifier: Classifier | None = None,
+    stream: Stream, settings: TopPatchesSettings, checkpoint: SearchFile, searched: SearchPass
 ) -> tuple[SearchProgress, int]:
-    """Continue from `progress` to the end of the stream; the int is 0, or the exit status of a signal.
-
-    Units are ranked as `settings.target` says; classes require a `classifier`.
+    """Search to the end of the stream; return the state, and 0 or the exit status of a signal.
 
     The checkpoint is written every `settings.checkpoint_seconds` and at the end.
     """
-    began = time.monotonic() - progress.seconds
-    lists, position, images, earlier = progress.lists, progress.position, progress.images, progress.skipped
-
-    def now() -> SearchProgress:
-        skipped = (*earlier, *stream.skipped)
-        return SearchProgress(jax.device_get(lists), position, images, time.monotonic() - began, skipped)
-
     due = time.monotonic() + settings.checkpoint_seconds
-    in_flight = deque[jax.Array]()
-    with StopSignal() as stop, _bar(len(stream), position) as bar:
-        for batch in stream.batches(settings.batch, position):
-            pixels = jnp.asarray(batch.pixels)
-            lists, count = step(network, lists, pixels, numbers(batch), classifier, towards=settings.towards)
-            position, images = batch.frames[-1].index + 1, images + len(batch.frames)
-            in_flight.append(count)
-            if len(in_flight) > AHEAD:
-                in_flight.popleft().block_until_ready()
+    options = {"initial": searched.position, "unit": " images", "dynamic_ncols": True}
+    with StopSignal() as stop, tqdm(total=len(stream), **options) as bar:
+        for position in searched.positions(len(stream)):
             bar.update(position - bar.n)
             if stop.requested:
                 break
             if time.monotonic() >= due:
-                checkpoint.save(now())
+                checkpoint.save(searched.now())
                 due = time.monotonic() + settings.checkpoint_seconds
-        else:
-            position = len(stream)  # skips unreadable images at the end of the stream
-            bar.update(position - bar.n)
-        checkpoint.save(now())
-    return now(), stop.exit_status if stop.requested and position < len(stream) else 0
-
-
-def _bar(images: int, position: int) -> tqdm:
-    return tqdm(total=images, initial=position, unit=" images", dynamic_ncols=True)
+        progress = searched.now()
+        checkpoint.save(progress)
+    return progress, stop.exit_status if stop.requested and progress.position < len(stream) else 0

@@ -16,7 +16,7 @@ from nst_jax.vision.units import require_units
 
 ALL = "all"
 # Limits that no real search comes near; a number beyond them is a mistake.
-MOST_PATCHES, MOST_WORKERS = 1000, 256
+MOST_PATCHES, MOST_WORKERS, LARGEST_SAMPLE = 1000, 256, 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +29,14 @@ class TopPatchesSettings:
     target: str = ""  # rank by relevance towards this, see relevance.py; '' to rank by activation
     labels: str = AUTO  # names of the classes, see labels.py
     top: int = 9  # patches per unit
+    quantiles: tuple[float, ...] = (0.5, 0.75, 0.9, 0.99)  # at which patches are shown too; () for none
+    sample: int = 1000  # images from which patches at quantiles are chosen
+    export: bool = False  # write activations.npz: each unit's maximum in each image
     size: int = 224  # side of the square that the network sees, pixels
     batch: int = 16
     limit: int = 0  # maximum number of images; 0 for all
     shuffle: bool = False  # before `limit` is applied
-    seed: int = 0  # of the shuffling
+    seed: int = 0  # of the shuffling and the sample
     workers: int = 0  # decoding threads; 0 for one per core
     shown: int = 24  # evenly spaced units on the sheet of each layer if `units` is 'all'
     rule: str = "guided"  # how activations are projected to pixels; use 'deconvnet' with max pooling
@@ -43,6 +46,8 @@ class TopPatchesSettings:
     def __post_init__(self) -> None:
         fields.not_empty("data", self.data)
         fields.at_least("top", self.top, 1, MOST_PATCHES)
+        fields.at_least("sample", self.sample, 1, LARGEST_SAMPLE)
+        self._check_quantiles()
         fields.at_least("size", self.size, 1, LARGEST_INPUT)
         fields.at_least("batch", self.batch, 1, MOST_PICTURES)
         fields.at_least("shown", self.shown, 1)
@@ -57,6 +62,13 @@ class TopPatchesSettings:
             self._check_target(towards)
         if self.units != ALL:
             self.chosen_units()
+
+    def _check_quantiles(self) -> None:
+        for quantile in self.quantiles:
+            if not 0 <= quantile <= 1:
+                raise UserError(f"quantiles: {quantile} is not between 0 and 1")
+        if len(set(self.quantiles)) < len(self.quantiles):
+            raise UserError(f"quantiles: {', '.join(map(str, self.quantiles))} contains duplicates")
 
     def _check_layers(self) -> None:
         arch = architecture(self.network.arch)

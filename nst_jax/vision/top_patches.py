@@ -58,19 +58,19 @@ def step(
     images: Int[Array, "b"],
     classifier: Classifier | None = None,
     towards: Towards | None = None,
-) -> tuple[dict[str, Strongest], Int[Array, ""]]:
-    """Merge a batch into `lists`; return them and the number of images in it, without padding (NO_IMAGE).
+) -> tuple[dict[str, Strongest], dict[str, Strongest]]:
+    """Merge a batch into `lists`; return them, and the batch's own maxima, "units b".
 
     With `towards`, units are ranked by their relevance. `lists` is donated. A caller can wait for the step
-    through the count without touching the lists.
+    through the maxima without touching the lists.
     """
     inputs = pixels.astype(jnp.float32) / 255
     if towards is None:
         values, labels = network(inputs, tuple(lists)), jnp.full(images.shape, NO_LABEL, jnp.int32)
     else:
         values, labels = relevances(network, classifier, inputs, tuple(lists), towards)
-    merged = {layer: merge(lists[layer], strongest(values[layer], images, labels)) for layer in lists}
-    return merged, jnp.sum(images != NO_IMAGE)
+    found = {layer: strongest(values[layer], images, labels) for layer in lists}
+    return {layer: merge(lists[layer], found[layer]) for layer in lists}, found
 
 
 def search_once(

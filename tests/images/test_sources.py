@@ -87,3 +87,15 @@ def test_a_sample_by_its_name():
     np.testing.assert_allclose(whole[np.newaxis] / 255, images.read("sample:coffee"), atol=1e-6)
     with pytest.raises(UserError, match="did you mean 'sample:coffee'"):
         Stream("sample:cofee", 64)
+
+
+def test_the_folders_directly_in_it_are_the_labels(tmp_path):
+    for name in ("a.png", "cat/b.png", "dog/young/c.png"):
+        save(smooth(20, 20), tmp_path / name)
+    stream = Stream(f"folder:{tmp_path}", 16)
+    assert {stream.name(i): stream.label(i) for i in range(3)} == {
+        "a.png": None,
+        "cat/b.png": "cat",
+        "dog/young/c.png": "dog",
+    }
+    assert Stream("sample:", 16).label(0) is None

@@ -183,3 +183,14 @@ assert sum(len(batch.frames) for batch in Stream("tfds:small:train", 16).batches
 assert "tensorflow" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+def test_labels_are_the_names_of_the_classes(root):
+    features = {"picture": tfds.features.Image(), "label": tfds.features.ClassLabel(names=["cat", "dog"])}
+    marked = [{"picture": encoded(smooth(30, 40 + i, i)), "label": i % 2 if i < 3 else -1} for i in range(4)]
+    prepare(root, "classes", features, {"train": marked})
+    stream = Stream("tfds:classes:train", 16)
+    assert [stream.label(index) for index in range(4)] == [
+        {0: "cat", 1: "dog", 2: "cat", 3: None}[i] for i in order(stream)
+    ]
+    assert Stream("tfds:small:train", 16).label(0) is None, "its label is a number without a name"

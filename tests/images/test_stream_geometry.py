@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nst_jax.images import streams
+from nst_jax.images import squares
 from nst_jax.images.streams import Frame, Stream
 from tests.pictures import save, smooth
 
@@ -85,7 +85,7 @@ def test_large_jpegs_are_decoded_smaller_at_the_same_place(tmp_path, monkeypatch
     save(smooth(701, 1003), tmp_path / "a.jpg", orientation, quality=95)
     stream = Stream(f"folder:{tmp_path}", 32)
     drafted, frame = stream.input(0)
-    monkeypatch.setattr(streams, "DRAFT_GAP", 1000)
+    monkeypatch.setattr(squares, "DRAFT_GAP", 1000)
     whole, expected = stream.input(0)
     assert frame == expected
     assert (frame.width, frame.height) == (1003, 701)

@@ -83,6 +83,18 @@ def test_input_is_what_batches_give(folder, workers):
             assert again == frame
 
 
+def test_chosen_inputs_come_in_the_order_asked_for(folder):
+    stream = Stream(f"folder:{folder}", 16, workers=3)
+    readable = [frame.index for batch in stream.batches(4) for frame in batch.frames]
+    asked = [*readable[::-1], readable[0]]
+    for index, (pixels, frame) in zip(asked, stream.inputs(asked), strict=True):
+        expected = stream.input(index)
+        np.testing.assert_array_equal(pixels, expected[0])
+        assert frame == expected[1]
+    with pytest.raises(UserError):
+        list(stream.inputs(sorted(set(range(len(stream))) - set(readable))))
+
+
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_a_resumed_pass_goes_on_with_the_same_pictures(folder, shuffle):
     whole = frames(Stream(f"folder:{folder}", 16, shuffle=shuffle, seed=3).batches(2))

@@ -45,6 +45,21 @@ def test_a_unit_has_its_patches_left_and_its_projections_right():
     assert (tile[SMALLEST_CELL : SMALLEST_CELL + PATCH_GAP, :] == 255).all()
 
 
+def test_a_column_of_patches_for_each_quantile_stands_right_of_the_top_ones():
+    red, blue = patches_sheet.scaled(RED), patches_sheet.scaled(BLUE)
+    tile = np.asarray(patches_sheet.quantile_tile([red] * 4, {"0.9": [blue] * 2, "0.5": [blue]}, 4, 10))
+    cells = tile[-2 * SMALLEST_CELL - PATCH_GAP :]  # below the titles
+    group = 2 * SMALLEST_CELL + PATCH_GAP
+    starts = [0, group + GROUP_GAP, group + GROUP_GAP + SMALLEST_CELL + GROUP_GAP]
+    assert tile.shape[1] == starts[2] + SMALLEST_CELL
+    for left, column in zip(starts[1:], ("blue blue", "blue empty"), strict=True):
+        for row, colour in enumerate(column.split()):
+            top = row * (SMALLEST_CELL + PATCH_GAP)
+            cell = cells[top : top + SMALLEST_CELL, left : left + SMALLEST_CELL]
+            assert (cell == {"blue": (0, 0, 255), "empty": patches_sheet.NO_PATCH}[colour]).all()
+    assert (cells[:SMALLEST_CELL, :SMALLEST_CELL] == (255, 0, 0)).all()
+
+
 def test_a_sheet_puts_all_units_in_rows_under_their_numbers():
     tiles = {unit: patches_sheet.tile([RED], [BLUE], top=1, side=10) for unit in (3, 14, 15, 92, 6)}
     sheet = patches_sheet.units_sheet(tiles)[0]
@@ -114,8 +129,13 @@ def test_the_page_shows_layers_and_units_in_a_browser(page, tmp_path):
         shown.ask(SETTLED)
         assert shown.ask(text("dialog h2")) == "conv2_1 unit 4"
         assert shown.ask("document.querySelector('dialog img').naturalWidth") > 0
-        rows = shown.ask("[...document.querySelectorAll('tbody tr')].map(row => row.cells[2].innerText)")
+        rows = shown.ask(
+            "[...document.querySelectorAll('.patches tbody tr')].map(row => row.cells[2].innerText)"
+        )
         assert sorted(rows) == [f"<b> & {number}.png" for number in range(3)], "names are text"
+        shown.wait_for("document.querySelectorAll('dialog img')[1].naturalWidth > 0")  # those at quantiles
+        assert "fired in 3 of 3 images" in shown.ask(text("dialog"))
+        assert shown.ask("document.querySelectorAll('dialog .histogram rect').length") > 0
         shown.click("dialog button")
         shown.ask(SETTLED)
         assert not shown.ask("document.querySelector('dialog').open")

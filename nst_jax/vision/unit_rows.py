@@ -1,0 +1,104 @@
+"""The rows of units.jsonl: patches, histogram, quantiles and classes of each unit."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nst_jax.images.streams import Frame
+from nst_jax.vision.distributions import NOT_SEEN
+from nst_jax.vision.patches_sheet import rows_of_group
+from nst_jax.vision.quantile_patches import AtQuantile, histogram_of
+from nst_jax.vision.search_report import Report
+from nst_jax.vision.top_patches import Patch
+
+MOST_LABELS = 10  # the most frequent labels that a row counts
+
+
+class ListedUnit(NamedTuple):
+    """A unit with its patches."""
+
+    layer: str
+    number: int
+    top: list[Patch]
+    quantiles: list[AtQuantile]
+
+
+def listed_units(report: Report) -> list[ListedUnit]:
+    """Return all units that the report lists."""
+    count = rows_of_group(report.settings.top)
+    return [
+        ListedUnit(layer, unit, report.top(layer, unit), report.quantiles(layer, unit, count))
+        for layer in report.settings.layers
+        for unit in report.units(layer)
+    ]
+
+
+def listed_images(units: Iterable[ListedUnit]) -> set[int]:
+    """Return the numbers of all images that the rows name."""
+    groups = (group for unit in units for group in (unit.top, *(each.patches for each in unit.quantiles)))
+    return {patch.image for group in groups for patch in group}
+
+
+def unit_rows(
+    report: Report, units: Iterable[ListedUnit], frames: Mapping[int, Frame]
+) -> Iterator[dict[str, Any]]:
+    """Yield a line of units.jsonl for each unit; `frames` holds those of all images listed."""
+    labels = _labels(report, frames)
+    for unit in units:
+        yield _row(report, unit, frames, labels)
+
+
+def _labels(report: Report, numbers: Iterable[int]) -> dict[int, str]:
+    """Return the labels of the sampled images and those at `numbers`; empty if the data has none."""
+    activation = np.asarray(report.distributions[report.settings.layers[0]].activation)
+    needed = {*numbers, *report.sampled[activation[:, 0] > NOT_SEEN].tolist()}
+    labels = {number: report.stream.label(number) for number in needed}
+    return {number: label for number, label in labels.items() if label is not None}
+
+
+def _row(
+    report: Report, unit: ListedUnit, frames: Mapping[int, Frame], labels: Mapping[int, str]
+) -> dict[str, Any]:
+    layer = unit.layer
+    row: dict[str, Any] = {
+        "layer": layer,
+        "unit": unit.number,
+        "patches": _lines(report, layer, unit.top, frames),
+        "histogram": histogram_of(report.distributions[layer], unit.number),
+    }
+    if labels:
+        row["labels"] = _counted(labels.get(patch.image, "") for patch in unit.top)
+    if report.names:
+        row["classes"] = _counted(report.names[patch.label] for patch in unit.top)
+    row["quantiles"] = [
+        {
+            "quantile": each.quantile,
+            report.measure: each.activation,
+            "patches": _lines(report, layer, each.patches, frames),
+            **({"labels": _counted(labels.get(number, "") for number in each.above)} if labels else {}),
+        }
+        for each in unit.quantiles
+    ]
+    return row
+
+
+def _counted(names: Iterable[str]) -> dict[str, int]:
+    """Return how often each name occurs, most frequent first."""
+    return dict(Counter(names).most_common(MOST_LABELS))
+
+
+def _lines(
+    report: Report, layer: str, patches: Sequence[Patch], frames: Mapping[int, Frame]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "image": frames[patch.image].name,
+            report.measure: patch.activation,
+            "row": patch.row,
+            "column": patch.column,
+            "box": list(frames[patch.image].to_source(report.box(layer, patch))),
+        }
+        for patch in patches
+    ]
