@@ -29,6 +29,7 @@ def table():
     return module
 
 
+@pytest.mark.slow
 def test_the_benchmark_compares_times_and_races(tiny_weights, tmp_path):
     against_torch = importlib.util.find_spec("torch") is not None
     result = benchmark(

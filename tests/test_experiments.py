@@ -22,6 +22,7 @@ def test_network_ablation_paints_and_judges_with_what_is_at_hand(tmp_path):
     assert json.loads((tmp_path / "slim" / "run.json").read_text())["network"]["arch"] == "slim"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [True, False], ids=["it paints", "it only judges"])
 def test_network_ablation_with_true_weights(reference, tmp_path, whole):
     weights = reference / "weights" / "vgg19_conv1_1-conv3_4.safetensors"

@@ -114,6 +114,7 @@ def test_boxes_are_the_support_of_gradients(positive):
             np.testing.assert_array_equal(seen, expected, err_msg=f"{name} at {row}, {col}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arch", "layer"), [("squeezenet1_0", "fire5"), ("resnet18", "block3_1")])
 def test_a_projection_is_the_gradient_of_the_whole_image(arch, layer):
     """Crops of strided layers without padding and of incomplete windows change nothing."""

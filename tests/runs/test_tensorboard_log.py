@@ -47,6 +47,7 @@ def test_a_run_is_logged(tiny_weights, tmp_path):
     assert events(tmp_path) == found
 
 
+@pytest.mark.slow
 def test_every_run_of_a_sweep_is_logged(tiny_weights, tmp_path):
     flags = tiny(tiny_weights, tmp_path, optimizer__steps=2, log_every=1)
     result = call(*flags, "--vary=seed=0,1", "--log=tensorboard", module="nst_jax.sweep")

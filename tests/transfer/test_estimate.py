@@ -65,6 +65,7 @@ def test_what_is_said_to_fit_does(wide_weights, monkeypatch):
     assert 0.95 * free < needed["size"] <= 1.02 * free
 
 
+@pytest.mark.slow
 def test_a_shorter_memory_is_suggested_where_tiles_do_not_help(wide_weights, monkeypatch):
     monkeypatch.setattr(estimate, "COMPILER_BYTES", 0)
     settings = {**fields(wide_weights), "size": 300, "tile": 128, "content": "sample:astronaut"}

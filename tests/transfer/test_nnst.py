@@ -96,6 +96,7 @@ def test_from_python_and_without_its_optional_parts(tiny_weights):
     assert result.metrics[-1]["step"] == 20
 
 
+@pytest.mark.slow
 def test_a_sweep_paints_one_run_after_another(tiny_weights, tmp_path):
     vary = ["--vary=nnst.alpha=0.25,0.75"]
     result = call(*flags(tiny_weights, tmp_path), *vary, module="nst_jax.sweep")

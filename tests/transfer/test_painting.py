@@ -213,6 +213,7 @@ print(json.dumps([len(jax.devices()), session.width, session.compilations, [o.st
 """
 
 
+@pytest.mark.slow
 def test_lanes_are_spread_over_devices(tiny_weights, tmp_path):
     result = subprocess.run(
         [sys.executable, "-c", SHARDED, str(tiny_weights), str(tmp_path)],

@@ -147,7 +147,7 @@ def test_a_style_fills_its_region(tiny_weights, tmp_path, masks):
     assert warmth[:, 36:60].mean() < -0.02
 
 
-@pytest.mark.parametrize("tile", [0, 64])
+@pytest.mark.parametrize("tile", [0, pytest.param(64, marks=pytest.mark.slow)])
 def test_a_run_with_regions_resumes_with_the_same_bits(tiny_weights, tmp_path, masks, monkeypatch, tile):
     monkeypatch.setattr(recorder, "CHECKPOINT_SPACING", 0)
     fields = {"styles": two_styles(masks, mask=masks["of the style"]), "color": "luminance", "tile": tile}

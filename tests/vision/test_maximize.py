@@ -136,6 +136,7 @@ def test_every_objective_grows(objective, direction):
     assert after > 1.1 * before > 0
 
 
+@pytest.mark.slow
 def test_diversity_makes_pictures_differ():
     network = VGG(formula_weights())
     alike = [
