@@ -46,9 +46,11 @@ def call(*flags: object, module: str = "nst_jax.run", **environment: str) -> sub
 def _signals_as_before() -> Iterator[None]:
     """A command that has ended leaves its process to die at the next signal: not this one."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    hook = sys.unraisablehook
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -16,6 +16,7 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
     """Call `main(argv)` and exit with its status; 2 on a user error, 128 + n on signal n, 1 on a bug."""
     make_tolerant()
     signals.handle(signals.interrupt)
+    sys.unraisablehook = signals.redeliver
     try:
         status = status_of(lambda: main(sys.argv))
     finally:

@@ -9,6 +9,7 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +19,7 @@ from typing import Any
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 # Launchers such as `timeout` pass on a signal that the process has already received: these count as one.
 REPEAT_SECONDS = 0.5
+REDELIVERY_SECONDS = 0.01
 _STOPPING = b"\nstopping after the current step; press Ctrl-C again to quit at once without saving\n"
 _STDERR = 2
 
@@ -95,6 +97,19 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     del frame
     handle(partial(_leave, time.monotonic()))
     raise Interrupted(number)
+
+
+def redeliver(unraisable: Any) -> None:
+    """Send a signal again whose exception was swallowed; as `sys.unraisablehook`.
+
+    It had arrived in a callback, such as one of the garbage collector, out of which Python raises nothing.
+    """
+    if not isinstance(unraisable.exc_value, Interrupted):
+        sys.__unraisablehook__(unraisable)
+        return
+    handle(interrupt)
+    number = unraisable.exc_value.exit_status - exit_status(0)
+    threading.Timer(REDELIVERY_SECONDS, os.kill, (os.getpid(), number)).start()
 
 
 def leave_at_once() -> None:
