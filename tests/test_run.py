@@ -94,13 +94,7 @@ def test_a_learning_rate_that_diverges_is_mended(tiny_weights, tmp_path):
     assert lines[-1]["total"] < lines[0]["total"]
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        pytest.param(20, id="at the first scale"),
-        pytest.param(90, id="at the second scale", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("lines", [20, pytest.param(90, marks=pytest.mark.slow)])  # both scales
 def test_a_killed_run_resumes_bit_for_bit(tiny_weights, tmp_path, lines):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     settings = {**LBFGS, "optimizer__steps": 60, "size": 96, "scales": "(0.5,1.0)", "log_every": 1}
