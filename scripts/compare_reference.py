@@ -26,7 +26,7 @@ from nst_jax.runs.folder import RunFolder, read_run
 from nst_jax.sweeps import neutral
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
+from nst_jax.transfer.transfers import open_session
 from nst_jax.weights import load
 
 CONTENT, STYLE = "images/control/tuebingen.jpg", "images/control/starry_night.jpg"
@@ -82,7 +82,7 @@ def painted(config: Config, folder: Path) -> np.ndarray:
     job = prepare(config)
     run = RunFolder(folder, config)
     run.require_free()
-    (outcome,) = paint(Session([job]), [job], [run], lambda look: True)
+    (outcome,) = paint(open_session([job]), [job], [run], lambda look: True)
     return outcome.image
 
 
