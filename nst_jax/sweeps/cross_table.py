@@ -35,23 +35,21 @@ def cross_rows(
 ) -> list[dict[str, Any]]:
     """Return a row per run of one style: its labels, and its distance to the style by each loss of the sweep.
 
-    Distances are given as shares, see `nst_jax.sweeps.neutral`, on average over the style layers of the runs,
-    as far as `network` has them and the pictures are large enough for them.
+    Distances are given as shares, see `nst_jax.sweeps.neutral`, on average over the layers at which a run
+    uses the loss, as far as `network` has them and the pictures are large enough for them.
     """
     runs = [run for run in runs if _one_style(run.config)]
-    losses = tuple(dict.fromkeys(name for run in runs for name in run.config.active_losses()))
-    used = {layer for run in runs for layer in run.config.active_style()}
     side = min((min(results[run.folder].shape[1:3]) for run in runs), default=0)
-    layers = tuple(name for name in network.layers if name in used and fits_layer(network, name, side))
+    losses = _layers_by_loss(runs, [layer for layer in network.layers if fits_layer(network, layer, side)])
     at_start: dict[tuple[str, str], dict[str, Array]] = {}
     rows = []
     for run in runs:
         content, style = _pair(run.config, inputs)
         key = run.config.content, run.config.style
         if key not in at_start:
-            at_start[key] = _distances(network, content, style, layers, losses)
-        found = _distances(network, images.fit(results[run.folder], neutral.SIZE), style, layers, losses)
-        shares = {name: float(jnp.mean(found[name] / at_start[key][name])) for name in losses}
+            at_start[key] = _distances(network, content, style, losses)
+        found = _distances(network, images.fit(results[run.folder], neutral.SIZE), style, losses)
+        shares = {name: float(jnp.mean(found[name] / at_start[key][name])) for name, _ in losses}
         rows.append(
             {"run": run.folder, **shares, **neutral_scores(network, run.config, results[run.folder], inputs)}
         )
@@ -80,17 +78,25 @@ def _pair(config: Config, inputs: Pictures) -> tuple[Picture, Picture]:
     return content, style
 
 
-@partial(jax.jit, static_argnums=(3, 4))
+def _layers_by_loss(runs: Sequence[Run], present: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Each loss of the `runs`, and the layers among `present` at which one of them uses it."""
+    used = {(name, layer) for run in runs for layer in present for name in run.config.losses_at(layer)}
+    names = dict.fromkeys(name for run in runs for name in run.config.active_losses())
+    layers = {name: tuple(layer for layer in present if (name, layer) in used) for name in names}
+    return tuple((name, at) for name, at in layers.items() if at)
+
+
+@partial(jax.jit, static_argnums=3)
 def _distances(
     network: Network,
     image: Float[Array, "1 h w 3"],
     style: Float[Array, "1 h2 w2 3"],
-    layers: tuple[str, ...],
-    losses: tuple[str, ...],
-) -> dict[str, Float[Array, "layers"]]:
-    """The distance of the image to the style by each loss, at each layer."""
+    losses: tuple[tuple[str, tuple[str, ...]], ...],
+) -> dict[str, Float[Array, "_"]]:
+    """The distance of the image to the style by each loss, at each of its layers."""
+    layers = tuple({layer: None for _, at in losses for layer in at})
     F, S = network(image, layers), network(style, layers)
-    return {name: jnp.stack([_distance(name, F[layer], S[layer]) for layer in layers]) for name in losses}
+    return {name: jnp.stack([_distance(name, F[layer], S[layer]) for layer in at]) for name, at in losses}
 
 
 def _distance(name: str, F: Float[Array, "1 h w n"], S: Float[Array, "1 h2 w2 n"]) -> Float[Array, ""]:
