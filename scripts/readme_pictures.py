@@ -39,6 +39,7 @@ FIGURES = (
     "noise",
     "gatys2017_color",
     "gatys2017_spatial",
+    "style_losses",
 )
 HEIGHT = 200
 
