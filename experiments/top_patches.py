@@ -1,7 +1,7 @@
 """The image patches that activate each unit most, with their projections (Zeiler & Fergus 2013, Fig 2).
 
     python -m experiments.top_patches --config=configs/top_patches.py --config.data=folder:PHOTOS
-        [--workdir=FOLDER] [--resume]
+        [--workdir=FOLDER] [--resume] [--cluster=HOST:PORT]
 
 One pass over the data finds the strongest activations of every unit of the given layers, at most one per
 image, a histogram of each unit's maxima over the images, and patches at quantiles of them. The folder then
@@ -9,6 +9,7 @@ holds units.jsonl, one sheet per layer (patches left, projections right), one wi
 filters.png, and index.html to browse them; with `export` also activations.npz, the maxima by image. --resume
 continues after Ctrl-C or a crash. With `target`, units are ranked by their relevance (gradient times
 activation) towards a class or a deeper unit; units.jsonl then also counts the classes of each unit's patches.
+--cluster searches on the machines of a Ray cluster.
 """
 
 import dataclasses
@@ -18,6 +19,8 @@ from typing import Any
 from absl import flags
 
 from nst_jax import cli, files
+from nst_jax.cluster.remote_search import delete_shards, search_remotely
+from nst_jax.cluster.searching_task import SHARDS, SearchJob
 from nst_jax.errors import UserError
 from nst_jax.images.streams import Stream
 from nst_jax.networks.classifier import Classifier
@@ -53,38 +56,56 @@ def main(argv: list[str]) -> int:
         return 0
     cli.use_compilation_cache()
     with claimed(folder, new=not values.resume):
-        return _run(config, folder, values.resume)
+        return _run(config, folder, values.resume, values.cluster)
 
 
-def _run(config: TopPatchesSettings, folder: Path, resume: bool) -> int:
+def _run(config: TopPatchesSettings, folder: Path, resume: bool, cluster: str | None) -> int:
     """Search, from the folder's checkpoint with `resume`, and write the report; return the exit status."""
     stream = Stream(config.data, config.size, config.limit, config.shuffle, config.seed, config.workers)
     network, weights = load_checked(config)
     classifier, names = find_classifier(config, network)
-    identity = f"{weights.sha256} {len(stream)} images"
-    checkpoint = SearchFile(folder / "checkpoint.safetensors", identity, config)
+    job = SearchJob(config, f"{weights.sha256} {len(stream)} images", len(stream), network, classifier)
+    checkpoint = SearchFile(folder / "checkpoint.safetensors", job.identity, config)
+    if resume:
+        _require_same_place(folder, checkpoint.path, cluster)
     progress = checkpoint.load() if resume else None
     if progress is None:
         next(stream.batches(1))  # raises if no image can be read, before anything is written
         files.write_json(folder / "config.json", dataclasses.asdict(config))
         progress = start(network, config, len(stream))
     export = _export(config, folder, progress)
-    searched = SearchPass(network, stream, config, progress, classifier, export)
-    progress, exit_status = search(stream, config, checkpoint, searched)
+    if cluster is None:
+        searched = SearchPass(network, stream, config, progress, classifier, export)
+        found, exit_status = search(stream, config, checkpoint, searched)
+    else:
+        found, exit_status = search_remotely(job, stream, folder, cluster, export)
     if exit_status:
-        print(f"interrupted after {progress.images} images; continue with --workdir={folder} --resume")
+        print(f"interrupted; continue with --workdir={folder} --resume")
         return exit_status
-    summary = _summary(config, weights, progress)
-    found = progress.lists, summary, names, progress.distributions, progress.sampled
-    patches_report.write_report(Report(config, network, stream, *found), folder)
+    summary = _summary(config, weights, found, cluster)
+    inputs = found.lists, summary, names, found.distributions, found.sampled
+    patches_report.write_report(Report(config, network, stream, *inputs), folder)
     if export:
         export.write_npz(folder / "activations.npz", stream.name, stream.label)
-    files.write_json(folder / "run.json", _record(config, weights, progress))
+    files.write_json(folder / "run.json", _record(config, weights, found, cluster))
     checkpoint.path.unlink(missing_ok=True)
+    delete_shards(folder)
     if export:
         export.delete()
     print(f"done: {folder / 'index.html'}, {summary}")
     return 0
+
+
+def _require_same_place(folder: Path, checkpoint: Path, cluster: str | None) -> None:
+    """Check that a search begun on a cluster resumes on one, and others do not.
+
+    Raises:
+        UserError: it does not.
+    """
+    if cluster is None and (folder / SHARDS).exists():
+        raise UserError(f"--resume: {folder} was begun on a cluster; add --cluster=HOST:PORT, or ray")
+    if cluster is not None and checkpoint.exists():
+        raise UserError(f"--cluster: {folder} was begun on one machine; resume it without --cluster")
 
 
 def _export(config: TopPatchesSettings, folder: Path, progress: SearchProgress) -> MaximaFile | None:
@@ -132,6 +153,12 @@ def find_classifier(
 def _parse(argv: list[str]) -> flags.FlagValues:
     values = flags.FlagValues()
     cli.define_resumable(values, argv)
+    flags.DEFINE_string(
+        "cluster",
+        None,
+        "search on the Ray cluster at HOST:PORT, which this machine belongs to; 'ray' starts one here",
+        flag_values=values,
+    )
     cli.parse(values, argv, __doc__ or "")
     return values
 
@@ -151,15 +178,20 @@ def _open(values: flags.FlagValues) -> tuple[TopPatchesSettings, Path]:
     return config, folder
 
 
-def _summary(config: TopPatchesSettings, weights: Weights, progress: SearchProgress) -> str:
+def _summary(
+    config: TopPatchesSettings, weights: Weights, progress: SearchProgress, cluster: str | None
+) -> str:
+    of_workers = " of all workers" if cluster else ""
     skipped = f", {len(progress.skipped)} skipped as unreadable" if progress.skipped else ""
     return (
         f"{progress.images} images of {config.data} at {config.size} px{skipped}, in "
-        f"{duration(progress.seconds)}, network {weights.name} (sha256 {weights.sha256[:8]})"
+        f"{duration(progress.seconds)}{of_workers}, network {weights.name} (sha256 {weights.sha256[:8]})"
     )
 
 
-def _record(config: TopPatchesSettings, weights: Weights, progress: SearchProgress) -> dict[str, Any]:
+def _record(
+    config: TopPatchesSettings, weights: Weights, progress: SearchProgress, cluster: str | None
+) -> dict[str, Any]:
     """Return the contents of run.json for a finished run."""
     return {
         "status": "done",
@@ -167,7 +199,7 @@ def _record(config: TopPatchesSettings, weights: Weights, progress: SearchProgre
         "data": config.data,
         "images": progress.images,
         "skipped": progress.skipped,
-        "wall_seconds": round(progress.seconds, 3),
+        "worker_seconds" if cluster else "wall_seconds": round(progress.seconds, 3),
         "peak_memory_bytes": peak_memory_bytes(),
         **environment(),
     }

@@ -51,6 +51,14 @@ def alive_nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
 
 
+def this_node() -> dict[str, Any]:
+    """Return Ray's description of this machine."""
+    import ray
+
+    here = ray.get_runtime_context().get_node_id()
+    return next(node for node in alive_nodes() if node["NodeID"] == here)
+
+
 def whole_machine() -> dict[str, Any]:
     """Return the resources of a task: one accelerator where machines have some, else all cores of a machine.
 

@@ -7,7 +7,7 @@ from absl import logging
 from tqdm import tqdm
 
 from nst_jax.cluster.inbox import Inbox
-from nst_jax.cluster.joining import alive_nodes, on_cluster, pinned_to, whole_machine
+from nst_jax.cluster.joining import alive_nodes, on_cluster, pinned_to, this_node, whole_machine
 from nst_jax.cluster.painting_task import paint_task
 from nst_jax.errors import UserError
 from nst_jax.runs.progress import duration
@@ -71,9 +71,8 @@ class _Driver:
         self.sweep, self.steps = sweep, steps
         self.tasks: dict[Any, _Submitted] = {}  # by reference to the result
         self.failures: list[UserError] = []
-        here_id = ray.get_runtime_context().get_node_id()
-        here = next(node for node in alive_nodes() if node["NodeID"] == here_id)
-        self.inbox: Any = ray.remote(Inbox).options(**pinned_to(here)).remote(str(sweep.path.absolute()))
+        here = pinned_to(this_node())
+        self.inbox: Any = ray.remote(Inbox).options(**here).remote(str(sweep.path.absolute()))
         self.paint: Any = ray.remote(paint_task).options(max_retries=RETRIES, **whole_machine())
 
     def share(self, jobs: dict[str, Job]) -> Any:

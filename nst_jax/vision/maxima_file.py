@@ -6,6 +6,7 @@ can resume. At the end they become the .npz file.
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -49,6 +50,15 @@ class MaximaFile:
         with self._opened("ab") as file:
             file.write(rows.tobytes())
 
+    def append_file(self, path: Path) -> None:
+        """Append the rows of another file.
+
+        Raises:
+            UserError: a file cannot be read or written.
+        """
+        with self._opened("ab") as file, path.open("rb") as rows:
+            shutil.copyfileobj(rows, file)
+
     def flush(self) -> None:
         """Wait until all rows are on the disk.
 
@@ -61,6 +71,7 @@ class MaximaFile:
     @contextlib.contextmanager
     def _opened(self, mode: str) -> Iterator[IO[bytes]]:
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open(mode) as file:
                 yield file
         except OSError as error:

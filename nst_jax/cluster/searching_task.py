@@ -1,0 +1,178 @@
+"""What a worker does in a search for top patches: it searches a range of the stream, a shard."""
+
+import tempfile
+import time
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+from nst_jax import cli
+from nst_jax.cluster.inbox import Outbox, unpack
+from nst_jax.errors import UserError
+from nst_jax.images.reading import UnreadableError
+from nst_jax.images.sources import FOLDER, Source
+from nst_jax.images.streams import Stream
+from nst_jax.networks.classifier import Classifier
+from nst_jax.networks.network import Network
+from nst_jax.vision.maxima_file import MaximaFile
+from nst_jax.vision.search import SearchPass
+from nst_jax.vision.search_file import SearchFile, start
+from nst_jax.vision.search_settings import TopPatchesSettings
+
+SHARDS = "shards"  # the folder of all shards, in the folder of the run
+CHECKPOINT, ROWS = "checkpoint.safetensors", "maxima.rows"
+PIECE = 16  # pictures that travel together
+HELD = 16  # pieces of which a worker keeps the bytes: more than it decodes ahead
+
+
+class Shard(NamedTuple):
+    """A range of the stream."""
+
+    begin: int
+    end: int
+
+    @property
+    def folder(self) -> str:
+        """The folder of its files, relative to the run's."""
+        return f"{SHARDS}/{self.begin:010d}"
+
+
+class SearchJob(NamedTuple):
+    """What all shards of a search have in common."""
+
+    settings: TopPatchesSettings
+    identity: str  # of the network and the data
+    images: int  # in the whole stream
+    network: Network
+    classifier: Classifier | None
+
+    def checkpoint(self, shard: Shard, folder: Path) -> SearchFile:
+        """Return the checkpoint of a shard, below the run's `folder`."""
+        identity = f"{self.identity}, from {shard.begin} to {shard.end}"
+        return SearchFile(folder / shard.folder / CHECKPOINT, identity, self.settings)
+
+    def units(self) -> dict[str, int]:
+        """Return the number of units by layer."""
+        lists = start(self.network, self.settings, 0).lists
+        return {layer: len(lists[layer].image) for layer in lists}
+
+
+class SentPicture(NamedTuple):
+    """A picture on its way to a worker; `data` is None if it cannot be read, for the reason `why`."""
+
+    name: str
+    data: bytes | None
+    why: str = ""
+
+
+class PictureDesk:
+    """Sends pictures of the driver's machine to workers."""
+
+    def __init__(self, stream: Stream):
+        """Send those of `stream`."""
+        self._stream = stream
+
+    def read(self, begin: int, end: int) -> list[SentPicture]:
+        """Return the files of the pictures from `begin` to `end`, undecoded."""
+        return [self._sent(index) for index in range(begin, min(end, len(self._stream)))]
+
+    def _sent(self, index: int) -> SentPicture:
+        name = self._stream.name(index)
+        try:
+            return SentPicture(name, self._stream.contents(index))
+        except UnreadableError as error:
+            return SentPicture(name, None, error.why)
+
+
+def is_sent(data: str) -> bool:
+    """Whether the pictures of the config field `data` travel; others must be at hand on each worker."""
+    return data.startswith(FOLDER)
+
+
+def sent_source(desk: Any, images: int) -> Source:
+    """Return a source of the pictures that the actor `desk`, a remote `PictureDesk`, sends in pieces."""
+    import ray
+
+    pieces: dict[int, list[SentPicture]] = {}
+    lock = Lock()  # the decoding threads share the pieces
+
+    def sent(index: int) -> SentPicture:
+        piece, place = divmod(index, PIECE)
+        with lock:
+            if piece not in pieces:
+                pieces[piece] = ray.get(desk.read.remote(piece * PIECE, (piece + 1) * PIECE))
+                while len(pieces) > HELD:
+                    pieces.pop(next(iter(pieces)))
+            return pieces[piece][place]
+
+    def opened(index: int) -> BytesIO:
+        picture = sent(index)
+        if picture.data is None:
+            raise UnreadableError(picture.name, picture.why)
+        return BytesIO(picture.data)
+
+    return Source(images, lambda index: sent(index).name, opened)
+
+
+def search_shard(shard: Shard, job: SearchJob, desk: Any, inbox: Any) -> None:
+    """Search a shard in a temporary folder, from where an earlier attempt ended; its files go to `inbox`.
+
+    `desk` and `inbox` are the handles of a remote `PictureDesk`, or None if no pictures travel, and of a
+    remote `Inbox`.
+
+    Raises:
+        UserError: the data is missing here, or a file cannot be written.
+    """
+    import ray
+
+    cli.use_compilation_cache()
+    begun = ray.get(inbox.begin.remote(shard.folder, [shard.folder]))
+    if begun is None:
+        return
+    with tempfile.TemporaryDirectory(prefix="nst_jax-") as temporary:
+        folder = Path(temporary)
+        unpack(begun.files, folder)
+        outbox, checkpoint = Outbox(folder), job.checkpoint(shard, folder)
+        searched = _resumed(shard, job, checkpoint, _stream(job, desk))
+        due = time.monotonic() + job.settings.checkpoint_seconds
+
+        def send(saved: bool) -> bool:
+            """Report the position, with the files if they are to be saved; return whether to go on."""
+            if saved:
+                checkpoint.save(searched.now())
+            changed = outbox.take() if saved else {}
+            # The checkpoint comes last: the rows of maxima that it counts are at home before it.
+            ordered = {name: changed[name] for name in sorted(changed, key=lambda name: CHECKPOINT in name)}
+            done = searched.position - shard.begin
+            return ray.get(inbox.receive.remote(shard.folder, begun.attempt, ordered, done))
+
+        for _ in searched.positions(shard.end):
+            saved = time.monotonic() >= due
+            due = time.monotonic() + job.settings.checkpoint_seconds if saved else due
+            if not send(saved):
+                break
+        send(saved=True)
+
+
+def _stream(job: SearchJob, desk: Any) -> Stream:
+    settings = job.settings
+    if desk is not None:
+        source = sent_source(desk, job.images)
+        return Stream(settings.data, settings.size, workers=settings.workers, source=source)
+    stream = Stream(
+        settings.data, settings.size, settings.limit, settings.shuffle, settings.seed, settings.workers
+    )
+    if len(stream) != job.images:
+        raise UserError(
+            f"data: {settings.data!r} has {len(stream)} pictures here, but {job.images} elsewhere"
+        )
+    return stream
+
+
+def _resumed(shard: Shard, job: SearchJob, checkpoint: SearchFile, stream: Stream) -> SearchPass:
+    progress = checkpoint.load() or start(job.network, job.settings, job.images, *shard)
+    rows, export = checkpoint.path.with_name(ROWS), None
+    if job.settings.export:
+        export = MaximaFile(rows, job.units(), progress.images)
+    return SearchPass(job.network, stream, job.settings, progress, job.classifier, export)
