@@ -96,6 +96,7 @@ def test_each_loss_of_several_is_logged_and_falls(tiny_weights, tmp_path):
     assert lines[-1]["style/conv1_1/sliced"] < lines[0]["style/conv1_1/sliced"]
 
 
+@pytest.mark.slow
 def test_styles_of_several_sizes_and_layers_are_painted_together(tiny_weights, tmp_path):
     """Each with a layer that the other does not use, and every built-in loss."""
     losses = dict.fromkeys(("covariance", "moments", "w2", "sliced", "histogram", "mrf"), 1.0)

@@ -33,6 +33,7 @@ def rows_for(runs, picture):
     return cross_table.cross_rows(network, runs, {run.folder: picture for run in runs}, inputs)
 
 
+@pytest.mark.slow
 def test_the_photo_scores_one_and_the_style_nothing_by_every_loss(runs):
     content, style = (images.fit(images.read(f"sample:{name}"), 256) for name in ("coffee", "sunset"))
     rows = rows_for(runs[:1], content)
