@@ -37,10 +37,10 @@ def pays(kernel_shape: tuple[int, ...]) -> bool:
     return jax.default_backend() == "cpu" and min(kernel_shape[2:]) >= CHANNELS
 
 
-@jax.jit
-def transform_filters(kernel: Float[Array, "3 3 i o"]) -> Float[Array, "36 i o"]:
+def transform_filters(kernel: Float[np.ndarray, "3 3 i o"]) -> Float[np.ndarray, "36 i o"]:
     """Transform the filters to the 36 positions of a tile, in column-major order."""
-    positions = jnp.einsum("qx,py,yxio->qpio", G, G, kernel, precision=lax.Precision.HIGHEST)
+    rows = np.tensordot(G, kernel, axes=(1, 0))
+    positions = np.tensordot(G, rows, axes=(1, 1))
     return positions.reshape(TILE * TILE, *kernel.shape[2:])
 
 
