@@ -29,6 +29,7 @@ from nst_jax.transfer.session import Session
 
 PEAK_SIDE = 3072  # side of the square matrices whose product measures the machine's peak
 PEAK_TRIES = 5
+WATCHED = 5  # steps between two looks at the loss; a run looks every `log_every` steps
 
 
 def main() -> None:
@@ -181,7 +182,8 @@ def descend(job: Job, task: dict[str, Any]) -> dict[str, Any]:
             start = images.resize(image, *start.shape[1:3])
         loop = session.begin([job], stage, start[np.newaxis])
         watch = partial(_above, task["target"] if stage.scale == 1.0 else -np.inf)
-        for stop in range(1, (task["most_steps"] if stage.scale == 1.0 else stage.steps) + 1):
+        last = task["most_steps"] if stage.scale == 1.0 else stage.steps
+        for stop in (*range(WATCHED, last, WATCHED), last):
             if not loop.run_to(stop, watch):
                 break
         look, image = loop.look(), np.asarray(loop.state.image[0])
