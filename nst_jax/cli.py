@@ -194,7 +194,8 @@ def use_compilation_cache() -> None:
     import jax
 
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    # Dozens of small programs are compiled before the first step: together, they take longer than its own.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.01)
     # If the disk fills up, JAX would warn about every program; runs do not need the cache.
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
 

@@ -185,7 +185,7 @@ def _compared(row: dict[str, Any]) -> dict[str, Any]:
         "size": row["size"],
         "nst_jax": ours["seconds"],
         "of_peak": row["operations"] / ours["seconds"] / row["peak"],
-        "first_step_cold": row["first_step_cold"],
+        "first_step_cold": row["first_step_cold"]["total"],
         "peak_memory": byte_count(ours["peak_memory"]),
     }
     if theirs:

@@ -108,11 +108,16 @@ def measure_peak() -> float:
 
 
 def measure_evaluations(job: Job, task: dict[str, Any]) -> dict[str, Any]:
-    """Measure the seconds per evaluation inside the compiled loop, `rounds` times, and to the first step."""
-    baseline = peak_memory_bytes()
+    """Measure the seconds per evaluation inside the compiled loop, `rounds` times, and to the first step.
+
+    Of the first step, it gives the total and the parts: the targets, with their programs; and of both the
+    targets and the step, tracing, and compiling programs or loading them from the cache.
+    """
+    baseline, compiling = peak_memory_bytes(), compilation_seconds()
     began = time.perf_counter()
     session = Session([job])
     objective = jax.tree.map(lambda leaf: leaf[jnp.newaxis], session.objective(job, 1.0))
+    targets = time.perf_counter() - began
     image, rate = job.initial_image(1.0)[np.newaxis], np.ones(1, np.float32)
     lane = session.lanes.start(session.network, objective, image, rate)
 
@@ -122,13 +127,30 @@ def measure_evaluations(job: Job, task: dict[str, Any]) -> dict[str, Any]:
 
     lane = advance(lane, 1)
     loss = float(lane.state.value[0])
-    first_step = time.perf_counter() - began
+    first_step = {"total": time.perf_counter() - began, "targets": targets, **compiling}
     seconds = []
     for _ in range(task["rounds"]):
         began, before = time.perf_counter(), int(lane.state.evaluations[0])
         lane = advance(lane, task["evaluations"])
         seconds.append((time.perf_counter() - began) / (int(lane.state.evaluations[0]) - before))
     return {"seconds": seconds, "first_step": first_step, "loss": loss, "baseline_memory": baseline}
+
+
+def compilation_seconds() -> dict[str, float]:
+    """Return totals that grow from now on: seconds of tracing, and of compiling programs or loading them."""
+    parts = {
+        "/jax/core/compile/jaxpr_trace_duration": "tracing",
+        "/jax/core/compile/jaxpr_to_mlir_module_duration": "tracing",
+        "/jax/core/compile/backend_compile_duration": "programs",
+    }
+    totals = dict.fromkeys(parts.values(), 0.0)
+
+    def add(event: str, duration_secs: float, **_: str | int) -> None:
+        if event in parts:
+            totals[parts[event]] += duration_secs
+
+    jax.monitoring.register_event_duration_secs_listener(add)
+    return totals
 
 
 def measure_losses(job: Job, task: dict[str, Any]) -> dict[str, Any]:

@@ -85,16 +85,19 @@ def _head(measured: dict[str, Any]) -> str:
 
 def _evaluations(rows: Sequence[dict[str, Any]], against_torch: bool) -> str:
     names = ["network", "px", "s / evaluation", "of peak", "peak memory", "first step cold", "warm"]
-    names += ["PyTorch s", "PyTorch memory", "ours / PyTorch"] if against_torch else []
+    names += ["PyTorch s", "PyTorch memory", "ours / PyTorch", "in bfloat16"] if against_torch else []
     lines = [_line(names), _line(["---"] * len(names))]
     for row in rows:
         ours = row["jax"]
         share = row["operations"] / ours["seconds"] / row["peak"]
         cells = [row["arch"], row["size"], _spread(ours), f"{share:.0%}", _mib(ours)]
-        cells += [_seconds(row[f"first_step_{state}"]) for state in ("cold", "warm")]
+        cells += [_first_step(row[f"first_step_{state}"]) for state in ("cold", "warm")]
         if theirs := row.get("torch"):
             ratio = ours["seconds"] / theirs["seconds"]
             cells += [f"{_spread(theirs)} {'/'.join(theirs['settings'])}", _mib(theirs), f"{ratio:.2f}"]
+            cells.append(
+                ", ".join(f"{s:.3f}" for name, s in theirs["by_setting"].items() if "bfloat16" in name)
+            )
         lines.append(_line(cells))
     return "\n".join(lines) + "\n"
 
@@ -129,6 +132,14 @@ def _spread(side: dict[str, Any]) -> str:
 
 def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
+
+
+def _first_step(step: dict[str, float] | None) -> str:
+    """Format the total, and the parts of it that were measured."""
+    if step is None:
+        return ""
+    parts = [f"{part} {step[part]:.1f}" for part in ("targets", "tracing", "programs")]
+    return f"{step['total']:.1f} ({', '.join(parts)})"
 
 
 def _mib(side: dict[str, Any]) -> str:

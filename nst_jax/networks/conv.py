@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jaxtyping import Float
 
@@ -17,6 +19,7 @@ PRECISIONS = {
 # With so few output channels, as in the gradient of the image, a CPU's vector units are mostly idle.
 FEW_OUTPUTS = 4
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+Kernel = TypeVar("Kernel", Array, np.ndarray)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -48,8 +51,8 @@ def strided_conv(
     return _convolve(x, kernel, precision, stride, ((padding, padding),) * 2)
 
 
-def turned(kernel: Float[Array, "k l i o"]) -> Float[Array, "k l o i"]:
-    """The kernel for the gradient: rotated by 180 degrees, with input and output channels swapped."""
+def turned(kernel: Kernel) -> Kernel:
+    """The kernel for the gradient, "k l o i": rotated by 180 degrees, with its channels swapped."""
     return kernel[::-1, ::-1].swapaxes(2, 3)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -20,8 +21,8 @@ class Conv(nnx.Module):
 
     def __init__(
         self,
-        kernel: Float[Array, "h w i o"],
-        bias: Float[Array, "o"],
+        kernel: Float[np.ndarray, "h w i o"],
+        bias: Float[np.ndarray, "o"],
         algorithm: str = "auto",
         precision: str = "float32",
         padding: str = "zeros",
@@ -34,16 +35,16 @@ class Conv(nnx.Module):
         one of `nst_jax.networks.padding`. They apply to 3x3 convolutions with a stride and a border of 1;
         others are direct, and pad by zeros. `precision` applies to 'direct' only.
         """
-        self.kernel = nnx.Param(kernel)
-        self.bias = nnx.Param(bias)
+        self.kernel = nnx.Param(jnp.asarray(kernel))
+        self.bias = nnx.Param(jnp.asarray(bias))
         self.precision, self.padding, self.stride, self.border = precision, padding, stride, border
         self.is_3x3 = (kernel.shape[:2], stride, border) == ((3, 3), 1, 1)
         self.winograd = self.is_3x3 and (
             algorithm == "winograd" or (algorithm == "auto" and winograd.pays(kernel.shape))
         )
         if self.winograd:
-            self.filters = nnx.Variable(winograd.transform_filters(kernel))
-            self.turned = nnx.Variable(winograd.transform_filters(turned(kernel)))
+            self.filters = nnx.Variable(jnp.asarray(winograd.transform_filters(kernel)))
+            self.turned = nnx.Variable(jnp.asarray(winograd.transform_filters(turned(kernel))))
 
     def __call__(self, x: Float[Array, "b h w i"], relu: Relu = nnx.relu) -> Float[Array, "b _ _ o"]:
         """The rectified response of each filter."""
@@ -139,5 +140,5 @@ def _reachable(weights: Weights) -> tuple[Layer, ...]:
 
 
 def _conv(weights: Weights, filters: Filters, algorithm: str, precision: str, padding: str) -> Conv:
-    kernel, bias = (jnp.asarray(weights.arrays[f"{filters.name}.{part}"]) for part in ("kernel", "bias"))
+    kernel, bias = (np.asarray(weights.arrays[f"{filters.name}.{part}"]) for part in ("kernel", "bias"))
     return Conv(kernel, bias, algorithm, precision, padding, filters.stride, filters.padding)

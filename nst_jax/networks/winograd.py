@@ -15,9 +15,10 @@ from jaxtyping import Float
 
 STEP, TILE = 4, 6  # outputs and inputs of a tile, per side
 # With fewer channels, the transforms cost more than the multiplications save.
-CHANNELS = 128
+CHANNELS = 64
 # Tiles transformed together: few enough for a strip to stay in the cache, enough for large matrix products.
 TILES_PER_STRIP = 256
+TILE_CHANNELS = 2**16  # with few channels more tiles, so that tiles times channels reach this
 G = np.array(
     [
         [1 / 4, 0, 0],
@@ -36,10 +37,10 @@ def pays(kernel_shape: tuple[int, ...]) -> bool:
     return jax.default_backend() == "cpu" and min(kernel_shape[2:]) >= CHANNELS
 
 
-@jax.jit
-def transform_filters(kernel: Float[Array, "3 3 i o"]) -> Float[Array, "36 i o"]:
+def transform_filters(kernel: Float[np.ndarray, "3 3 i o"]) -> Float[np.ndarray, "36 i o"]:
     """Transform the filters to the 36 positions of a tile, in column-major order."""
-    positions = jnp.einsum("qx,py,yxio->qpio", G, G, kernel, precision=lax.Precision.HIGHEST)
+    rows = np.tensordot(G, kernel, axes=(1, 0))
+    positions = np.tensordot(G, rows, axes=(1, 1))
     return positions.reshape(TILE * TILE, *kernel.shape[2:])
 
 
@@ -84,7 +85,7 @@ def convolve(x: Float[Array, "h w i"], filters: Float[Array, "36 i o"]) -> Float
     """Cross-correlation of the zero-padded `x` with a kernel transformed by `transform_filters`."""
     height, width, _ = x.shape
     down, across = -(-height // STEP), -(-width // STEP)  # tiles
-    strips = -(-down * across // TILES_PER_STRIP)
+    strips = -(-down * across // max(TILES_PER_STRIP, TILE_CHANNELS // filters.shape[-1]))
     rows = -(-down // strips)
     strips = -(-down // rows)
     bottom, right = STEP * rows * strips + 1 - height, STEP * across + 1 - width
@@ -116,8 +117,9 @@ def _strip(x: Array, filters: Array) -> Array:
     # HIGHEST: accelerators round the operands to fewer bits by default.
     products = jnp.einsum("pti,pio->pto", tiles, filters, precision=lax.Precision.HIGHEST)
     products = lax.optimization_barrier(products).reshape(TILE, TILE, rows, columns, -1)
-    by_column = [_transform_back(list(column)) for column in _transform_back(list(products))]
-    y = jnp.stack([jnp.stack(row, axis=2) for row in zip(*by_column, strict=True)], axis=1)
+    by_row = jnp.stack(_transform_back([products[:, i] for i in range(TILE)]), axis=2)
+    by_row = lax.optimization_barrier(by_row)
+    y = jnp.stack(_transform_back([by_row[j] for j in range(TILE)]), axis=3)
     return y.reshape(STEP * rows, STEP * columns, -1)
 
 
