@@ -7,7 +7,7 @@ The variant is the longer side in pixels; it decides the number of scales, so se
 --config.size. The schedule is "SPST-fast" of Galerne, Raad, Lezama & Morel 2024, "Scaling Painting Style
 Transfer": every scale doubles the size and takes a third of the steps of the one before, but at least 30. The
 losses are those of configs/quick.py. The painting should have as many pixels as the result: its strokes are
-never enlarged.
+never enlarged. Where memory is short, L-BFGS remembers fewer steps: see docs/scaling.md.
 """
 
 from ml_collections import ConfigDict
@@ -30,5 +30,6 @@ def get_config(variant: str = "4096") -> ConfigDict:
     config.scales = tuple(0.5**scale for scale in range(halvings, -1, -1))
     config.optimizer.steps = tuple(max(FIRST_STEPS // 3**scale, LEAST_STEPS) for scale in range(halvings + 1))
     config.tile = 512
+    config.optimizer.least_memory = 4  # of 10; each takes 24 bytes per pixel
     config.output = "png16"
     return config

@@ -1,6 +1,7 @@
 """Style transfer from a config: `python -m nst_jax.run --config=configs/gatys.py`."""
 
 import contextlib
+import dataclasses
 
 from absl import flags
 
@@ -17,7 +18,7 @@ from nst_jax.runs.progress import Progress, byte_count, duration
 from nst_jax.runs.tensorboard_log import define_log, logged
 from nst_jax.runs.unwritten import UnwrittenFolder
 from nst_jax.terminal.signals import StopSignal
-from nst_jax.transfer.estimate import require_memory
+from nst_jax.transfer.estimate import fitting_memory, require_memory, with_memory
 from nst_jax.transfer.job import Job, Outcome
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
@@ -43,11 +44,16 @@ def _run(values: flags.FlagValues) -> int:
     if processes.first_says(values.resume and folder.finished()):
         _say(f"finished already: {result}")
         return 0
+    begun = processes.first_says(folder.begun())
     cli.use_compilation_cache()
     with contextlib.ExitStack() as stack:
         with processes.agreeing():
             stack.enter_context(folder.claimed())
             job = prepare(folder.config)
+            memory = job.config.optimizer.memory if begun else fitting_memory(job)
+        job = with_memory(job, -processes.largest(-memory))
+        folder.config = job.config
+        with processes.agreeing():
             session = open_session([job])
             if session.note:
                 _say(session.note)
@@ -113,8 +119,12 @@ def _folder(values: flags.FlagValues) -> RunFolder:
     if not values.resume:
         folder.require_free()
     elif folder.begun():
-        saved = to_dict(from_dict(read_settings(folder.path)))
-        require_same(to_dict(config), saved, growing=() if folder.finished() else GROWING)
+        saved = from_dict(read_settings(folder.path))
+        if config.optimizer.may_lower(saved.optimizer.memory):
+            optimizer = config.optimizer.with_memory(saved.optimizer.memory)
+            folder.config = dataclasses.replace(config, optimizer=optimizer)
+        growing = () if folder.finished() else GROWING
+        require_same(to_dict(folder.config), to_dict(saved), growing)
     return folder
 
 

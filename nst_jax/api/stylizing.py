@@ -17,7 +17,7 @@ from nst_jax.images.writing import to_bytes
 from nst_jax.runs.folder import RunFolder, require_free
 from nst_jax.runs.progress import Progress
 from nst_jax.storage.locks import claimed
-from nst_jax.transfer.estimate import require_memory
+from nst_jax.transfer.estimate import fitting_memory, require_memory, with_memory
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import JobBatch
 from nst_jax.transfer.preparing import prepare
@@ -137,7 +137,8 @@ class Session:
             require_free(path)
             with claimed(path):
                 config = self._config({**saved_pictures(given, inputs), **fields})
-                yield from self._paint(self._job(config), RunFolder(path, config))
+                job = self._job(config)
+                yield from self._paint(job, RunFolder(path, job.config))
 
     def _config(self, fields: Mapping[str, Any]) -> Config:
         return from_dict(override(self._base, changes(fields)))
@@ -146,7 +147,8 @@ class Session:
         layers = config.required_layers()
         if (config.network, layers) not in self._networks:
             self._networks[config.network, layers] = load_network(config.network, layers)
-        return prepare(config, self._networks[config.network, layers])
+        job = prepare(config, self._networks[config.network, layers])
+        return with_memory(job, fitting_memory(job))
 
     def _paint(self, job: Job, folder: RunFolder) -> Iterator[Snapshot]:
         config = job.config

@@ -17,6 +17,7 @@ class OptimizerConfig:
     steps: int | tuple[int, ...] = 500  # at each scale, or one number per scale
     learning_rate: float = 0.02  # for adam and gd, in [0,1] pixel units; lbfgs uses a line search
     memory: int = 10  # steps in the history of lbfgs
+    least_memory: int = 0  # where memory is short, lbfgs may keep as few; 0: never fewer than `memory`
     b2: float = 0.999  # adam: decay of the mean squared gradients
     average: float = 0.0  # adam: the result is the average of its images with this decay; 0 for the last one
     warm_start: bool = False  # adam: begin a scale with the moments of the last one
@@ -27,9 +28,18 @@ class OptimizerConfig:
             fields.at_least("optimizer.steps", steps, 1, MOST_STEPS)
         fields.positive("optimizer.learning_rate", self.learning_rate)
         fields.at_least("optimizer.memory", self.memory, 1, MOST_MEMORY)
+        fields.at_least("optimizer.least_memory", self.least_memory, 0, MOST_MEMORY)
         for field in ("b2", "average"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"optimizer.{field}: {getattr(self, field)} is not in [0, 1)")
+
+    def with_memory(self, memory: int) -> "OptimizerConfig":
+        """These settings with a history of `memory` steps."""
+        return dataclasses.replace(self, memory=memory)
+
+    def may_lower(self, memory: int) -> bool:
+        """Whether a run with these settings may keep only `memory` steps."""
+        return self.name == "lbfgs" and 0 < self.least_memory <= memory < self.memory
 
     def steps_by_scale(self, scales: int) -> tuple[int, ...]:
         """The number of steps at each of so many `scales`.

@@ -1,9 +1,11 @@
 """Memory estimates before a run starts; a run that does not fit into memory is refused."""
 
+import bisect
 import dataclasses
 from typing import Any
 
 import jax
+from absl import logging
 
 from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
@@ -19,6 +21,29 @@ TILES = (512, 128)
 MEMORIES = (4, 1)
 # Memory that compilation adds to the process on a CPU; 300 to 430 MB were measured.
 COMPILER_BYTES = 300 * 2**20
+
+
+def fitting_memory(job: Job) -> int:
+    """Return `optimizer.memory`, or as many steps as fit into the free memory if `least_memory` allows fewer.
+
+    A warning says so. If not even `least_memory` fits, nothing is lowered, and `require_memory` refuses.
+    """
+    wish = job.config.optimizer
+    shorter = [memory for memory in range(1, wish.memory) if wish.may_lower(memory)]
+    free = free_memory_bytes()
+    if not shorter or needed_alone(job) <= free:
+        return wish.memory
+    fitting = bisect.bisect_right(shorter, free, key=lambda memory: needed_alone(with_memory(job, memory)))
+    if not fitting:
+        return wish.memory
+    memory = shorter[fitting - 1]
+    logging.warning("optimizer.memory: %d lowered to %d: %s are free", wish.memory, memory, byte_count(free))
+    return memory
+
+
+def with_memory(job: Job, memory: int) -> Job:
+    """Return `job` with a history of `memory` steps."""
+    return _changed(job, optimizer=job.config.optimizer.with_memory(memory))
 
 
 def require_memory(session: Transfer, job: Job) -> int:
@@ -69,22 +94,26 @@ def needed_bytes(session: Transfer, job: Job) -> int:
     return max(run, session.target_bytes(job))
 
 
+def needed_alone(job: Job) -> int:
+    """Return `needed_bytes` in a session of its own."""
+    return needed_bytes(open_session([job]), job)
+
+
 def _fitting_tile(job: Job, free: int) -> int:
     """Return the largest of `TILES` with which `job` fits into `free` bytes, or 0 if none does."""
     if job.config.method == "nnst" or misfit(up_to(job.network.geometry, job.config.active_layers()[-1])):
         return 0
     limit = min(job.config.tile or job.config.size, job.config.size)
     smaller = (tile for tile in TILES if tile < limit)
-    return next((tile for tile in smaller if _needed_with(job, tile=tile) <= free), 0)
+    return next((tile for tile in smaller if needed_alone(_changed(job, tile=tile)) <= free), 0)
 
 
 def _fitting_memory(job: Job, free: int) -> int:
     """Return the largest of `MEMORIES` with which `job` fits into `free` bytes, or 0 if none does."""
-    optimizer = job.config.optimizer
-    if optimizer.name != "lbfgs":
+    if job.config.optimizer.name != "lbfgs":
         return 0
-    shorter = (dataclasses.replace(optimizer, memory=m) for m in MEMORIES if m < optimizer.memory)
-    return next((o.memory for o in shorter if _needed_with(job, optimizer=o) <= free), 0)
+    shorter = (memory for memory in MEMORIES if memory < job.config.optimizer.memory)
+    return next((memory for memory in shorter if needed_alone(with_memory(job, memory)) <= free), 0)
 
 
 def _fitting_size(job: Job, needed: int, free: int) -> int:
@@ -96,13 +125,12 @@ def _fitting_size(job: Job, needed: int, free: int) -> int:
     guess = max(SMALLEST_SIDE, int(size * (free / needed) ** 0.5))
     if guess == size:
         return 0
-    at_guess = _needed_with(job, size=guess)
+    at_guess = needed_alone(_changed(job, size=guess))
     growth = (needed - at_guess) / (size**2 - guess**2)
     fixed = at_guess - growth * guess**2
     fit = int(((free - fixed) / growth) ** 0.5) if free > fixed else 0
     return fit if fit >= SMALLEST_SIDE else 0
 
 
-def _needed_with(job: Job, **fields: Any) -> int:
-    changed = dataclasses.replace(job, config=dataclasses.replace(job.config, **fields))
-    return needed_bytes(open_session([changed]), changed)
+def _changed(job: Job, **fields: Any) -> Job:
+    return dataclasses.replace(job, config=dataclasses.replace(job.config, **fields))

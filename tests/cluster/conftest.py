@@ -4,8 +4,10 @@ import pytest
 
 
 @pytest.fixture
-def cluster():
+def cluster(monkeypatch):
     """A head and one worker node with a core each; tests add and kill others."""
+    # Ray lowers the priority of its workers by 15; beside other tests they would hardly advance.
+    monkeypatch.setenv("RAY_worker_niceness", "0")
     import ray
     from ray.cluster_utils import Cluster
 

@@ -15,7 +15,7 @@ from nst_jax.cluster.remote_search import plan_shards
 from nst_jax.cluster.searching_task import PIECE, PictureDesk, sent_source
 from nst_jax.errors import UserError
 from nst_jax.images.streams import Stream
-from tests.cluster.test_remote_sweep import wait_for
+from tests.cluster.test_remote_sweep import output_of, wait_for
 from tests.command import ROOT, call_process
 
 MODULE = "experiments.top_patches"
@@ -106,7 +106,7 @@ def test_killed_and_interrupted_searches_end_like_one_pass(cluster, photos, tmp_
     cluster.add_node(num_cpus=1)
     wait_for(lambda: len(list(remote.glob("shards/*/*.safetensors"))) >= 2 or process.poll() is not None)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=300)
+    output = output_of(process)
     assert process.returncode == 130, output
     assert "Traceback" not in output
     resumed = [f"--workdir={remote}", "--resume", f"--cluster={cluster.address}"]

@@ -81,3 +81,48 @@ def test_a_picture_too_large_for_any_machine_is_refused_before_anything_is_writt
     result = call(*tiny(tiny_weights, tmp_path / "run", size=32_000, **shallow))
     assert_refused(result, "size: 32000 px needs", "are free", "--config.size=")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def room(monkeypatch):
+    """Make so much memory free that a run fits that remembers so many steps; nothing is compiled."""
+    monkeypatch.setattr(estimate, "needed_bytes", lambda session, job: 1000 * job.config.optimizer.memory)
+    return lambda steps: monkeypatch.setattr(estimate, "free_memory_bytes", lambda: 1000 * steps + 500)
+
+
+def test_memory_is_lowered_to_what_fits_and_a_resumed_run_keeps_it(room, tiny_weights, tmp_path):
+    room(6)
+    settings = {"optimizer__name": "lbfgs", "optimizer__steps": 4, "optimizer__least_memory": 3}
+    flags = tiny(tiny_weights, tmp_path / "run", **settings)
+    result = call(*flags)
+    assert result.returncode == 0, result.stderr
+    assert "optimizer.memory: 10 lowered to 6: 6 KiB are free" in result.stderr
+    saved = json.loads((tmp_path / "run" / "config.json").read_text())["optimizer"]
+    assert (saved["memory"], saved["least_memory"]) == (6, 3)
+    for steps, status in ((10, 0), (5, 2)):  # that fit on another day
+        (tmp_path / "run" / "run.json").unlink()
+        room(steps)
+        again = call(*flags, "--resume")
+        assert again.returncode == status, again.stderr
+        assert "lowered" not in again.stderr
+        assert json.loads((tmp_path / "run" / "config.json").read_text())["optimizer"] == saved
+
+
+@pytest.mark.parametrize(
+    ("least", "fit", "kept"),
+    [(0, 6, 10), (3, 12, 10), (3, 9, 9), (3, 3, 3), (3, 2, 10)],
+    ids=["not allowed", "not needed", "one less", "the least", "no use"],
+)
+def test_memory_is_lowered_only_as_far_as_allowed_and_needed(least, fit, kept, room, tiny_weights):
+    room(fit)
+    values = fields(tiny_weights) | {"size": 48, "optimizer": {"least_memory": least}}
+    assert estimate.fitting_memory(prepare(from_dict(values))) == kept
+
+
+def test_a_run_with_the_memory_that_is_said_to_fit_does(wide_weights, monkeypatch):
+    monkeypatch.setattr(estimate, "COMPILER_BYTES", 0)
+    values = {**fields(wide_weights), "size": 128, "optimizer": {"memory": 4, "least_memory": 2}}
+    job = prepare(from_dict(values))
+    free = needed_bytes(estimate.with_memory(job, 3))
+    monkeypatch.setattr(estimate, "free_memory_bytes", lambda: free)
+    assert estimate.fitting_memory(job) == 3
