@@ -79,9 +79,9 @@ def _distances(
     network: Network, image: np.ndarray, style: np.ndarray, layers: tuple[str, ...]
 ) -> dict[str, list[float]]:
     """Each distance by layer."""
-    F, S = (_activations(network, jnp.asarray(picture), layers) for picture in (image, style))
+    (F, G), (S, A) = (_seen(network, jnp.asarray(picture), layers) for picture in (image, style))
     return {
-        "gram": [float(jnp.sum(jnp.square(gram(F[layer]) - gram(S[layer])))) for layer in layers],
+        "gram": [float(np.sum(np.square(np.asarray(G[layer]) - np.asarray(A[layer])))) for layer in layers],
         "sliced": [sliced_wasserstein(_rows(F[layer]), _rows(S[layer])) for layer in layers],
         "palette": [sliced_wasserstein(_rows(image), _rows(style))],
     }
@@ -92,5 +92,9 @@ def _rows(F: Array | np.ndarray) -> Float[np.ndarray, "m n"]:
 
 
 @partial(jax.jit, static_argnums=2)
-def _activations(network: Network, image: Array, layers: tuple[str, ...]) -> dict[str, Array]:
-    return network(image, layers)
+def _seen(
+    network: Network, image: Array, layers: tuple[str, ...]
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The activations at `layers`, and their Gram matrices."""
+    F = network(image, layers)
+    return F, {layer: gram(F[layer]) for layer in layers}
