@@ -12,6 +12,7 @@ XY = tuple[float | int, float | int]
 
 SIZE = (5.6, 3.2)  # inches
 DPI = 100  # of raster images
+LOGARITHMIC_MARGINS = {"left": 0.16, "right": 0.98, "bottom": 0.15, "top": 0.97}
 HEIGHT = round(SIZE[1] * DPI)  # of raster images, pixels
 
 
@@ -24,13 +25,15 @@ def line_plot(
     """
     from matplotlib.figure import Figure  # imported here: it takes half a second, and few commands plot
 
-    figure = Figure(SIZE, DPI, layout="constrained")
+    figure = Figure(SIZE, DPI, layout=None if logarithmic else "constrained")
     axes = figure.add_subplot(xlabel=across, ylabel=up)
     for name, points in series.items():
         visible = [(x, y) for x, y in points if not logarithmic or (y > 0 and math.isfinite(y))]
         axes.plot(*zip(*visible, strict=True) if visible else ((), ()), label=_plain(name), linewidth=1.5)
     if logarithmic:
         axes.set_yscale("log")
+        # Powers of ten have labels of the same width, for which no layout has to be computed.
+        figure.subplots_adjust(**LOGARITHMIC_MARGINS)
     else:
         axes.set_ylim(bottom=0)
     axes.grid(color="#dddddd")

@@ -86,20 +86,18 @@ def convolve(x: Float[Array, "h w i"], filters: Float[Array, "36 i o"]) -> Float
     height, width, _ = x.shape
     down, across = -(-height // STEP), -(-width // STEP)  # tiles
     strips = -(-down * across // max(TILES_PER_STRIP, TILE_CHANNELS // filters.shape[-1]))
-    rows = -(-down // strips)
-    strips = -(-down // rows)
-    bottom, right = STEP * rows * strips + 1 - height, STEP * across + 1 - width
-    padded = jnp.pad(x, ((1, bottom), (1, right), (0, 0)))
-    if strips == 1:
+    rows = STEP * -(-down // strips)
+    padded = jnp.pad(x, ((1, 1 + max(rows - height, 0)), (1, STEP * across + 1 - width), (0, 0)))
+    if rows >= height:
         return _strip(padded, filters)[:height, :width]
 
     def add_strip(index: Array, y: Array) -> Array:
-        top = STEP * rows * index
-        strip = lax.dynamic_slice_in_dim(padded, top, STEP * rows + TILE - STEP)
-        return lax.dynamic_update_slice_in_dim(y, _strip(strip, filters), top, 0)
+        top = jnp.minimum(rows * index, height - rows)  # the last strip overlaps the one before
+        strip = lax.dynamic_slice_in_dim(padded, top, rows + TILE - STEP)
+        return lax.dynamic_update_slice_in_dim(y, _strip(strip, filters)[:, :width], top, 0)
 
-    shape = (STEP * rows * strips, STEP * across, filters.shape[-1])
-    return lax.fori_loop(0, strips, add_strip, jnp.zeros(shape, x.dtype))[:height, :width]
+    y = jnp.zeros((height, width, filters.shape[-1]), x.dtype)
+    return lax.fori_loop(0, -(-height // rows), add_strip, y)
 
 
 def _strip(x: Array, filters: Array) -> Array:

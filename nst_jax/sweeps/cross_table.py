@@ -4,8 +4,8 @@ A loss always favours the pictures that it painted itself: only a table that cro
 score that no run optimised, tell more.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -23,6 +23,7 @@ from nst_jax.sweeps.plan import Run, swept
 from nst_jax.transfer.pictures import Pictures
 
 Picture = Float[np.ndarray, "1 _ _ 3"]
+KEPT_STYLES = 2  # whose statistics are in memory at a time, 110 MB each
 
 
 def crosses_losses(runs: Sequence[Run]) -> bool:
@@ -30,8 +31,37 @@ def crosses_losses(runs: Sequence[Run]) -> bool:
     return any(name.startswith("style_losses.") for name in swept(runs))
 
 
+class NeutralScores:
+    """Style distances that no run optimises, of the results of one sweep."""
+
+    def __init__(self, network: Network, inputs: Pictures):
+        """Compare by `network` with the styles among `inputs`, each of which is measured once."""
+        self._network, self._inputs = network, inputs
+        self._layers = [layer for layer in neutral.LAYERS if layer in network.layers]
+        self._reference = functools.lru_cache(KEPT_STYLES)(self._measured)
+        self._of_content: dict[tuple[str, str], neutral.Distances] = {}
+
+    def __call__(self, config: Config, picture: Picture) -> dict[str, float]:
+        """Return the shares of a result; none for several styles or the content as style."""
+        if not _one_style(config) or not self._layers:
+            return {}
+        pair = config.content, config.style
+        reference = self._reference(config.style)
+        if pair not in self._of_content:
+            self._of_content[pair] = reference.distances(_fitted(config.content, self._inputs))
+        shares = neutral.shares(reference.distances(picture), self._of_content[pair])
+        return {f"neutral/{name}": share for name, share in shares.items()}
+
+    def _measured(self, style: str) -> neutral.StyleReference:
+        return neutral.StyleReference(self._network, _fitted(style, self._inputs), self._layers)
+
+
 def cross_rows(
-    network: Network, runs: Sequence[Run], results: Mapping[str, Picture], inputs: Pictures
+    network: Network,
+    runs: Sequence[Run],
+    results: Mapping[str, Picture],
+    inputs: Pictures,
+    neutral_scores: NeutralScores,
 ) -> list[dict[str, Any]]:
     """Return a row per run of one style: its labels, and its distance to the style by each loss of the sweep.
 
@@ -44,38 +74,23 @@ def cross_rows(
     at_start: dict[tuple[str, str], dict[str, Array]] = {}
     rows = []
     for run in runs:
-        content, style = _pair(run.config, inputs)
+        content, style = (_fitted(name, inputs) for name in (run.config.content, run.config.style))
         key = run.config.content, run.config.style
         if key not in at_start:
             at_start[key] = _distances(network, content, style, losses)
         found = _distances(network, images.fit(results[run.folder], neutral.SIZE), style, losses)
         shares = {name: float(jnp.mean(found[name] / at_start[key][name])) for name, _ in losses}
-        rows.append(
-            {"run": run.folder, **shares, **neutral_scores(network, run.config, results[run.folder], inputs)}
-        )
+        rows.append({"run": run.folder, **shares, **neutral_scores(run.config, results[run.folder])})
     return rows
-
-
-def neutral_scores(network: Network, config: Config, picture: Picture, inputs: Pictures) -> dict[str, float]:
-    """Return style distances that no run optimises; none for several styles or the content as style."""
-    layers = [layer for layer in neutral.LAYERS if layer in network.layers]
-    if not _one_style(config) or not layers:
-        return {}
-    shares = neutral.style_shares(network, picture, *_pair(config, inputs), layers)
-    return {f"neutral/{name}": share for name, share in shares.items()}
 
 
 def _one_style(config: Config) -> bool:
     return not config.styles and config.content != config.style
 
 
-def _pair(config: Config, inputs: Pictures) -> tuple[Picture, Picture]:
-    """The content and the style, at the size at which pictures are compared."""
-    content, style = (
-        images.fit(inputs.fitted(name, neutral.SIZE).pixels, neutral.SIZE)
-        for name in (config.content, config.style)
-    )
-    return content, style
+def _fitted(name: str, inputs: Pictures) -> Picture:
+    """The picture `name` at the size at which pictures are compared."""
+    return images.fit(inputs.fitted(name, neutral.SIZE).pixels, neutral.SIZE)
 
 
 def _layers_by_loss(runs: Sequence[Run], present: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -86,7 +101,7 @@ def _layers_by_loss(runs: Sequence[Run], present: Sequence[str]) -> tuple[tuple[
     return tuple((name, at) for name, at in layers.items() if at)
 
 
-@partial(jax.jit, static_argnums=3)
+@functools.partial(jax.jit, static_argnums=3)
 def _distances(
     network: Network,
     image: Float[Array, "1 h w 3"],

@@ -18,7 +18,7 @@ from nst_jax.figures.pages import render, short
 from nst_jax.figures.plots import XY
 from nst_jax.figures.sheets import grid_axes, sweep_sheet
 from nst_jax.sweeps import judging
-from nst_jax.sweeps.cross_table import cross_rows, crosses_losses, neutral_scores
+from nst_jax.sweeps.cross_table import NeutralScores, cross_rows, crosses_losses
 from nst_jax.sweeps.plan import Run, flat, swept
 from nst_jax.sweeps.repeating import repeat_command
 from nst_jax.sweeps.sweep_folder import Sweep
@@ -49,14 +49,15 @@ def write_gallery(sweep: Sweep) -> Path:
     sheet = sweep_sheet(cells, list(pictured.values()))
     images.write(sweep.path / "sheet.png", sheet)
     network, weights = judging.judge([run.config for run in sweep.runs])
+    scores = NeutralScores(network, inputs)
     rows = [
         _row(sweep, run)
         | judging.measure(network, run.config, pictures[run.folder], inputs)
-        | neutral_scores(network, run.config, pictures[run.folder], inputs)
+        | scores(run.config, pictures[run.folder])
         for run in sweep.runs
     ]
     files.write_text(sweep.path / "table.csv", _csv(rows))
-    crossed = cross_rows(network, sweep.runs, pictures, inputs) if crosses_losses(sweep.runs) else []
+    crossed = cross_rows(network, sweep.runs, pictures, inputs, scores) if crosses_losses(sweep.runs) else []
     if crossed:
         files.write_text(sweep.path / "cross_table.csv", _csv(crossed))
     page = sweep.path / "index.html"

@@ -4,8 +4,8 @@ Every distance is given as a share: 1 for the content picture itself, 0 for a pi
 statistics.
 """
 
+import functools
 from collections.abc import Sequence
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,9 @@ from nst_jax.sweeps.judging import relative_distance
 LAYERS = ("conv1_1", "conv2_1", "conv3_1")
 SIZE = 256  # pixels, longer side at which pictures are compared
 DIRECTIONS = 256  # fixed ones
+COLOURS = "pixels"  # stands for a layer whose activations are the pixels
+
+Distances = dict[str, list[float]]  # by name, a number per layer
 
 
 def style_shares(
@@ -35,9 +38,43 @@ def style_shares(
     arXiv 2006.07229); both are means over `layers` of the shares. `palette`: sliced Wasserstein distance of
     the colours of the pixels.
     """
-    small = [images.fit(image, SIZE) for image in (picture, content, style)]
-    ours, theirs = (_distances(network, image, small[2], tuple(layers)) for image in small[:2])
-    return {name: float(np.mean(np.divide(ours[name], theirs[name]))) for name in ours}
+    reference = StyleReference(network, style, layers)
+    return shares(reference.distances(picture), reference.distances(content))
+
+
+class StyleReference:
+    """The statistics of one style, with which any number of pictures are compared."""
+
+    def __init__(self, network: Network, style: Float[np.ndarray, "1 h w 3"], layers: Sequence[str] = LAYERS):
+        """Measure `style` at `layers` of `network`."""
+        self._network, self._layers = network, tuple(layers)
+        small = images.fit(style, SIZE)
+        S, self._grams = _activations_and_grams(network, jnp.asarray(small), self._layers)
+        self._ranked = {layer: ranked(_rows(S[layer])) for layer in self._layers}
+        self._ranked[COLOURS] = ranked(_rows(small))
+        # The pictures of a sweep usually have the same size.
+        self._resampled = functools.lru_cache(len(self._ranked))(self._at)
+
+    def distances(self, picture: Float[np.ndarray, "1 h w 3"]) -> Distances:
+        """Return each distance of `picture` to the style, by layer."""
+        small = images.fit(picture, SIZE)
+        F, G = _activations_and_grams(self._network, jnp.asarray(small), self._layers)
+        distances = [_squared_distance(G[layer], self._grams[layer]) for layer in self._layers]
+        sliced = [self._sliced(layer, F[layer]) for layer in self._layers]
+        palette = [self._sliced(COLOURS, small)]
+        return {"gram": distances, "sliced": sliced, "palette": palette}
+
+    def _sliced(self, name: str, F: Array | np.ndarray) -> float:
+        ours = ranked(_rows(F))
+        return _mean_square(ours - self._resampled(name, ours.shape[1]))
+
+    def _at(self, name: str, count: int) -> np.ndarray:
+        return resampled(self._ranked[name], count)
+
+
+def shares(ours: Distances, of_content: Distances) -> dict[str, float]:
+    """Return the distances of a picture, each divided by that of the content; means over the layers."""
+    return {name: float(np.mean(np.divide(ours[name], of_content[name]))) for name in ours}
 
 
 def content_distance(
@@ -59,42 +96,45 @@ def sliced_wasserstein(F: Float[np.ndarray, "m n"], S: Float[np.ndarray, "k n"])
     The rows are projected onto fixed random directions. The sorted projections of two sets are compared rank
     by rank, after linear interpolation if the sets differ in size.
     """
+    ours = ranked(F)
+    return _mean_square(ours - resampled(ranked(S), ours.shape[1]))
+
+
+def ranked(F: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "d m"]:
+    """Return the projections of the rows of F onto each direction, sorted: a column per rank."""
     vectors = np.random.default_rng(0).standard_normal((F.shape[1], DIRECTIONS))
     directions = (vectors / np.linalg.norm(vectors, axis=0)).astype(np.float32)
-    # A column per rank. On the host: NumPy sorts thirty times faster than XLA on a CPU.
-    ours, theirs = (np.sort(directions.T @ rows.T, axis=1) for rows in (F, S))
-    return float(np.mean(np.square(ours - resampled(theirs, ours.shape[1]))))
+    # On the host: NumPy sorts thirty times faster than XLA on a CPU.
+    return np.sort(directions.T @ F.T, axis=1)
 
 
-def resampled(ranked: Float[np.ndarray, "d k"], count: int) -> Float[np.ndarray, "d {count}"]:
+def resampled(values: Float[np.ndarray, "d k"], count: int) -> Float[np.ndarray, "d {count}"]:
     """Interpolate sorted rows linearly to `count` values: the quantiles at the middles of equal shares."""
-    size = ranked.shape[1]
+    size = values.shape[1]
+    if count == size:
+        return values
     position = np.clip((np.arange(count) + 0.5) / count * size - 0.5, 0, size - 1)
     below = np.floor(position).astype(np.int32)
-    share = (position - below).astype(ranked.dtype)
-    return ranked[:, below] * (1 - share) + ranked[:, np.minimum(below + 1, size - 1)] * share
+    share = (position - below).astype(values.dtype)
+    return values[:, below] * (1 - share) + values[:, np.minimum(below + 1, size - 1)] * share
 
 
-def _distances(
-    network: Network, image: np.ndarray, style: np.ndarray, layers: tuple[str, ...]
-) -> dict[str, list[float]]:
-    """Each distance by layer."""
-    (F, G), (S, A) = (_seen(network, jnp.asarray(picture), layers) for picture in (image, style))
-    return {
-        "gram": [float(np.sum(np.square(np.asarray(G[layer]) - np.asarray(A[layer])))) for layer in layers],
-        "sliced": [sliced_wasserstein(_rows(F[layer]), _rows(S[layer])) for layer in layers],
-        "palette": [sliced_wasserstein(_rows(image), _rows(style))],
-    }
+def _mean_square(difference: np.ndarray) -> float:
+    return float(np.vdot(difference, difference)) / difference.size
+
+
+def _squared_distance(G: Array, A: Array) -> float:
+    difference = np.asarray(G) - np.asarray(A)
+    return float(np.vdot(difference, difference))
 
 
 def _rows(F: Array | np.ndarray) -> Float[np.ndarray, "m n"]:
     return np.asarray(F).reshape(-1, F.shape[-1])
 
 
-@partial(jax.jit, static_argnums=2)
-def _seen(
+@functools.partial(jax.jit, static_argnums=2)
+def _activations_and_grams(
     network: Network, image: Array, layers: tuple[str, ...]
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """The activations at `layers`, and their Gram matrices."""
     F = network(image, layers)
     return F, {layer: gram(F[layer]) for layer in layers}

@@ -47,7 +47,8 @@ def watched(arguments: list[str], folder: Path) -> list[tuple[int, int]]:
         with contextlib.suppress(psutil.NoSuchProcess):
             samples.append((results(folder), resident.memory_info().rss))
         time.sleep(0.2)
-    assert process.returncode == 0, process.communicate()
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
     return samples
 
 

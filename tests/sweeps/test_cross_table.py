@@ -30,7 +30,8 @@ def runs():
 
 def rows_for(runs, picture):
     network, inputs = VGG(formula_weights()), Pictures(run.config for run in runs)
-    return cross_table.cross_rows(network, runs, {run.folder: picture for run in runs}, inputs)
+    scores = cross_table.NeutralScores(network, inputs)
+    return cross_table.cross_rows(network, runs, {run.folder: picture for run in runs}, inputs, scores)
 
 
 @pytest.mark.slow
