@@ -20,6 +20,12 @@ from nst_jax import cli
 from nst_jax.terminal.signals import SIGNALS
 
 ROOT = Path(__file__).parents[1]
+# Most of the time of a small run goes into compiling, so runs are no deeper than what they test needs.
+SHALLOW = {
+    "content_layers.conv4_2": 0,
+    "content_layers.conv2_1": 1,
+    **{f"style_layers.conv{block}_1": 0 for block in (3, 4, 5)},
+}
 
 
 def command(*flags: object, module: str = "nst_jax.run") -> list[str]:
@@ -69,9 +75,10 @@ def call_process(
     )
 
 
-def tiny(weights: Path, workdir: Path, **fields: object) -> list[str]:
-    """Flags of a run that takes seconds: a narrow network, a small picture."""
+def tiny(weights: Path, workdir: Path, shallow: bool = True, **fields: object) -> list[str]:
+    """Flags of a run that takes seconds: a narrow network, a small picture, and two layers if `shallow`."""
     settings = {
+        **(SHALLOW if shallow else {}),
         "network.arch": "slim",
         "network.weights": weights,
         "size": 48,

@@ -8,7 +8,9 @@ from pathlib import Path
 os.environ.setdefault("NPROC", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Most of the time goes into compiling programs that run for milliseconds. `XLA_FLAGS= pytest` optimises them.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
 
 import jax
 import jax.numpy as jnp

@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 from skimage.metrics import structural_similarity
 
 from nst_jax import images
@@ -61,11 +62,10 @@ def measure(
     shares, styles = zip(*_styles(config, pictures), strict=True)
     side = min(min(image.shape[1:3]) for image in (picture, *styles))
     layers = tuple(layer for layer in (*STYLE_LAYERS, CONTENT_LAYER) if fits_layer(network, layer, side))
-    F, P, *S = (_activations(network, jnp.asarray(image), layers) for image in (picture, content, *styles))
+    F, P, *S = (_described(network, jnp.asarray(image), layers) for image in (picture, content, *styles))
     distances = {
         f"style_distance/{layer}": sum(
-            share * relative_distance(gram(F[layer]), gram(one[layer]))
-            for share, one in zip(shares, S, strict=True)
+            share * relative_distance(F[layer], one[layer]) for share, one in zip(shares, S, strict=True)
         )
         for layer in layers
         if layer != CONTENT_LAYER
@@ -91,7 +91,9 @@ def _styles(config: Config, pictures: Pictures) -> list[tuple[float, np.ndarray]
 
 def relative_distance(a: Any, b: Any) -> float:
     """Return ||a - b|| / ||b||, in Frobenius norms."""
-    return float(jnp.linalg.norm(jnp.ravel(a - b)) / jnp.linalg.norm(jnp.ravel(b)))
+    # On the host: in JAX, each operation on each shape would be a program to compile.
+    a, b = np.asarray(a), np.asarray(b)
+    return float(np.linalg.norm(np.ravel(a - b)) / np.linalg.norm(np.ravel(b)))
 
 
 def fits_layer(network: Network, layer: str, side: int) -> bool:
@@ -105,4 +107,8 @@ def _ssim(picture: np.ndarray, content: np.ndarray) -> float:
     )
 
 
-_activations = jax.jit(lambda network, image, layers: network(image, layers), static_argnums=2)
+@partial(jax.jit, static_argnums=2)
+def _described(network: Network, image: Array, layers: tuple[str, ...]) -> dict[str, Array]:
+    """What is compared: the activations of `CONTENT_LAYER`, and the Gram matrices of the other layers."""
+    F = network(image, layers)
+    return {layer: F[layer] if layer == CONTENT_LAYER else gram(F[layer]) for layer in layers}

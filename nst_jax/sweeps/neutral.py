@@ -49,8 +49,7 @@ class StyleReference:
         """Measure `style` at `layers` of `network`."""
         self._network, self._layers = network, tuple(layers)
         small = images.fit(style, SIZE)
-        S = _activations(network, jnp.asarray(small), self._layers)
-        self._grams = {layer: gram(S[layer]) for layer in self._layers}
+        S, self._grams = _activations_and_grams(network, jnp.asarray(small), self._layers)
         self._ranked = {layer: ranked(_rows(S[layer])) for layer in self._layers}
         self._ranked[COLOURS] = ranked(_rows(small))
         # The pictures of a sweep usually have the same size.
@@ -59,11 +58,11 @@ class StyleReference:
     def distances(self, picture: Float[np.ndarray, "1 h w 3"]) -> Distances:
         """Return each distance of `picture` to the style, by layer."""
         small = images.fit(picture, SIZE)
-        F = _activations(self._network, jnp.asarray(small), self._layers)
-        grams = [jnp.sum(jnp.square(gram(F[layer]) - A)) for layer, A in self._grams.items()]
+        F, G = _activations_and_grams(self._network, jnp.asarray(small), self._layers)
+        distances = [_squared_distance(G[layer], self._grams[layer]) for layer in self._layers]
         sliced = [self._sliced(layer, F[layer]) for layer in self._layers]
         palette = [self._sliced(COLOURS, small)]
-        return {"gram": [float(distance) for distance in grams], "sliced": sliced, "palette": palette}
+        return {"gram": distances, "sliced": sliced, "palette": palette}
 
     def _sliced(self, name: str, F: Array | np.ndarray) -> float:
         ours = ranked(_rows(F))
@@ -124,10 +123,18 @@ def _mean_square(difference: np.ndarray) -> float:
     return float(np.vdot(difference, difference)) / difference.size
 
 
+def _squared_distance(G: Array, A: Array) -> float:
+    difference = np.asarray(G) - np.asarray(A)
+    return float(np.vdot(difference, difference))
+
+
 def _rows(F: Array | np.ndarray) -> Float[np.ndarray, "m n"]:
     return np.asarray(F).reshape(-1, F.shape[-1])
 
 
 @functools.partial(jax.jit, static_argnums=2)
-def _activations(network: Network, image: Array, layers: tuple[str, ...]) -> dict[str, Array]:
-    return network(image, layers)
+def _activations_and_grams(
+    network: Network, image: Array, layers: tuple[str, ...]
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    F = network(image, layers)
+    return F, {layer: gram(F[layer]) for layer in layers}

@@ -56,7 +56,7 @@ def test_flags_set_them_and_the_terms_add_up(tiny_weights, tmp_path, tile):
     assert result.returncode == 0, result.stderr
     for line in metrics(tmp_path):
         assert "style/conv2_1/moments" not in line
-        gram = sum(1e-3 * 0.2 * line[f"style/conv{block}_1/gram"] for block in range(1, 6))
+        gram = sum(1e-3 * 0.2 * line[f"style/conv{block}_1/gram"] for block in (1, 2))
         assert line["style"] == pytest.approx(gram + 3 * 4 * line["style/conv1_1/moments"], rel=1e-5)
 
 

@@ -97,6 +97,7 @@ def test_50_steps_of_lbfgs_lead_to_the_same_picture(what, tmp_path):
     ],
 )
 def test_whatever_is_set_a_split_run_gives_the_same_picture(fields, tiny_weights, tmp_path):
+    fields = {"shallow": False, **fields}
     on_eight_devices(command(*tiny(tiny_weights, tmp_path / "split", **settings(**fields))))
     picture = alone(tiny_weights, tmp_path / "alone", **{**fields, "devices": 1})
     assert_same_picture(picture, pixels(tmp_path / "split/result.png").astype(int))
@@ -105,7 +106,7 @@ def test_whatever_is_set_a_split_run_gives_the_same_picture(fields, tiny_weights
 @pytest.mark.slow
 @pytest.mark.parametrize("bands", [True, False])
 def test_a_run_goes_on_with_another_number_of_devices(bands, tiny_weights, tmp_path):
-    fields = {"optimizer__steps": 30, "optimizer__bands": bands, "init": "content"}
+    fields = {"optimizer__steps": 30, "optimizer__bands": bands, "init": "content", "shallow": False}
     picture = alone(tiny_weights, tmp_path / "alone", **fields)
     config = json.loads((tmp_path / "alone/config.json").read_text())
     on_eight_devices([*COMMAND, "resume", json.dumps(config), str(tmp_path / "parts")])

@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 from tests.command import ROOT, command
-from tests.hostile.contract import SHALLOW, assert_line
+from tests.hostile.contract import assert_line
 
 QUIET = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT, "errors": "replace"}
 LIMIT = 240  # seconds a case
-ENDLESS = {"size": 32, "optimizer__steps": 1_000_000, "log_every": 5, **SHALLOW}
-SHORT = {"size": 32, "optimizer__steps": 60, "log_every": 5, **SHALLOW}
+ENDLESS = {"size": 32, "optimizer__steps": 1_000_000, "log_every": 5}
+SHORT = {"size": 32, "optimizer__steps": 60, "log_every": 5}
 
 
 @contextlib.contextmanager

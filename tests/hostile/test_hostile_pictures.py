@@ -12,7 +12,7 @@ from PIL import Image
 from nst_jax import images
 from nst_jax.errors import UserError
 from tests.command import call, tiny
-from tests.hostile.contract import SHALLOW, assert_promises, assert_refusal, assert_tidy, cases, within
+from tests.hostile.contract import assert_promises, assert_refusal, assert_tidy, cases, within
 from tests.hostile.damage import damaged
 
 MODES = {
@@ -89,7 +89,7 @@ def test_any_file_is_a_picture_or_refused(tmp_path, seed):
 def test_a_command_with_any_picture_paints_or_refuses(tiny_weights, tmp_path, seed):
     (tmp_path / "picture").write_bytes(hostile_picture(1000 + seed))
     field = ("content", "style", "init")[seed % 3]
-    flags = tiny(tiny_weights, tmp_path / "run", optimizer__steps=2, size=32, **SHALLOW)
+    flags = tiny(tiny_weights, tmp_path / "run", optimizer__steps=2, size=32)
     with within(120):
         result = call(*flags, f"--config.{field}={tmp_path / 'picture'}")
     assert_promises(result)

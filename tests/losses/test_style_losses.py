@@ -23,6 +23,7 @@ LOSSES = ("covariance", "moments", "w2", "sliced", "histogram", "mrf")
 LAYERS = ("conv1_1", "conv2_1", "conv3_4")
 
 
+@partial(jax.jit, static_argnums=(0, 3))
 def target(name, S, guide=None, size=None):
     """The target of a loss from activations of a style, for a result of `size`."""
     height, width = size or S.shape[1:3]
@@ -151,7 +152,7 @@ def test_positions_without_weight_have_no_influence(name):
 def test_a_blend_of_a_style_with_itself_is_the_style(name):
     loss, size = STYLE_LOSSES[name], (9, 8)
     F, S = random_layer(*size, 5, 0), random_layer(*size, 5, 1)
-    found = loss.statistic(S, 72, None)
+    found = jax.jit(lambda S: loss.statistic(S, 72, None))(S)
     blend = loss.blend([found, found], [0.25, 0.75])
     value, _ = value_and_gradient(name, F, loss.fit(blend, *size))
     expected, _ = value_and_gradient(name, F, target(name, S))

@@ -11,7 +11,7 @@ from nst_jax.networks import winograd
 from nst_jax.networks.conv import conv3x3, turned
 from nst_jax.networks.vgg import VGG
 from tests.conftest import formula_image, formula_weights
-from tests.losses.test_objective import GOLDEN, relative_error
+from tests.losses.test_objective import GOLDEN, relative_error, terms_and_gradient
 
 # Winograd's transforms magnify float32 rounding: about ten times that of the plain sum, less than this.
 TOLERANCE = 1e-5
@@ -110,8 +110,7 @@ def test_a_network_by_winograd_has_the_golden_terms_and_gradient():
     image, content, style = formula_image(48, 40), formula_image(48, 40, 1.0), formula_image(33, 57, 2.0)
     network = VGG(formula_weights(), "avg", "winograd")
     J = objective.make_objective(network, content, style, weights)
-    terms = jax.jit(objective.terms)(network, J, image)
+    terms, gradient = terms_and_gradient(network, J, image)
     for name, expected in GOLDEN["avg"]["terms"].items():
         assert float(terms[name]) == pytest.approx(expected, rel=1e-4), name
-    gradient = jax.jit(jax.grad(objective.total, argnums=2))(network, J, image)
     assert relative_error(gradient[0, ::7, ::7].ravel(), GOLDEN["avg"]["gradient"]) < 1e-4

@@ -14,6 +14,8 @@ from nst_jax.networks.architectures import architecture
 from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.counterparts import counterpart
 from nst_jax.networks.trained import CAFFE, TORCHVISION, make_weights
+from nst_jax.transfer.preparing import prepare
+from nst_jax.transfer.session import Session
 from nst_jax.vision import deconvnet
 from nst_jax.vision.classes import classifier_behind
 from nst_jax.weights import load, load_classifier, load_network, resolve, save
@@ -240,7 +242,8 @@ def test_regions_are_painted_with_every_network(arch, layers, tmp_path):
             "waves": {"image": "sample:swirls", "region": halves["bottom"]},
         },
     }
+    session = Session([prepare(from_dict(settings("", **values)))])
     for guides in ("simple", "inside", "all"):
-        run(settings("", **values, guides=guides), tmp_path / guides)
+        run(settings("", **values, guides=guides), tmp_path / guides, session)
         lines = metrics(tmp_path / guides)
         assert lines[-1]["style"] < 0.8 * lines[0]["style"], guides

@@ -12,6 +12,7 @@ from tests.conftest import formula_image, formula_weights
 
 LAYERS = ("conv1_1", "conv2_1")
 RANDOM = np.random.default_rng(0)
+columns_of = jax.jit(hypercolumns, static_argnums=2)
 
 
 def features(count, channels):
@@ -74,7 +75,7 @@ def test_interpolation_keeps_corners_and_straight_lines():
 
 def test_columns_are_activations_by_their_number_of_channels(network):
     image = formula_image(32, 24)
-    columns = hypercolumns(network, image, LAYERS)
+    columns = columns_of(network, image, LAYERS)
     F = network(image, LAYERS)
     assert {layer: rows.shape for layer, rows in columns.items()} == {
         layer: (8 * 6, F[layer].shape[3]) for layer in LAYERS
@@ -112,8 +113,8 @@ def test_columns_are_replaced_by_the_nearest_of_all_styles(network):
     image = formula_image(32, 28)
     styles = [np.asarray(formula_image(*size, phase)) for size, phase in (((24, 32), 1.0), ((28, 20), 2.0))]
     found = joined(matching.replaced(network, image, styles, LAYERS))
-    wanted = joined(hypercolumns(network, image, LAYERS))
-    style = np.concatenate([joined(hypercolumns(network, jnp.asarray(one), LAYERS)) for one in styles])
+    wanted = joined(columns_of(network, image, LAYERS))
+    style = np.concatenate([joined(columns_of(network, jnp.asarray(one), LAYERS)) for one in styles])
     index = cosine_matrix(centered(np.asarray(wanted)), centered(style)).argmax(1)
     np.testing.assert_allclose(found, style[index], rtol=1e-5, atol=1e-6)
 
@@ -121,20 +122,20 @@ def test_columns_are_replaced_by_the_nearest_of_all_styles(network):
 def test_the_picture_itself_as_style_replaces_nothing(network):
     image = formula_image(32, 32)
     found = matching.replaced(network, image, [np.asarray(image)], LAYERS)
-    for layer, rows in hypercolumns(network, image, LAYERS).items():
+    for layer, rows in columns_of(network, image, LAYERS).items():
         np.testing.assert_allclose(found[layer], rows, rtol=1e-4, atol=1e-5)
 
 
 def test_the_loss_is_the_cosine_of_whole_columns_and_ignores_their_lengths(network):
     image, other = formula_image(24, 16), formula_image(24, 16, 1.5)
-    found, target = (hypercolumns(network, one, LAYERS) for one in (image, other))
+    found, target = (columns_of(network, one, LAYERS) for one in (image, other))
     expected = 1 - np.diag(cosine_matrix(np.asarray(joined(found)), np.asarray(joined(target)))).mean()
     lengths = RANDOM.uniform(0.5, 20, (len(joined(target)), 1)).astype(np.float32)
     for factor in (1.0, lengths):
         scaled = matching.Matching({layer: factor * rows for layer, rows in target.items()}, 24, 16)
-        loss, _ = matching.matching_and_terms(network, scaled, pyramid.to_pyramid(image))
+        loss, _ = jax.jit(matching.matching_and_terms)(network, scaled, pyramid.to_pyramid(image))
         assert loss == pytest.approx(expected, rel=1e-4)
-    loss, terms = matching.matching_and_terms(
+    loss, terms = jax.jit(matching.matching_and_terms)(
         network, matching.Matching(found, 24, 16), pyramid.to_pyramid(image)
     )
     assert terms["matching"] == loss == pytest.approx(0, abs=1e-5)
@@ -166,7 +167,10 @@ def test_the_gradient_of_splitting_is_that_of_the_minimum():
         a, b = (x / jnp.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
         return jnp.mean(jnp.min(1 - a @ b.T, axis=1))
 
-    ours, theirs = jax.grad(splitting.nearest_distance)(found, style), jax.grad(reference)(found)
+    ours, theirs = (
+        jax.jit(jax.grad(splitting.nearest_distance))(found, style),
+        jax.jit(jax.grad(reference))(found),
+    )
     np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6)
 
 
@@ -194,8 +198,9 @@ def test_all_styles_together_give_as_many_features_as_one(network):
 def test_features_are_drawn_anew_at_each_step_and_again_with_the_same_seed(network):
     image = formula_image(130, 130)
     style = splitting.style_features(network, [np.asarray(formula_image(40, 40, 1.0))], LAYERS[:1], 0)
+    evaluate = jax.jit(splitting.splitting_and_terms)
     values = [
-        splitting.splitting_and_terms(
+        evaluate(
             network,
             splitting.at_step(
                 splitting.Splitting(style, jnp.uint32(seed), jnp.int32(0), 130, 130), jnp.int32(step)

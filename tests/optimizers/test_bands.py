@@ -47,11 +47,12 @@ def test_the_direction_is_the_textbooks_inverse_hessian_times_the_gradient():
     hessian = rng.normal(size=(576, 576))
     hessian = hessian @ hessian.T / 576 + np.eye(576)
     transformation = scale_by_banded_lbfgs(3)
+    update = jax.jit(transformation.update)
     points, gradients = [rng.normal(size=SHAPE).astype(np.float32)], []
     state = transformation.init(jnp.asarray(points[0]))
     for length in (0.3, 1.4, 0.8, 1.1, 0.0):  # as a line search would choose them
         gradients.append((hessian @ points[-1].ravel()).reshape(SHAPE).astype(np.float32))
-        direction, state = transformation.update(jnp.asarray(gradients[-1]), state, jnp.asarray(points[-1]))
+        direction, state = update(jnp.asarray(gradients[-1]), state, jnp.asarray(points[-1]))
         points.append(points[-1] - length * np.asarray(direction))
 
     def coefficients(x):
@@ -97,10 +98,11 @@ def test_plain_directions_are_optaxs():
 @pytest.mark.parametrize("memory", [1, 4])
 def test_a_step_that_curves_the_wrong_way_is_not_remembered(memory):
     transformation = scale_by_banded_lbfgs(memory)
+    update = jax.jit(transformation.update)
     x, g = formula_image(12, 16), formula_image(12, 16, 1.0)
     state = transformation.init(x)
     for _ in range(3):  # the gradient grows along the steps: s . y < 0
-        direction, state = transformation.update(g, state, x)
+        direction, state = update(g, state, x)
         x, g = x - direction, 1.1 * g
     np.testing.assert_array_equal(state.history.products, 0)
     np.testing.assert_array_equal(state.energies, 0)

@@ -25,9 +25,9 @@ def bowl(seed=0):
 def test_the_direction_is_optaxs(memory):
     points, gradients = bowl()
     two_loops = optax.scale_by_lbfgs(memory)
-    state, history = two_loops.init(points[0]), empty(memory, points[0])
+    update, state, history = jax.jit(two_loops.update), two_loops.init(points[0]), empty(memory, points[0])
     for k, (x, gradient) in enumerate(zip(points, gradients, strict=True)):
-        expected, state = two_loops.update(gradient, state, x)
+        expected, state = update(gradient, state, x)
         history, _ = jax.jit(remember)(history, x - points[k - 1], gradient)
     s, y = points[-1] - points[-2], gradients[-1] - gradients[-2]
     direction = times_inverse_hessian(history, jnp.vdot(s, y) / jnp.vdot(y, y))

@@ -58,7 +58,7 @@ def test_a_sweep_over_losses_writes_the_table_and_shows_it(tiny_weights, tmp_pat
         "size": 32,
         "network": {"arch": "slim", "weights": str(tiny_weights)},
         "optimizer": {"name": "adam", "steps": 4},
-        "style_layers": {"conv1_1": 1.0, "conv5_1": 1.0},
+        "style_layers": {"conv1_1": 1.0, "conv2_1": 1.0},
         "content_weight": 0.0,
         "init": "content",
     }
