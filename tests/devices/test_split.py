@@ -17,7 +17,7 @@ EIGHT = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8 --xla_backend_op
 
 def on_eight_devices(arguments):
     done = subprocess.run(
-        arguments, cwd=ROOT, env={**os.environ, **EIGHT}, capture_output=True, text=True, timeout=600
+        arguments, cwd=ROOT, env={**os.environ, **EIGHT}, capture_output=True, text=True, timeout=3600
     )
     assert done.returncode == 0, done.stderr
     return done
