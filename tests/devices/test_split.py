@@ -53,7 +53,7 @@ def test_memory_is_divided(tmp_path):
 
 
 def settings(devices=1, **fields):
-    return {"optimizer__name": "lbfgs", "optimizer__steps": 50, "devices": devices, **fields}
+    return {"optimizer__name": "lbfgs", "optimizer__steps": 30, "devices": devices, **fields}
 
 
 def alone(weights, folder, **fields):
@@ -63,7 +63,7 @@ def alone(weights, folder, **fields):
 
 
 def assert_same_picture(picture, other):
-    """Up to rounding errors, which 50 steps of L-BFGS amplify."""
+    """Up to rounding errors, which the steps of L-BFGS amplify."""
     assert picture.shape == other.shape
     assert np.abs(picture - other).max() <= 4  # of 255
     assert np.abs(picture - other).mean() < 0.255
