@@ -30,6 +30,7 @@ def fields(weights):
     return {"content": "sample:coffee", "content_weight": 0.0, "style_layers": style, "network": network}
 
 
+@pytest.mark.slow
 def test_the_estimate_is_what_the_run_takes(wide_weights, tmp_path):
     told, taken = {}, {}
     for size in (64, 640):

@@ -98,6 +98,7 @@ def test_the_next_scale_begins_with_the_average_and_the_moments(tiny_weights, tm
     assert coarse.memory.moments.count[0] == 12
 
 
+@pytest.mark.slow
 def test_a_batch_of_any_width_gives_the_same(tiny_weights, tmp_path):
     jobs = [job(tiny_weights, seed=seed) for seed in range(3)]
     whole = painting.paint(Session(jobs, width=3), jobs, folders(tmp_path / "whole", jobs), go_on)
