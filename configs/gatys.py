@@ -3,7 +3,7 @@
     python -m nst_jax.run --config=configs/gatys.py --config.content=photo.jpg --config.style=painting.jpg
 
 White noise is optimised into a picture with the content of one image and the style of another. At 512 px it
-takes about 7 minutes with VGG-19 on two CPU cores, and 2.5 minutes with `slim`, the fallback if the weights
+takes about 5 minutes with VGG-19 on two CPU cores, and 70 seconds with `slim`, the fallback if the weights
 of VGG-19 are not available.
 
 Variants:
