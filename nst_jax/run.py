@@ -51,7 +51,7 @@ def _run(values: flags.FlagValues) -> int:
             stack.enter_context(folder.claimed())
             job = prepare(folder.config)
             memory = job.config.optimizer.memory if begun else fitting_memory(job)
-        job = with_memory(job, -processes.largest(-memory))
+        job = with_memory(job, processes.smallest(memory))
         folder.config = job.config
         with processes.agreeing():
             session = open_session([job])

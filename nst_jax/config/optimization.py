@@ -39,7 +39,7 @@ class OptimizerConfig:
 
     def may_lower(self, memory: int) -> bool:
         """Whether a run with these settings may keep only `memory` steps."""
-        return self.name == "lbfgs" and 0 < self.least_memory <= memory < self.memory
+        return 0 < self.least_memory <= memory < self.memory
 
     def steps_by_scale(self, scales: int) -> tuple[int, ...]:
         """The number of steps at each of so many `scales`.

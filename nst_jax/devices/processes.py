@@ -105,6 +105,11 @@ def largest(value: int) -> int:
     return value if _alone() else int(multihost_utils.process_allgather(np.int32(value)).max())
 
 
+def smallest(value: int) -> int:
+    """The smallest `value` of all processes."""
+    return -largest(-value)
+
+
 @contextlib.contextmanager
 def agreeing() -> Iterator[None]:
     """If the block raises a `UserError` in one process, it does in all of them."""

@@ -2,6 +2,7 @@
 
 import bisect
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -18,7 +19,7 @@ from nst_jax.transfer.transfers import Transfer, open_session
 # Values of `tile` to suggest if a picture does not fit, fastest first.
 TILES = (512, 128)
 # Values of `optimizer.memory` to suggest if no tile helps: each step that is kept takes two pictures.
-MEMORIES = (4, 1)
+MEMORIES = (1, 4)
 # Memory that compilation adds to the process on a CPU; 300 to 430 MB were measured.
 COMPILER_BYTES = 300 * 2**20
 
@@ -29,14 +30,13 @@ def fitting_memory(job: Job) -> int:
     A warning says so. If not even `least_memory` fits, nothing is lowered, and `require_memory` refuses.
     """
     wish = job.config.optimizer
-    shorter = [memory for memory in range(1, wish.memory) if wish.may_lower(memory)]
+    allowed = [memory for memory in range(1, wish.memory) if wish.may_lower(memory)]
     free = free_memory_bytes()
-    if not shorter or needed_alone(job) <= free:
+    if not allowed or needed_alone(job) <= free:
         return wish.memory
-    fitting = bisect.bisect_right(shorter, free, key=lambda memory: needed_alone(with_memory(job, memory)))
-    if not fitting:
+    memory = _largest_memory(job, free, allowed)
+    if not memory:
         return wish.memory
-    memory = shorter[fitting - 1]
     logging.warning("optimizer.memory: %d lowered to %d: %s are free", wish.memory, memory, byte_count(free))
     return memory
 
@@ -58,7 +58,8 @@ def require_memory(session: Transfer, job: Job) -> int:
         return peak_memory_bytes() + needed
     fitting = {"tile": _fitting_tile(job, free), "size": _fitting_size(job, needed, free)}
     if not fitting["tile"]:
-        fitting = {"optimizer.memory": _fitting_memory(job, free)} | fitting
+        shorter = [memory for memory in MEMORIES if memory < job.config.optimizer.memory]
+        fitting = {"optimizer.memory": _largest_memory(job, free, shorter)} | fitting
     flags = [f"--config.{field}={value}" for field, value in fitting.items() if value]
     raise UserError(
         f"size: {job.config.size} px needs {byte_count(needed)} of memory, but only {byte_count(free)} are "
@@ -108,12 +109,10 @@ def _fitting_tile(job: Job, free: int) -> int:
     return next((tile for tile in smaller if needed_alone(_changed(job, tile=tile)) <= free), 0)
 
 
-def _fitting_memory(job: Job, free: int) -> int:
-    """Return the largest of `MEMORIES` with which `job` fits into `free` bytes, or 0 if none does."""
-    if job.config.optimizer.name != "lbfgs":
-        return 0
-    shorter = (memory for memory in MEMORIES if memory < job.config.optimizer.memory)
-    return next((memory for memory in shorter if needed_alone(with_memory(job, memory)) <= free), 0)
+def _largest_memory(job: Job, free: int, choices: Sequence[int]) -> int:
+    """Return the largest of the ascending `choices` with which `job` fits into `free` bytes, or 0."""
+    fitting = bisect.bisect_right(choices, free, key=lambda memory: needed_alone(with_memory(job, memory)))
+    return choices[fitting - 1] if fitting else 0
 
 
 def _fitting_size(job: Job, needed: int, free: int) -> int:
