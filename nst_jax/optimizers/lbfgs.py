@@ -29,6 +29,7 @@ def lbfgs(memory: int, bands: bool, split: Split | None = None) -> Method:
         end=line_search.end,
         stalled=_no_decrease,
         retry=_clear_history,
+        compares=True,
         split_over=lambda split: lbfgs(memory, bands, split),
     )
 

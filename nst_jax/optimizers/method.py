@@ -42,6 +42,8 @@ class Method(NamedTuple):
     end: Callable[[Any], Point]  # where a finished search arrived
     stalled: Callable[[Point, State], Bool[Array, ""]]  # whether that point is no progress
     retry: Callable[[State, float], Retry | None]  # after a failed step, on the host; None gives up
+    # Whether a search compares values of the objective, which then must not change from one to the next.
+    compares: bool = False
     # The method for images on several devices; None if it is the same, as where pixels meet only in sums.
     split_over: Callable[[Split], Any] | None = None
     # What a state, or a stack of them, shows: the result, and the start of the next scale.

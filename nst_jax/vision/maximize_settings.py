@@ -10,6 +10,7 @@ from nst_jax.errors import UserError
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.counterparts import require_layer
+from nst_jax.optimizers.methods import find_method
 from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
 from nst_jax.vision.objectives import OBJECTIVES
 from nst_jax.vision.transforms import MotionRange
@@ -70,10 +71,10 @@ class MaximizeSettings:
     def _check_together(self, layers: tuple) -> None:
         if not all(receptive.shape(layers, self.layer, self.size, self.size)):
             raise UserError(f"size: {self.size} pixels are too few for {self.layer}")
-        if self.optimizer.name == "lbfgs" and (self.jitter or self.rotation or self.scale):
+        if (self.jitter or self.rotation or self.scale) and find_method(self.optimizer).compares:
             raise UserError(
-                "optimizer.name: lbfgs requires a loss that does not change; set jitter=0, rotation=0 and "
-                "scale=0, or use adam or gd"
+                f"optimizer.name: {self.optimizer.name} requires a loss that does not change; set jitter=0, "
+                "rotation=0 and scale=0, or use adam or gd"
             )
         if self.data and not self.by_unit:
             raise UserError(f"data: patches are of units; objective is {self.objective}, use unit or channel")
