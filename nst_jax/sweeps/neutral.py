@@ -49,7 +49,7 @@ class StyleReference:
         """Measure `style` at `layers` of `network`."""
         self._network, self._layers = network, tuple(layers)
         small = images.fit(style, SIZE)
-        S, self._grams = _activations_and_grams(network, jnp.asarray(small), self._layers)
+        S, self._grams = _activations_and_grams(network, small, self._layers)
         self._ranked = {layer: ranked(_rows(S[layer])) for layer in self._layers}
         self._ranked[COLOURS] = ranked(_rows(small))
         # The pictures of a sweep usually have the same size.
@@ -58,15 +58,15 @@ class StyleReference:
     def distances(self, picture: Float[np.ndarray, "1 h w 3"]) -> Distances:
         """Return each distance of `picture` to the style, by layer."""
         small = images.fit(picture, SIZE)
-        F, G = _activations_and_grams(self._network, jnp.asarray(small), self._layers)
-        distances = [_squared_distance(G[layer], self._grams[layer]) for layer in self._layers]
+        F, G = _activations_and_grams(self._network, small, self._layers)
+        distances = [_squares(G[layer] - A) for layer, A in self._grams.items()]
         sliced = [self._sliced(layer, F[layer]) for layer in self._layers]
         palette = [self._sliced(COLOURS, small)]
         return {"gram": distances, "sliced": sliced, "palette": palette}
 
-    def _sliced(self, name: str, F: Array | np.ndarray) -> float:
+    def _sliced(self, name: str, F: np.ndarray) -> float:
         ours = ranked(_rows(F))
-        return _mean_square(ours - self._resampled(name, ours.shape[1]))
+        return _squares(ours - self._resampled(name, ours.shape[1])) / ours.size
 
     def _at(self, name: str, count: int) -> np.ndarray:
         return resampled(self._ranked[name], count)
@@ -97,7 +97,7 @@ def sliced_wasserstein(F: Float[np.ndarray, "m n"], S: Float[np.ndarray, "k n"])
     by rank, after linear interpolation if the sets differ in size.
     """
     ours = ranked(F)
-    return _mean_square(ours - resampled(ranked(S), ours.shape[1]))
+    return _squares(ours - resampled(ranked(S), ours.shape[1])) / ours.size
 
 
 def ranked(F: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "d m"]:
@@ -119,21 +119,22 @@ def resampled(values: Float[np.ndarray, "d k"], count: int) -> Float[np.ndarray,
     return values[:, below] * (1 - share) + values[:, np.minimum(below + 1, size - 1)] * share
 
 
-def _mean_square(difference: np.ndarray) -> float:
-    return float(np.vdot(difference, difference)) / difference.size
-
-
-def _squared_distance(G: Array, A: Array) -> float:
-    difference = np.asarray(G) - np.asarray(A)
+def _squares(difference: np.ndarray) -> float:
     return float(np.vdot(difference, difference))
 
 
-def _rows(F: Array | np.ndarray) -> Float[np.ndarray, "m n"]:
-    return np.asarray(F).reshape(-1, F.shape[-1])
+def _rows(F: np.ndarray) -> Float[np.ndarray, "m n"]:
+    return F.reshape(-1, F.shape[-1])
+
+
+def _activations_and_grams(
+    network: Network, image: np.ndarray, layers: tuple[str, ...]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    return jax.device_get(_measured(network, jnp.asarray(image), layers))
 
 
 @functools.partial(jax.jit, static_argnums=2)
-def _activations_and_grams(
+def _measured(
     network: Network, image: Array, layers: tuple[str, ...]
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     F = network(image, layers)
