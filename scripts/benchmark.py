@@ -6,10 +6,11 @@
 
 The first table is per evaluation, that is, one loss and gradient: for nst_jax inside the compiled loop,
 including the optimiser; for PyTorch alone, in the faster of two memory formats and, with `--compiled`,
-torch.compile; the last column is PyTorch with autocast to bfloat16, which rounds. Every measurement is a
-separate process, alternating between the two, with the same pictures, weights, threads and objective, whose
-values must agree. Memory is the peak of the process, including the runtime. The first step is timed from
-pictures and weights in memory; `cold` is with an empty compilation cache.
+torch.compile. Every measurement is a separate process, alternating between the two, with the same pictures,
+weights, threads and objective, whose values must agree. The columns of bfloat16, which rounds, are nst_jax
+with that `network.precision` and PyTorch with autocast. Memory is the peak of the process, including the
+runtime. The first step is timed from pictures and weights in memory; `cold` is with an empty compilation
+cache.
 
 The second table, at the sizes `--losses`, is a race: the seconds that nst_jax, with the optimiser and scales
 of `--fast`, needs to reach the loss of PyTorch's L-BFGS after 300 evaluations.
@@ -95,14 +96,15 @@ class Bench:
             {"jax": [], "torch": []} if self.against_torch else {"jax": []}
         )
         self.cache = Path(tempfile.mkdtemp(dir=self.folder))
+        task = {"rounds": TURNS, "evaluations": self.count, "compiled": self.compiled}
         for _ in range(self.rounds):
             for side, runs in sides.items():
-                task = {"rounds": TURNS, "evaluations": self.count, "compiled": self.compiled}
                 runs.append(self._run(side, config, "evaluations", **task))
         _agree(*(run["loss"] for runs in sides.values() for run in runs))
         cold, *warm = (run["first_step"] for run in sides["jax"])
         best = min(warm, key=lambda step: step["total"], default=None)
         row |= {"first_step_cold": cold, "first_step_warm": best}
+        row["jax_bfloat16"] = self._run("jax", _in_bfloat16(config), "evaluations", **task)["seconds"]
         return row | {side: summary(runs) for side, runs in sides.items()}
 
     def race(self, config: Config, fast: Config) -> dict[str, Any]:
@@ -141,6 +143,10 @@ class Bench:
 def _with(base: Config, arch: str, weights: str, size: int, **fields: Any) -> Config:
     network = dataclasses.replace(base.network, arch=arch, weights=weights or "auto")
     return dataclasses.replace(base, network=network, size=size, **fields)
+
+
+def _in_bfloat16(config: Config) -> Config:
+    return dataclasses.replace(config, network=dataclasses.replace(config.network, precision="bfloat16"))
 
 
 def _fast(path: str) -> Config:

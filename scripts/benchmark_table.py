@@ -85,13 +85,15 @@ def _head(measured: dict[str, Any]) -> str:
 
 def _evaluations(rows: Sequence[dict[str, Any]], against_torch: bool) -> str:
     names = ["network", "px", "s / evaluation", "of peak", "peak memory", "first step cold", "warm"]
-    names += ["PyTorch s", "PyTorch memory", "ours / PyTorch", "in bfloat16"] if against_torch else []
+    names += ["in bfloat16"]
+    names += ["PyTorch s", "PyTorch memory", "ours / PyTorch", "PyTorch in bfloat16"] if against_torch else []
     lines = [_line(names), _line(["---"] * len(names))]
     for row in rows:
         ours = row["jax"]
         share = row["operations"] / ours["seconds"] / row["peak"]
         cells = [row["arch"], row["size"], _spread(ours), f"{share:.0%}", _mib(ours)]
         cells += [_first_step(row[f"first_step_{state}"]) for state in ("cold", "warm")]
+        cells.append(f"{np.median(row['jax_bfloat16']):.3f}")
         if theirs := row.get("torch"):
             ratio = ours["seconds"] / theirs["seconds"]
             cells += [f"{_spread(theirs)} {'/'.join(theirs['settings'])}", _mib(theirs), f"{ratio:.2f}"]

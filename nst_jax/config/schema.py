@@ -42,7 +42,7 @@ class NetworkConfig:
     padding: str = "zeros"  # at the borders; 'circular' gives seamless pictures
     conv: str = "auto"  # convolution algorithm: 'auto', 'direct' or 'winograd', see networks/convnet.py
     normalize: bool = False  # rescale filters to mean activation 1; changes the meaning of alpha/beta
-    precision: str = "float32"  # of the convolutions; 'tf32' and 'bfloat16' are faster on GPUs
+    precision: str = "float32"  # of convolutions; see networks/conv.py
 
     def __post_init__(self) -> None:
         fields.one_of("network.arch", self.arch, ARCHITECTURES)

@@ -1,19 +1,34 @@
 """A network as a Flax NNX module, built from the description of its layers: named activations of an image."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from nst_jax.networks import winograd
+from nst_jax.networks import products, winograd
 from nst_jax.networks.architectures import Filters, Layer, architecture
 from nst_jax.networks.conv import conv3x3, strided_conv, turned
 from nst_jax.networks.network import Relu, walk
 from nst_jax.networks.padding import crop, pad
 from nst_jax.networks.pool import POOLS
+from nst_jax.networks.prepared import PreparedConv
 from nst_jax.networks.trained import Preprocessing, Weights
+
+
+class Algorithm(NamedTuple):
+    """A way to compute 3x3 convolutions from filters that are prepared in advance."""
+
+    prepare: Callable[[np.ndarray], np.ndarray]
+    convolve: PreparedConv
+
+
+PREPARED = {
+    "winograd": Algorithm(winograd.transform_filters, winograd.conv3x3_by_tiles),
+    "products": Algorithm(products.arrange_filters, products.conv3x3_by_products),
+}
 
 
 class Conv(nnx.Module):
@@ -31,20 +46,23 @@ class Conv(nnx.Module):
     ):
         """Store the trained `kernel` and `bias`; the input is padded by `border` positions on each side.
 
-        `algorithm` is 'direct', 'winograd', or 'auto' for the faster of the two, and `padding` is 'zeros' or
-        one of `nst_jax.networks.padding`. They apply to 3x3 convolutions with a stride and a border of 1;
-        others are direct, and pad by zeros. `precision` applies to 'direct' only.
+        `algorithm` is 'direct', 'winograd', or 'auto' for the fastest, and `padding` is 'zeros' or one of
+        `nst_jax.networks.padding`. They apply to 3x3 convolutions with a stride and a border of 1; others are
+        direct, and pad by zeros. `precision` does not apply to 'winograd'; if it is 'bfloat16', 'auto' may
+        choose `nst_jax.networks.products`.
         """
         self.kernel = nnx.Param(jnp.asarray(kernel))
         self.bias = nnx.Param(jnp.asarray(bias))
         self.precision, self.padding, self.stride, self.border = precision, padding, stride, border
         self.is_3x3 = (kernel.shape[:2], stride, border) == ((3, 3), 1, 1)
-        self.winograd = self.is_3x3 and (
-            algorithm == "winograd" or (algorithm == "auto" and winograd.pays(kernel.shape))
-        )
-        if self.winograd:
-            self.filters = nnx.Variable(jnp.asarray(winograd.transform_filters(kernel)))
-            self.turned = nnx.Variable(jnp.asarray(winograd.transform_filters(turned(kernel))))
+        self.algorithm = _fastest(kernel.shape, precision) if algorithm == "auto" else algorithm
+        if not self.is_3x3:
+            self.algorithm = "direct"
+        if self.algorithm in PREPARED:
+            prepare = PREPARED[self.algorithm].prepare
+            self.filters, self.turned = (
+                nnx.Variable(jnp.asarray(prepare(k))) for k in (kernel, turned(kernel))
+            )
 
     def __call__(self, x: Float[Array, "b h w i"], relu: Relu = nnx.relu) -> Float[Array, "b _ _ o"]:
         """The rectified response of each filter."""
@@ -55,8 +73,8 @@ class Conv(nnx.Module):
         return relu(response + self.bias[...])
 
     def _convolved(self, x: Float[Array, "b h w i"]) -> Float[Array, "b _ _ o"]:
-        if self.winograd:
-            return winograd.conv3x3_by_tiles(x, self.filters[...], self.turned[...])
+        if self.algorithm in PREPARED:
+            return PREPARED[self.algorithm].convolve(x, self.filters[...], self.turned[...])
         if self.is_3x3:
             return conv3x3(x, self.kernel[...], self.precision)
         return strided_conv(x, self.kernel[...], self.stride, self.border, self.precision)
@@ -125,6 +143,12 @@ def preprocess(image: Float[Array, "b h w 3"], how: Preprocessing) -> Float[Arra
     if how.channels == "bgr":
         image = image[..., ::-1]
     return (image * how.scale - jnp.array(how.mean)) / jnp.array(how.std)
+
+
+def _fastest(kernel_shape: tuple[int, ...], precision: str) -> str:
+    if precision == "bfloat16" and products.suits(kernel_shape):
+        return "products"
+    return "winograd" if winograd.pays(kernel_shape) else "direct"
 
 
 def _reachable(weights: Weights) -> tuple[Layer, ...]:

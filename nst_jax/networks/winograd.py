@@ -13,6 +13,8 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Float
 
+from nst_jax.networks.prepared import with_prepared_filters
+
 STEP, TILE = 4, 6  # outputs and inputs of a tile, per side
 # With fewer channels, the transforms cost more than the multiplications save.
 CHANNELS = 64
@@ -44,45 +46,11 @@ def transform_filters(kernel: Float[np.ndarray, "3 3 i o"]) -> Float[np.ndarray,
     return positions.reshape(TILE * TILE, *kernel.shape[2:])
 
 
-@jax.custom_vjp
-def conv3x3_by_tiles(
-    x: Float[Array, "b h w i"], filters: Float[Array, "36 i o"], turned: Float[Array, "36 o i"]
-) -> Float[Array, "b h w o"]:
-    """Cross-correlation with zero padding and stride 1, and its gradient with respect to `x`.
+def _convolve(x: Float[Array, "h w i"], filters: Float[Array, "36 i o"]) -> Float[Array, "h w o"]:
+    """Cross-correlation of the zero-padded `x` with the kernel of `filters`.
 
-    `filters` is the result of `transform_filters` for the kernel, `turned` that for the kernel of the
-    gradient. They are computed in advance: they are four times as large as the kernel, and XLA would
-    otherwise compute them again in every iteration of a loop. The relative rounding error is about 3e-6; that
-    of the direct convolution is 3e-7.
+    The relative rounding error is about 3e-6; that of the direct convolution is 3e-7.
     """
-    return _each(x, filters)
-
-
-def _forward(x: Array, filters: Array, turned: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _each(x, filters), (filters, turned)
-
-
-def _backward(residuals: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array, Array]:
-    # Filters are constants; their gradient is NaN by design, so that using it by mistake is noticed.
-    of_filters, of_turned = (jnp.full_like(array, jnp.nan) for array in residuals)
-    return _each(cotangent, residuals[1]), of_filters, of_turned
-
-
-conv3x3_by_tiles.defvjp(_forward, _backward)
-
-
-def _each(x: Array, filters: Array) -> Array:
-    if x.shape[0] == 1:
-        return convolve(x[0], filters)[None]
-    return jax.vmap(convolve, (0, None))(x, filters)
-
-
-# The inner jit is compiled with its caller, but traced only once per shape. Under vmap (lanes of a sweep,
-# pictures of a batch) inputs are processed one after another, because each one keeps all cores busy.
-@jax.jit
-@jax.custom_batching.sequential_vmap
-def convolve(x: Float[Array, "h w i"], filters: Float[Array, "36 i o"]) -> Float[Array, "h w o"]:
-    """Cross-correlation of the zero-padded `x` with a kernel transformed by `transform_filters`."""
     height, width, _ = x.shape
     down, across = -(-height // STEP), -(-width // STEP)  # tiles
     strips = -(-down * across // max(TILES_PER_STRIP, TILE_CHANNELS // filters.shape[-1]))
@@ -98,6 +66,9 @@ def convolve(x: Float[Array, "h w i"], filters: Float[Array, "36 i o"]) -> Float
 
     y = jnp.zeros((height, width, filters.shape[-1]), x.dtype)
     return lax.fori_loop(0, -(-height // rows), add_strip, y)
+
+
+conv3x3_by_tiles = with_prepared_filters(_convolve)
 
 
 def _strip(x: Array, filters: Array) -> Array:

@@ -36,9 +36,18 @@ class Lanes:
     `shared` is common to all lanes and replicated; the `data` of the lanes are stacked.
     """
 
-    def __init__(self, optimizer: Optimizer, lanes: int, devices: Sequence[jax.Device] | None = None):
-        """Set up programs for `lanes` lanes; `width` rounds them up to a multiple of the devices."""
-        self.optimizer = optimizer
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lanes: int,
+        devices: Sequence[jax.Device] | None = None,
+        bfloat16: bool = False,
+    ):
+        """Set up programs for `lanes` lanes; `width` rounds them up to a multiple of the devices.
+
+        `bfloat16` is passed to `nst_jax.optimizers.compiler`.
+        """
+        self.optimizer, self._bfloat16 = optimizer, bfloat16
         self.mesh = Mesh(np.asarray(devices or jax.devices()), ("lanes",))
         self.width = -(-lanes // self.mesh.size) * self.mesh.size
         self.alone = self.width == 1
@@ -105,7 +114,7 @@ class Lanes:
             batched = jax.shard_map(
                 batched, mesh=self.mesh, in_specs=specs, out_specs=P("lanes"), check_vma=False
             )
-        return compiler.jit(batched, **options)
+        return compiler.jit(batched, self._bfloat16, **options)
 
     def _start(self, shared: Any, data: Any, image: ImageArray, rate: Float[Array, ""]) -> Lane:
         state = self.optimizer.first_state(shared, data, image, rate)

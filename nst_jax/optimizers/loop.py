@@ -12,8 +12,9 @@ from nst_jax.devices import processes
 from nst_jax.optimizers.lanes import Lanes, freeze
 from nst_jax.optimizers.state import RUNNING, State
 
-# Chunks double until one takes about this long: short enough for a progress bar, with negligible overhead.
-CHUNK_SECONDS = 0.5
+# Chunks double until one takes about this long: short enough for a progress bar, and long against their
+# overhead. On a CPU, each chunk has its working memory mapped anew, which takes a tenth of an evaluation.
+CHUNK_SECONDS = 2.0
 MOST_EVALUATIONS = 4096  # in one chunk
 
 

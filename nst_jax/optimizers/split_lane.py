@@ -25,11 +25,11 @@ class SplitLane(Lanes):
     fetched here and placed on any other number of devices.
     """
 
-    def __init__(self, optimizer: Optimizer, split: Split, shape: tuple[int, ...]):
-        """Set up programs for images of `shape`, (1, height, width, 3)."""
+    def __init__(self, optimizer: Optimizer, split: Split, shape: tuple[int, ...], bfloat16: bool = False):
+        """Set up programs for images of `shape`, (1, height, width, 3); for `bfloat16` see `Lanes`."""
         self.split = split
         self._entries = math.prod(shape)
-        super().__init__(optimizer, 1, list(split.mesh.devices.flat[:1]))
+        super().__init__(optimizer, 1, list(split.mesh.devices.flat[:1]), bfloat16)
 
     def place(self, stacked: Any) -> Any:
         """Divide images and whatever else has as many entries; other arrays stay or are copied to all."""
@@ -72,7 +72,7 @@ class SplitLane(Lanes):
                 lambda leaf: jax.lax.with_sharding_constraint(leaf, self._sharding(leaf.shape)), result
             )
 
-        return compiler.jit(divided, **options)
+        return compiler.jit(divided, self._bfloat16, **options)
 
     def _placed(self, leaf: Any) -> jax.Array:
         if isinstance(leaf, jax.Array) and len(leaf.sharding.device_set) == self.split.mesh.size:

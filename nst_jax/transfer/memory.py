@@ -32,7 +32,7 @@ def _shape_on_device(leaf: Any) -> tuple[int, ...]:
 def lane_bytes(optimizer: Optimizer, network: Any, data: Any, image: Any) -> int:
     """Return the bytes that one lane needs besides the network; arguments may be `jax.ShapeDtypeStruct`s."""
     rate = jax.ShapeDtypeStruct((), image.dtype)
-    evaluate = compiler.jit(optimizer.evaluate)
+    evaluate = compiler.jit(optimizer.evaluate, compiler.holds_bfloat16(network))
     evaluation: Any = evaluate.lower(network, data, image).compile().memory_analysis()
     state = jax.eval_shape(optimizer.first_state, network, data, image, rate)
     # The state exists up to three times: before a step, after it, and in the line search.

@@ -15,6 +15,7 @@ from nst_jax.nnst.matching import Matching, blended, matching_and_terms, replace
 from nst_jax.nnst.neighbors import pairs_together
 from nst_jax.nnst.pyramid import from_pyramid, to_pyramid
 from nst_jax.nnst.splitting import Splitting, at_step, splitting_and_terms, style_features
+from nst_jax.optimizers import compiler
 from nst_jax.optimizers.lanes import Lanes
 from nst_jax.optimizers.loop import Loop
 from nst_jax.optimizers.methods import find_method
@@ -38,8 +39,10 @@ class NNSTSession:
         self.config = jobs[0].config
         self.width = 1
         method, devices = find_method(self.config.optimizer), jax.devices()[:1]
-        self.lanes = Lanes(Optimizer(matching_and_terms, method), self.width, devices)
-        self._splitting = Lanes(Optimizer(splitting_and_terms, method, at_step), self.width, devices)
+        bfloat16 = compiler.holds_bfloat16(self._job.network)
+        self.lanes = Lanes(Optimizer(matching_and_terms, method), self.width, devices, bfloat16)
+        splitting = Optimizer(splitting_and_terms, method, at_step)
+        self._splitting = Lanes(splitting, self.width, devices, bfloat16)
         self.network = self.lanes.replicate(jobs[0].network)
         self.layers = tuple(layer for layer in self.config.active_layers() if layer in jobs[0].network.layers)
 

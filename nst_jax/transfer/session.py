@@ -24,6 +24,7 @@ from nst_jax.losses.sharding import outlines_of
 from nst_jax.losses.split_objective import objective_specs, split_total_and_terms
 from nst_jax.losses.weighting import EVERYWHERE, loss_weights
 from nst_jax.networks import receptive
+from nst_jax.optimizers import compiler
 from nst_jax.optimizers.lanes import Lanes
 from nst_jax.optimizers.loop import Loop
 from nst_jax.optimizers.methods import find_method
@@ -90,7 +91,8 @@ class Session:
             width = memory.affordable_lanes(self.lane_bytes) if len(jobs) > 1 else 1
         batches = -(-len(jobs) // width)
         devices = jax.devices() if len(jobs) > 1 else jax.devices()[:1]
-        self._lanes = Lanes(self.optimizer, -(-len(jobs) // batches), devices)
+        self._bfloat16 = compiler.holds_bfloat16(self._job.network)
+        self._lanes = Lanes(self.optimizer, -(-len(jobs) // batches), devices, self._bfloat16)
         self._split_lanes: dict[tuple[int, ...], Lanes] = {}
         self.width = self._lanes.width
         self.network = self.lanes.replicate(jobs[0].network)
@@ -159,7 +161,7 @@ class Session:
         if shape not in self._split_lanes:
             method = self._method.split_over(split) if self._method.split_over else self._method
             optimizer = Optimizer(functools.partial(split_total_and_terms, split), method)
-            self._split_lanes[shape] = SplitLane(optimizer, split, shape)
+            self._split_lanes[shape] = SplitLane(optimizer, split, shape, self._bfloat16)
         return self._split_lanes[shape]
 
     @functools.cached_property

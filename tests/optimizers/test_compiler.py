@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from nst_jax.devices import processor
 from nst_jax.optimizers import compiler
 
 
@@ -24,6 +25,19 @@ def test_products_on_a_cpu_are_not_ynnpacks():
     assert "ynn_fusion" not in product()
 
 
+@pytest.mark.parametrize("units", [True, False])
+def test_products_of_bfloat16_are_ynnpacks_where_there_are_units(monkeypatch, units):
+    monkeypatch.setattr(processor, "multiplies_bfloat16", lambda: units)
+    expected = compiler.BFLOAT16_OPTIONS if units else compiler.CPU_OPTIONS
+    assert compiler.options(bfloat16=True) == expected
+    assert compiler.options() == compiler.CPU_OPTIONS
+
+
+def test_arrays_of_bfloat16_are_found():
+    assert compiler.holds_bfloat16({"filters": [jnp.ones(2), jnp.ones(2, jnp.bfloat16)]})
+    assert not compiler.holds_bfloat16({"filters": [jnp.ones(2), 3, "bfloat16"]})
+
+
 def test_options_that_jaxlib_does_not_know_are_left_out(monkeypatch):
     monkeypatch.setattr(compiler, "CPU_OPTIONS", {"xla_cpu_no_such_option": ""})
     assert compiler.options() == {}
@@ -40,7 +54,7 @@ def test_a_decorated_function_chooses_its_options_at_its_first_call(monkeypatch)
     def raised(x, power=2):
         return x**power
 
-    monkeypatch.setattr(compiler, "options", lambda: {"xla_cpu_no_such_option": ""})
+    monkeypatch.setattr(compiler, "options", lambda bfloat16: {"xla_cpu_no_such_option": ""})
     with pytest.raises(jax.errors.JaxRuntimeError, match="xla_cpu_no_such_option"):
         raised(jnp.float32(3))
     monkeypatch.undo()
