@@ -117,7 +117,9 @@ def resampled(values: Float[np.ndarray, "d k"], count: int) -> Float[np.ndarray,
     position = np.clip((np.arange(count) + 0.5) / count * size - 0.5, 0, size - 1)
     below = np.floor(position).astype(np.int32)
     share = (position - below).astype(values.dtype)
-    return values[:, below] * (1 - share) + values[:, np.minimum(below + 1, size - 1)] * share
+    # `take` keeps the order of rows in memory, where `values[:, below]` transposes it.
+    lower, upper = (values.take(index, axis=1) for index in (below, np.minimum(below + 1, size - 1)))
+    return lower * (1 - share) + upper * share
 
 
 def _mean_square_difference(ours: np.ndarray, theirs: np.ndarray) -> float:
