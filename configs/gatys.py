@@ -3,8 +3,8 @@
     python -m nst_jax.run --config=configs/gatys.py --config.content=photo.jpg --config.style=painting.jpg
 
 White noise is optimised into a picture with the content of one image and the style of another. At 512 px it
-takes about 5 minutes with VGG-19 on two CPU cores, and 70 seconds with `slim`, the fallback if the weights
-of VGG-19 are not available.
+takes 6 minutes with VGG-19 on two CPU cores, and 90 seconds with `slim`, the fallback if the weights of
+VGG-19 are not available.
 
 Variants:
     configs/gatys.py:released       the authors' code: 500 steps at 591 px, then 200 at 1182 px
