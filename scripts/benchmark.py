@@ -53,13 +53,21 @@ def main(argv: list[str]) -> int:
     flags.DEFINE_integer("evaluations", 5, "evaluations per timing", lower_bound=1, flag_values=values)
     flags.DEFINE_integer("budget", 300, "evaluations of PyTorch in the race", 2, flag_values=values)
     flags.DEFINE_bool("compiled", False, "also measure torch.compile", flag_values=values)
+    flags.DEFINE_bool("bfloat16", True, "also measure nst_jax in bfloat16", flag_values=values)
     flags.DEFINE_string("workdir", "runs/benchmark", "output folder", flag_values=values)
     cli.parse(values, argv, __doc__)
     base = configs.from_dict(cli.config_value(values, "configs/gatys.py"))
     networks = [(arch, weights) for arch, _, weights in (item.partition("=") for item in values.networks)]
     sizes, raced = ([int(size) for size in chosen] for chosen in (values.sizes, values.losses))
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), values.rounds, values.evaluations, values.budget, values.compiled)
+        bench = Bench(
+            Path(folder),
+            values.rounds,
+            values.evaluations,
+            values.budget,
+            values.compiled,
+            values.bfloat16,
+        )
         evaluations = [
             bench.evaluations(_with(base, arch, weights, size))
             for arch, weights in networks
@@ -82,10 +90,18 @@ def main(argv: list[str]) -> int:
 class Bench:
     """Runs the workers one after another, each in a separate process."""
 
-    def __init__(self, folder: Path, rounds: int, evaluations: int, budget: int, compiled: bool = False):
+    def __init__(
+        self,
+        folder: Path,
+        rounds: int,
+        evaluations: int,
+        budget: int,
+        compiled: bool = False,
+        bfloat16: bool = False,
+    ):
         """Use `folder` for the files that are exchanged with the workers."""
         self.folder, self.rounds, self.count, self.budget = folder, rounds, evaluations, budget
-        self.compiled = compiled
+        self.compiled, self.bfloat16 = compiled, bfloat16
         self.against_torch = util.find_spec("torch") is not None
         self.cache = folder / "cache"
 
@@ -104,7 +120,8 @@ class Bench:
         cold, *warm = (run["first_step"] for run in sides["jax"])
         best = min(warm, key=lambda step: step["total"], default=None)
         row |= {"first_step_cold": cold, "first_step_warm": best}
-        row["jax_bfloat16"] = self._run("jax", _in_bfloat16(config), "evaluations", **task)["seconds"]
+        if self.bfloat16:
+            row["jax_bfloat16"] = self._run("jax", _in_bfloat16(config), "evaluations", **task)["seconds"]
         return row | {side: summary(runs) for side, runs in sides.items()}
 
     def race(self, config: Config, fast: Config) -> dict[str, Any]:

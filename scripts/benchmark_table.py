@@ -93,7 +93,7 @@ def _evaluations(rows: Sequence[dict[str, Any]], against_torch: bool) -> str:
         share = row["operations"] / ours["seconds"] / row["peak"]
         cells = [row["arch"], row["size"], _spread(ours), f"{share:.0%}", _mib(ours)]
         cells += [_first_step(row[f"first_step_{state}"]) for state in ("cold", "warm")]
-        cells.append(f"{np.median(row['jax_bfloat16']):.3f}")
+        cells.append(f"{np.median(row['jax_bfloat16']):.3f}" if "jax_bfloat16" in row else "")
         if theirs := row.get("torch"):
             ratio = ours["seconds"] / theirs["seconds"]
             cells += [f"{_spread(theirs)} {'/'.join(theirs['settings'])}", _mib(theirs), f"{ratio:.2f}"]

@@ -55,9 +55,9 @@ class Conv(nnx.Module):
         self.bias = nnx.Param(jnp.asarray(bias))
         self.precision, self.padding, self.stride, self.border = precision, padding, stride, border
         self.is_3x3 = (kernel.shape[:2], stride, border) == ((3, 3), 1, 1)
-        self.algorithm = _fastest(kernel.shape, precision) if algorithm == "auto" else algorithm
-        if not self.is_3x3:
-            self.algorithm = "direct"
+        if algorithm == "auto":
+            algorithm = _fastest(kernel.shape, precision)
+        self.algorithm = algorithm if self.is_3x3 else "direct"
         if self.algorithm in PREPARED:
             prepare = PREPARED[self.algorithm].prepare
             self.filters, self.turned = (

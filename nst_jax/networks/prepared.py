@@ -16,9 +16,8 @@ def with_prepared_filters(convolve: Convolve) -> PreparedConv:
     """The convolution `conv3x3(x, filters, turned)` of batches by `convolve`, and its gradient.
 
     `convolve` computes the cross-correlation of one picture, padded by zeros, with stride 1. `filters` are
-    prepared for it from the kernel, and `turned` from the kernel of the gradient with respect to `x`. They
-    are computed in advance: they are larger than the kernel, and XLA would otherwise compute them again in
-    every iteration of a loop.
+    prepared for it from the kernel, and `turned` from the kernel of the gradient with respect to `x`. Inside
+    a loop, XLA would prepare them again in every iteration.
     """
     # The inner jit is compiled with its caller, but traced only once per shape. Under vmap (lanes of a sweep,
     # pictures of a batch) inputs are processed one after another, because each one keeps all cores busy.
