@@ -22,19 +22,14 @@ from nst_jax.errors import UserError, unknown
 
 # Per stage: its last step, counted from the start of the first stage; the deepest frozen layer; the side of
 # the crops; crops per batch, and how many of them are undisturbed; the peak learning rate. The rate follows a
-# cosine from step 0 to the last step, so a stage that starts late needs a higher peak.
+# cosine from step 0 to the last step.
 STAGES = {
-    "whole": (900, "", 128, 8, 5, 0.01),
-    "middle": (1400, "conv2_2", 192, 6, 4, 0.01),
-    "deep": (2400, "conv3_2", 192, 6, 4, 0.01),
-    # conv5_1 converged last; it needed larger batches and three warm restarts.
-    "last_1": (3000, "conv4_2", 192, 12, 9, 0.08),
-    "last_2": (3500, "conv4_2", 192, 12, 9, 0.1),
-    "last_3": (3900, "conv4_2", 192, 12, 9, 0.12),
+    "deep": (700, "conv3_2", 192, 8, 6, 0.02),
+    "whole": (1400, "", 160, 8, 6, 0.01),
 }
 
 
-def get_config(stage: str = "whole") -> ConfigDict:
+def get_config(stage: str = "deep") -> ConfigDict:
     if stage not in STAGES:
         raise unknown("--config stage", stage, STAGES)
     if "NST_REFERENCE_DATA" not in os.environ:
@@ -46,12 +41,15 @@ def get_config(stage: str = "whole") -> ConfigDict:
     config.seed = 0
     config.steps, config.frozen_up_to, config.crop, config.batch, config.natural, rate = STAGES[stage]
     config.learning_rate = rate  # relative to the root mean square of each array
-    # Filters per block: slightly less than an eighth of VGG-19's multiply-adds per pixel.
-    config.widths = (24, 48, 96, 152, 256)
+    # Filters per block: about an eighth of VGG-19's multiply-adds per pixel.
+    config.widths = (24, 48, 96, 176, 256)
 
-    config.teachers = ConfigDict()
-    config.teachers.shallow = f"{data}/weights/vgg19_conv1_1-conv3_4.safetensors"
-    config.teachers.deep = f"{data}/weights/vgg19_small16x_relu5_1.safetensors"
+    # The original filters replace the rounded ones where they are at hand.
+    config.teacher = (
+        f"{data}/weights/vgg19_8bit.bin",
+        f"{data}/weights/vgg19_conv1_1-conv3_4.safetensors",
+    )
+    config.start = "nst_jax/networks/slim_v1.safetensors"  # up to conv3_4
 
     # Folder -> number of its pictures to hold out for evaluation.
     config.images = ConfigDict()

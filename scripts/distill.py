@@ -21,18 +21,20 @@ from nst_jax import cli, files
 from nst_jax.config import fields
 from nst_jax.distill import balance, crops, scaling, training
 from nst_jax.distill.settings import DistillSettings
-from nst_jax.distill.teachers import TeacherArrays, read_teachers
+from nst_jax.distill.teachers import read_teacher
 from nst_jax.errors import UserError
+from nst_jax.networks.trained import Weights
+from nst_jax.networks.vgg import VGG
 from nst_jax.runs.folder import read_settings, require_same
 from nst_jax.runs.metrics import Metrics
 from nst_jax.storage.locks import claimed
 from nst_jax.terminal.signals import StopSignal
-from nst_jax.weights import save
+from nst_jax.weights import load, save
 
 EXAMPLE = "configs/distill.py"
 # Settings that all stages share. Another seed or other folders would train on held-out pictures.
 COMMON = ("seed", "widths", "images")
-FIRST_IMAGES = 32  # images for the least-squares initialisation
+FIRST_IMAGES = 64  # images for the least-squares initialisation
 BALANCE_PHOTOS = 150  # approximate number of training pictures that set the filters' scales
 SCALE_PHOTOS = 16  # held-out photographs that set the layers' scales
 SIDE = 224  # of both, pixels
@@ -53,22 +55,23 @@ def main(argv: list[str]) -> int:
 def run_stage(settings: DistillSettings, workdir: Path, resume: bool) -> int:
     """Train for one stage and export the student; return 0, or the exit status of a signal."""
     stages = all_stages(settings, workdir, resume)
-    teacher_arrays = read_teachers(Path(settings.teachers.shallow), Path(settings.teachers.deep))
+    teacher = read_teacher(settings.teacher)
     training_files, held_out = crops.split(Path(settings.image_root), settings.images, settings.seed)
     files.write_json(workdir / "config.json", {"stages": stages})
     pictures = [crops.decode(file) for file in training_files]
     logging.info("%d pictures; on %s", len(pictures), jax.devices())
     with StopSignal() as stop:
-        state = train(settings, teacher_arrays, pictures, workdir, resume, stop)
+        state = train(settings, teacher, pictures, workdir, resume, stop)
     if int(state["step"]) < settings.steps:
         print(f"interrupted at step {state['step']}; continue with --workdir={workdir} --resume")
         return stop.exit_status
     every = max(1, len(pictures) // BALANCE_PHOTOS)
     balance_photos = [crops.square(picture, SIDE) for picture in pictures[::every]]
-    arrays = balance.balanced(scaling.folded(state["trained"]["student"]), teacher_arrays, balance_photos)
+    network = VGG(teacher)
+    arrays = balance.balanced(scaling.folded(state["trained"]["student"]), network, balance_photos)
     scale_files = (held_out or training_files)[-SCALE_PHOTOS:]
     scale_photos = [crops.square(crops.decode(file), SIDE) for file in scale_files]
-    export(arrays, int(state["step"]), teacher_arrays, scale_photos, workdir / "student.safetensors")
+    export(arrays, int(state["step"]), network, scale_photos, workdir / "student.safetensors")
     return 0
 
 
@@ -96,7 +99,7 @@ def all_stages(settings: DistillSettings, workdir: Path, resume: bool) -> list[d
 
 def train(
     settings: DistillSettings,
-    teacher_arrays: TeacherArrays,
+    teacher: Weights,
     pictures: Sequence[np.ndarray],
     workdir: Path,
     resume: bool,
@@ -109,12 +112,13 @@ def train(
 
     recipe, checkpoint = settings.recipe(), workdir / "checkpoint.npz"
     if resume and checkpoint.exists():
-        state = training.load_state(checkpoint, training.blank_state(recipe, teacher_arrays))
+        state = training.load_state(checkpoint, training.blank_state(recipe, teacher))
     else:
         # The step after the last one of this stage, whose pictures the stage does not use.
         first = make(settings.steps, FIRST_IMAGES, FIRST_IMAGES * settings.natural // settings.batch)
-        state = training.first_state(recipe, teacher_arrays, first)
-    update = training.make_step(recipe, teacher_arrays)
+        start = load(settings.start, "slim") if settings.start else None
+        state = training.first_state(recipe, teacher, first, start)
+    update = training.make_step(recipe, teacher)
     log = Metrics(workdir / "metrics.jsonl")
     log.rewind(int(state["step"]) - 1)  # later lines, from before an interruption, will be logged again
     started = saved = time.monotonic()
@@ -136,13 +140,13 @@ def train(
 def export(
     arrays: Mapping[str, np.ndarray],
     step: int,
-    teacher_arrays: TeacherArrays,
+    teacher: VGG,
     photos: Sequence[np.ndarray],
     path: Path,
 ) -> None:
     """Write the student as a weight file, with each layer at VGG-19's scale on `photos` and noise."""
     pairs = [pair for kind in scaling.pairs(photos, len(photos) // 2).values() for pair in kind]
-    factors = scaling.factors(arrays, teacher_arrays, pairs)
+    factors = scaling.factors(arrays, teacher, pairs)
     logging.info("scale factors of the layers: %s", {k: round(v, 4) for k, v in factors.items()})
     weights = scaling.as_weights(scaling.rescaled(arrays, factors))
     save(path, weights, f"scripts/distill.py, step {step}")

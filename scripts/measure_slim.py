@@ -2,8 +2,8 @@
 
     python scripts/measure_slim.py --config=configs/distill.py [--weights=FILE] [--photos=100]
 
-Prints a table and writes agreement.json. The photographs and teachers are those of configs/distill.py. Both
-networks use average pooling; the encoder, which replaces VGG-19 after conv3_4, uses max pooling as designed.
+Prints a table and writes agreement.json. The photographs and the teacher are those of configs/distill.py.
+Both networks use average pooling.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,10 @@ from absl import flags
 
 from nst_jax import cli, files
 from nst_jax.config import fields
-from nst_jax.distill import crops, lessons, scaling, teachers
+from nst_jax.distill import crops, lessons, scaling
 from nst_jax.distill.settings import DistillSettings
-from nst_jax.distill.student import CONVS
+from nst_jax.distill.student import CONVS, ridge
+from nst_jax.distill.teachers import LAYERS, read_teacher
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.receptive import stride
 from nst_jax.networks.trained import Weights
@@ -29,7 +30,6 @@ from nst_jax.weights.embedded import FILE as SLIM
 SIDE = 224
 POSITIONS = 1500  # sampled per photograph; all of them if a layer has fewer
 PAIRS = 8  # pairs of pictures of each kind, for the scale of the terms
-LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 DEAD = 0.0  # a filter is dead on an image if its peak response does not exceed this
 
 
@@ -44,30 +44,33 @@ def main(argv: list[str]) -> int:
     cli.parse(values, argv, __doc__ or "")
     settings = fields.from_config(DistillSettings, cli.config_value(values, "configs/distill.py"))
     weights = load(values.weights, values.arch)
-    teacher_arrays = teachers.read_teachers(Path(settings.teachers.shallow), Path(settings.teachers.deep))
+    teacher = VGG(read_teacher(settings.teacher))
     _, held_out = crops.split(Path(settings.image_root), settings.images, settings.seed)
     photos = [crops.square(crops.decode(file), SIDE) for file in held_out[: values.photos]]
     measured = {
         "weights": weights.sha256,
         "photos": len(photos),
         "multiply_adds": cost(weights),
-        "cka": similarity(weights, teacher_arrays, photos),
+        "agreement": agreement(weights, teacher, photos),
         "dead": dead_filters(weights, photos),
-        "scale": scales(weights, teacher_arrays, photos),
+        "scale": scales(weights, teacher, photos),
     }
     print(table(measured))
     files.write_json(Path(values.workdir) / "agreement.json", measured)
     return 0
 
 
-def similarity(
-    weights: Weights, teacher_arrays: teachers.TeacherArrays, photos: Sequence[np.ndarray], seed: int = 0
-) -> dict[str, float]:
-    """Return the linear CKA with the teachers at each layer, over positions of all photographs together."""
-    network = VGG(weights, pool="avg")
-    rng = np.random.default_rng(seed)
+def agreement(
+    weights: Weights, teacher: VGG, photos: Sequence[np.ndarray], seed: int = 0
+) -> dict[str, dict[str, float]]:
+    """Return the linear CKA with the teacher at each layer, and R2, the variance of it that is explained.
+
+    CKA is over positions of all photographs together. R2 is that of the linear map from the student's filters
+    to the teacher's that fits the first half of the photographs best, on the second half.
+    """
+    network, rng = VGG(weights), np.random.default_rng(seed)
     rows: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {layer: [] for layer in LAYERS}
-    both = jax.jit(lambda x: (network(x, LAYERS), teachers.teacher_activations(teacher_arrays, x)))
+    both = jax.jit(lambda x: (network(x, LAYERS), teacher(x, LAYERS)))
     for photo in photos:
         S, T = both(photo)
         for layer in LAYERS:
@@ -76,27 +79,35 @@ def similarity(
             rows[layer].append((pair[0][chosen], pair[1][chosen]))
     result = {}
     for layer, pairs in rows.items():
-        S, T = (jnp.asarray(np.concatenate(part)) for part in zip(*pairs, strict=True))
-        result[layer] = float(lessons.linear_cka(S, T))
+        (S, T), first = (np.concatenate(part) for part in zip(*pairs, strict=True)), len(pairs) // 2
+        boundary = sum(len(pair[0]) for pair in pairs[:first])
+        cka = float(lessons.linear_cka(jnp.asarray(S), jnp.asarray(T)))
+        result[layer] = {"cka": cka, "r2": explained(S, T, boundary)}
     return result
+
+
+def explained(S: np.ndarray, T: np.ndarray, boundary: int) -> float:
+    """Return the share of T's variance after row `boundary` that a linear map fitted before it explains."""
+    rows = np.concatenate([S, np.ones((len(S), 1), S.dtype)], axis=1)
+    linear = ridge(rows[:boundary], T[:boundary], strength=1e-6)
+    errors = T[boundary:] - rows[boundary:] @ linear
+    return float(1 - np.square(errors).sum() / np.square(T[boundary:] - T[boundary:].mean(0)).sum())
 
 
 def dead_filters(weights: Weights, photos: Sequence[np.ndarray]) -> dict[str, float]:
     """Return the fraction of dead filters at each layer, averaged over the photographs."""
-    network = VGG(weights, pool="avg")
+    network = VGG(weights)
     layers = [layer for layer in CONVS if layer in network.layers]
     peaks = jax.jit(lambda x: {k: F.max((0, 1, 2)) for k, F in network(x, layers).items()})
     photo_peaks = [peaks(jnp.asarray(photo)) for photo in photos]
     return {k: float(np.mean([peak[k] <= DEAD for peak in photo_peaks])) for k in layers}
 
 
-def scales(
-    weights: Weights, teacher_arrays: teachers.TeacherArrays, photos: Sequence[np.ndarray]
-) -> dict[str, dict[str, list[float]]]:
+def scales(weights: Weights, teacher: VGG, photos: Sequence[np.ndarray]) -> dict[str, dict[str, list[float]]]:
     """Return the terms relative to VGG-19's, for noise and for photographs: lowest, median, highest."""
     result = {}
     for kind, pairs in scaling.pairs(photos, PAIRS).items():
-        ratios = scaling.term_ratios(weights.arrays, teacher_arrays, pairs)
+        ratios = scaling.term_ratios(weights.arrays, teacher, pairs)
         result[kind] = {k: [float(f(v)) for f in (np.min, np.median, np.max)] for k, v in ratios.items()}
     return result
 
@@ -117,10 +128,10 @@ def multiply_adds(shapes: Mapping[str, tuple[int, ...]]) -> float:
 def table(measured: Mapping) -> str:
     """Format the results as Markdown."""
     lines = [f"{measured['photos']} photographs; {measured['multiply_adds']}", ""]
-    lines += ["| layer | CKA | dead filters |", "| --- | --- | --- |"]
-    for layer, dead in measured["dead"].items():
-        cka = measured["cka"].get(layer)
-        lines.append(f"| {layer} | {'' if cka is None else f'{cka:.3f}'} | {dead:.2%} |")
+    lines += ["| layer | CKA | R2 | dead filters |", "| --- | --- | --- | --- |"]
+    for layer, values in measured["agreement"].items():
+        dead = measured["dead"][layer]
+        lines.append(f"| {layer} | {values['cka']:.3f} | {values['r2']:.2f} | {dead:.2%} |")
     lines += ["", "| term / VGG-19's | from | lowest | median | highest |", "|" + " --- |" * 5]
     for kind, terms in measured["scale"].items():
         lines += [f"| {k} | {kind} | " + " | ".join(f"{x:.2f}" for x in v) + " |" for k, v in terms.items()]

@@ -149,5 +149,5 @@ def test_maximisation():
 
 
 def test_a_step_of_distillation():
-    state = jax.eval_shape(lambda teachers: training.blank_state(recipe(), teachers), taught())
-    lowered(training.make_update(recipe()), state, taught(), jnp.asarray(batch()))
+    state = jax.eval_shape(lambda: training.blank_state(recipe(), taught()))
+    lowered(training.make_update(recipe()), state, VGG(taught()), jnp.asarray(batch()))

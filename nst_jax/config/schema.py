@@ -94,6 +94,7 @@ class Config:
     tv_weight: float = 0.0  # of the total variation
     laplacian_weight: float = 0.0  # of the content's outlines, see losses/laplacian.py
     content_loss: str = "sum"  # 'sum': half the sum of squares (the paper); 'mean' (its code)
+    relative_losses: bool = False  # divide content and style losses by the size of their targets
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     nnst: NNSTConfig = dataclasses.field(default_factory=NNSTConfig)
     scales: tuple[float, ...] = (1.0,)  # sizes relative to `size`, coarse to fine

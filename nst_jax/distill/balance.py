@@ -12,18 +12,18 @@ from flax import nnx
 from jaxtyping import Array, Float
 from scipy.optimize import nnls
 
-from nst_jax.distill import student, teachers
+from nst_jax.distill import student
 from nst_jax.distill.scaling import rescaled
 from nst_jax.networks.trained import OXFORD
-from nst_jax.networks.vgg import preprocess
+from nst_jax.networks.vgg import VGG, preprocess
 
-LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv4_2", "conv5_1")
 POSITIONS = 1500  # sampled per photograph; all of them if a layer has fewer
 WEAKEST = 0.3  # lower limit relative to the median scale, so that no filter is silenced
 
 
 def balanced(
-    arrays: dict[str, np.ndarray], teacher_arrays: teachers.TeacherArrays, photos: Sequence[np.ndarray]
+    arrays: dict[str, np.ndarray], teacher: VGG, photos: Sequence[np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Return the folded student `arrays` with each filter of `LAYERS` at its best scale over `photos`."""
     rng = np.random.default_rng(0)
@@ -32,7 +32,7 @@ def balanced(
     @jax.jit
     def both(photo: Array) -> tuple[dict[str, Array], dict[str, Array]]:
         S = student.responses(arrays, preprocess(photo, OXFORD), LAYERS)
-        return jax.tree.map(nnx.relu, S), teachers.teacher_activations(teacher_arrays, photo)
+        return jax.tree.map(nnx.relu, S), teacher(photo, LAYERS)
 
     for photo in photos:
         S, T = both(photo)

@@ -14,24 +14,17 @@ from flax import nnx
 from jax import Array
 from jax.typing import ArrayLike
 
-from nst_jax.distill import student, teachers
+from nst_jax.distill import student
 from nst_jax.distill.student import CONVS
 from nst_jax.losses.content import content_loss
 from nst_jax.losses.gram import gram, gram_distance
 from nst_jax.networks.trained import OXFORD, Weights, make_weights
-from nst_jax.networks.vgg import preprocess
+from nst_jax.networks.vgg import VGG, preprocess
 
 # Two pictures, "1 h w 3" each: the optimised image, and the one it is compared with.
 Pair = tuple[np.ndarray, np.ndarray]
 STYLE = tuple(layer for layer in CONVS if layer.endswith("_1"))
-CONTENT = ("conv1_2", "conv2_2", "conv3_2")
-
-# The teacher lacks VGG-19's deeper layers. Their scale is estimated from a published log of loss terms (the
-# reasoning is in networks/SLIM.md). These are the mean activations, by which the encoder's auxiliary outputs
-# are multiplied, whose mean is 1 ...
-MEANS = {"conv4_1": 120.0, "conv5_1": 10.0}
-# ... and this is the root mean square over positions of the activation vector's norm on a photograph.
-STRENGTHS = {"conv4_2": 246.0 * 512**0.5}
+CONTENT = ("conv1_2", "conv2_2", "conv3_2", "conv4_2")
 
 
 def pairs(photos: Sequence[np.ndarray], count: int, seed: int = 0) -> dict[str, list[Pair]]:
@@ -67,36 +60,24 @@ def rescaled(
     return scaled
 
 
-def factors(
-    arrays: Mapping[str, np.ndarray], teacher_arrays: teachers.TeacherArrays, compared: Sequence[Pair]
-) -> dict[str, float]:
+def factors(arrays: Mapping[str, np.ndarray], teacher: VGG, compared: Sequence[Pair]) -> dict[str, float]:
     """Return the factor of each layer that makes the median ratio of its terms 1."""
-    ratios = term_ratios(arrays, teacher_arrays, compared)
-    result = {f"conv{b}_1": float(np.median(ratios[f"style/conv{b}_1"])) ** -0.25 for b in range(1, 6)}
-    result |= {layer: float(np.median(ratios[f"content/{layer}"])) ** -0.5 for layer in CONTENT}
-    # The teachers have no comparable term here, so the strength of the activations is matched instead.
-    for layer, strength in STRENGTHS.items():
-        result[layer] = strength / _strength(arrays, layer, [content for _, content in compared])
-    return result
+    ratios = term_ratios(arrays, teacher, compared)
+    result = {layer: float(np.median(ratios[f"style/{layer}"])) ** -0.25 for layer in STYLE}
+    return result | {layer: float(np.median(ratios[f"content/{layer}"])) ** -0.5 for layer in CONTENT}
 
 
 def term_ratios(
-    arrays: Mapping[str, np.ndarray], teacher_arrays: teachers.TeacherArrays, compared: Sequence[Pair]
+    arrays: Mapping[str, np.ndarray], teacher: VGG, compared: Sequence[Pair]
 ) -> dict[str, np.ndarray]:
-    """Return the student's style and content terms divided by VGG-19's, per pair: "style/conv1_1", ..."""
+    """Return the student's terms divided by the teacher's, per pair: "style/conv1_1", ..."""
     ratios: dict[str, list[float]] = {}
     for image, reference in compared:
         ours = _terms(_student(arrays, image), _student(arrays, reference))
-        theirs = _terms(vgg19(teacher_arrays, image), vgg19(teacher_arrays, reference))
+        theirs = _terms(*(teacher(jnp.asarray(picture), STYLE + CONTENT) for picture in (image, reference)))
         for name in ours:
             ratios.setdefault(name, []).append(ours[name] / theirs[name])
     return {name: np.array(values) for name, values in ratios.items()}
-
-
-def vgg19(teacher_arrays: teachers.TeacherArrays, image: np.ndarray) -> dict[str, Array]:
-    """Return VGG-19's activations; for deeper layers, the encoder's estimates scaled to VGG-19's mean."""
-    activations = teachers.teacher_activations(teacher_arrays, jnp.asarray(image))
-    return activations | {layer: activations[layer] * mean for layer, mean in MEANS.items()}
 
 
 def as_weights(arrays: Mapping[str, np.ndarray], name: str = "slim") -> Weights:
@@ -115,8 +96,3 @@ def _terms(F: Mapping[str, Array], P: Mapping[str, Array]) -> dict[str, float]:
 def _student(arrays: Mapping[str, np.ndarray], image: np.ndarray) -> dict[str, Array]:
     x = preprocess(jnp.asarray(image), OXFORD)
     return {layer: nnx.relu(R) for layer, R in student.responses(arrays, x).items()}
-
-
-def _strength(arrays: Mapping[str, np.ndarray], layer: str, images: Sequence[np.ndarray]) -> float:
-    squares = [jnp.square(_student(arrays, image)[layer]).sum(-1).mean() for image in images]
-    return float(np.sqrt(np.mean(squares)))

@@ -12,18 +12,6 @@ MOST_CROPS = 1024  # in a batch; a number beyond it is a mistake
 
 
 @dataclasses.dataclass(frozen=True)
-class TeacherFiles:
-    """The weight files of the two teachers; see `nst_jax.distill.teachers`."""
-
-    shallow: str = ""
-    deep: str = ""
-
-    def __post_init__(self) -> None:
-        fields.not_empty("teachers.shallow", self.shallow, "vgg19.safetensors")
-        fields.not_empty("teachers.deep", self.deep, "encoder.safetensors")
-
-
-@dataclasses.dataclass(frozen=True)
 class DistillSettings:
     """One stage of the training."""
 
@@ -35,7 +23,8 @@ class DistillSettings:
     natural: int  # undisturbed crops per batch
     learning_rate: float
     widths: tuple[int, ...]  # filters in each block
-    teachers: TeacherFiles
+    teacher: tuple[str, ...]  # weight files of VGG-19; later ones replace layers of earlier ones
+    start: str  # a weight file whose first layers are kept as a start; '' for none
     images: dict[str, int]  # folder below `image_root` -> number of held-out pictures
     image_root: str
     terms: dict[str, float]  # weights of the objective's terms, see lessons.py
@@ -53,6 +42,8 @@ class DistillSettings:
         fields.positive("learning_rate", self.learning_rate)
         fields.positive("checkpoint_minutes", self.checkpoint_minutes)
         fields.not_empty("image_root", self.image_root, "photos")
+        if not self.teacher:
+            raise UserError("teacher: is empty; give the weight files of VGG-19")
         if self.frozen_up_to:
             fields.one_of("frozen_up_to", self.frozen_up_to, architecture("slim").weighted)
         if self.natural > self.batch:

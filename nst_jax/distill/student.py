@@ -4,6 +4,7 @@ Arrays have the names of a weight file, such as "conv1_1.kernel". During trainin
 Oxford's divided by `INPUT_SPREAD`, so that all of its arrays have the same order of magnitude.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import jax
@@ -53,37 +54,49 @@ def random_arrays(widths: Sequence[int], seed: int) -> dict[str, np.ndarray]:
     return arrays
 
 
+def matching(arrays: Mapping[str, ArrayLike], others: Mapping[str, ArrayLike]) -> tuple[str, ...]:
+    """The convolutions before the first whose kernel in `others` is missing or has another shape."""
+    shapes = {name: np.shape(array) for name, array in others.items()}
+
+    def fits(layer: str) -> bool:
+        name = f"{layer}.kernel"
+        return shapes.get(name) == np.shape(arrays[name])
+
+    return tuple(itertools.takewhile(fits, CONVS))
+
+
 def fit_student(
     arrays: Mapping[str, np.ndarray],
     x: Float[Array, "b h w 3"],
     targets: Mapping[str, Array],
     seed: int,
+    kept: Sequence[str] = (),
     samples: int = 20_000,
 ) -> dict[str, np.ndarray]:
     """Fit each layer's filters, from first to last, to those of a teacher by least squares.
 
     `targets` are the teacher's responses to the same images; their most informative channels are imitated.
-    If the teacher has fewer channels than the student, the remaining filters keep their values. Each layer
-    is scaled to a mean square activation of 1.
+    If the teacher has fewer channels than the student, the remaining filters keep their values, and so do
+    the filters of the layers `kept`, which come first. Each layer is scaled to a mean square activation of 1.
     """
     rng = np.random.default_rng(seed)
-    fitted = dict(arrays)
+    fitted, factor = dict(arrays), np.ones(1, np.float32)  # by which the layer before has been scaled
     for layer in architecture("slim").up_to(CONVS[-1]):
         if not layer.weighted:
             x = avg_pool(x)
             continue
-        name = layer.name
-        positions = tuple(rng.integers(0, size, samples) for size in x.shape[:3])
-        rows = _patches(np.asarray(x), positions)
-        response = np.asarray(targets[name])[positions]
-        chosen = most_telling(np.maximum(response, 0), fitted[f"{name}.bias"].size)
-        kernel, bias = fitted[f"{name}.kernel"].copy(), fitted[f"{name}.bias"].copy()
-        solution = ridge(rows, response[:, chosen])
-        kernel[..., : chosen.size] = solution[:-1].reshape(*kernel.shape[:3], -1)
-        bias[: chosen.size] = solution[-1]
+        kernel, bias = fitted[f"{layer.name}.kernel"], fitted[f"{layer.name}.bias"]
+        imitating = bias.size
+        if layer.name in kept:
+            kernel = kernel / factor[:, np.newaxis]
+        else:
+            positions = tuple(rng.integers(0, size, samples) for size in x.shape[:3])
+            response = np.asarray(targets[layer.name])[positions]
+            kernel, bias, imitating = _fitted(kernel, bias, _patches(np.asarray(x), positions), response)
         raw = nnx.relu(conv3x3(x, jnp.asarray(kernel)) + bias)
-        kernel, bias, x = _equalized(kernel, bias, np.asarray(raw), chosen.size)
-        fitted |= {f"{name}.kernel": kernel, f"{name}.bias": bias}
+        factor = _equalizing(np.asarray(raw), imitating)
+        x = jax.device_put(raw * factor)
+        fitted |= {f"{layer.name}.kernel": kernel * factor, f"{layer.name}.bias": bias * factor}
     return fitted
 
 
@@ -117,11 +130,21 @@ def ridge(rows: np.ndarray, values: np.ndarray, strength: float = 1e-4) -> np.nd
     return np.linalg.solve(moments, rows.T @ values).astype(np.float32)
 
 
-def _equalized(
-    kernel: np.ndarray, bias: np.ndarray, raw: np.ndarray, imitating: int
-) -> tuple[np.ndarray, np.ndarray, Array]:
-    """Scale to mean square 1: the `imitating` filters by a common factor, each other filter by its own."""
+def _fitted(
+    kernel: np.ndarray, bias: np.ndarray, rows: np.ndarray, response: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return a kernel and bias fitted to the most informative columns of `response`, and their number."""
+    chosen = most_telling(np.maximum(response, 0), bias.size)
+    kernel, bias = kernel.copy(), bias.copy()
+    solution = ridge(rows, response[:, chosen])
+    kernel[..., : chosen.size] = solution[:-1].reshape(*kernel.shape[:3], -1)
+    bias[: chosen.size] = solution[-1]
+    return kernel, bias, chosen.size
+
+
+def _equalizing(raw: np.ndarray, imitating: int) -> np.ndarray:
+    """Factors to mean square 1: a common one for the `imitating` filters, its own for each other filter."""
     squares = np.square(raw).mean((0, 1, 2))
     factor = 1 / np.sqrt(squares + 1e-8)
     factor[:imitating] = 1 / np.sqrt(squares[:imitating].mean())
-    return kernel * factor, bias * factor, jax.device_put(raw * factor)
+    return factor

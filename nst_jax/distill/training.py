@@ -2,7 +2,7 @@
 
 import dataclasses
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from nst_jax import files
-from nst_jax.distill import lessons, scaling, student, teachers
+from nst_jax.distill import lessons, scaling, student
 from nst_jax.distill.student import INPUT_SPREAD
+from nst_jax.distill.teachers import LAYERS
 from nst_jax.errors import UserError
-from nst_jax.networks.architectures import architecture, blocks
-from nst_jax.networks.trained import OXFORD
-from nst_jax.networks.vgg import preprocess
+from nst_jax.networks.architectures import architecture
+from nst_jax.networks.trained import OXFORD, Weights
+from nst_jax.networks.vgg import VGG, preprocess
 from nst_jax.weights import save
 
 TrainingState = dict[str, Any]  # "step", "trained" (student and linear maps), "optimizer", "scales"
@@ -46,23 +46,25 @@ class Recipe:
 
 
 def first_state(
-    recipe: Recipe, teacher_arrays: teachers.TeacherArrays, images: Float[np.ndarray, "b h w 3"]
+    recipe: Recipe, teacher: Weights, images: Float[np.ndarray, "b h w 3"], start: Weights | None = None
 ) -> TrainingState:
-    """Initialise the student by least squares from the teachers' responses to `images`."""
-    batch = jnp.asarray(images)
-    x = preprocess(batch, OXFORD)
-    targets = student.responses(teacher_arrays["shallow"], x, _convolutions(teacher_arrays["shallow"]))
-    deep = tuple(name for name in student.CONVS if name not in targets)
-    targets |= teachers.encoder_responses(teacher_arrays["deep"], batch, deep)
+    """Initialise the student by least squares from the teacher's responses to `images`.
+
+    Layers of `start` keep their filters, up to the first that has another width than the recipe's.
+    """
+    x = preprocess(jnp.asarray(images), OXFORD)
     arrays = student.random_arrays(recipe.widths, recipe.seed)
-    arrays = student.fit_student(arrays, x / INPUT_SPREAD, targets, recipe.seed)
-    T = teachers.teacher_activations(teacher_arrays, batch)
+    kept = student.matching(arrays, start.arrays) if start else ()
+    arrays |= {name: start.arrays[name] for name in arrays if start and name.split(".")[0] in kept}
+    if kept:
+        arrays["conv1_1.kernel"] = arrays["conv1_1.kernel"] * INPUT_SPREAD
+    targets = student.responses(teacher.arrays, x)
+    arrays = student.fit_student(arrays, x / INPUT_SPREAD, targets, recipe.seed, kept)
+    T = {layer: nnx.relu(targets[layer]) for layer in LAYERS}
     scales = {layer: jnp.sqrt(jnp.mean(jnp.square(T[layer]))) for layer in T}
-    S = _activations(student.responses(arrays, x / INPUT_SPREAD, teachers.LAYERS))
-    maps = {layer: _linear_map(S[layer], T[layer] / scales[layer]) for layer in T}
-    trained = jax.tree.map(jnp.asarray, {"student": arrays, "maps": maps})
-    optimizer = optimizer_of(recipe).init(trained)
-    return {"step": 0, "trained": trained, "optimizer": optimizer, "scales": scales}
+    S = student.responses(arrays, x / INPUT_SPREAD, LAYERS)
+    maps = {layer: _linear_map(nnx.relu(S[layer]), T[layer] / scales[layer]) for layer in T}
+    return _state(recipe, arrays, maps, scales)
 
 
 def optimizer_of(recipe: Recipe) -> optax.GradientTransformation:
@@ -81,23 +83,21 @@ def optimizer_of(recipe: Recipe) -> optax.GradientTransformation:
 
 
 def make_step(
-    recipe: Recipe, teacher_arrays: teachers.TeacherArrays
+    recipe: Recipe, teacher: Weights
 ) -> Callable[[TrainingState, np.ndarray], tuple[TrainingState, dict[str, Array]]]:
     """Return the jitted step, from (state, batch) to (state, metrics)."""
-    update, on_device = make_update(recipe), jax.device_put(teacher_arrays)
-    return lambda state, batch: update(state, on_device, batch)
+    update, network = make_update(recipe), VGG(teacher)
+    return lambda state, batch: update(state, network, batch)
 
 
 def make_update(recipe: Recipe) -> Callable[..., tuple[TrainingState, dict[str, Array]]]:
-    """Return the program of a step, from (state, teachers, batch) to (state, metrics)."""
+    """Return the program of a step, from (state, teacher's network, batch) to (state, metrics)."""
     optimizer = optimizer_of(recipe)
 
-    def update(
-        state: TrainingState, teacher_arrays: teachers.TeacherArrays, batch: Array
-    ) -> tuple[TrainingState, dict[str, Array]]:
-        gradient, metrics = jax.grad(_loss, has_aux=True)(
-            state["trained"], state["scales"], teacher_arrays, batch, recipe
-        )
+    def update(state: TrainingState, network: VGG, batch: Array) -> tuple[TrainingState, dict[str, Array]]:
+        compared = [layer for layer in LAYERS if layer not in recipe.frozen()]
+        T = {layer: F / state["scales"][layer] for layer, F in network(batch, compared).items()}
+        gradient, metrics = jax.grad(_loss, has_aux=True)(state["trained"], T, batch, recipe)
         updates, memory = optimizer.update(gradient, state["optimizer"], state["trained"])
         trained = optax.apply_updates(state["trained"], updates)
         # Momentum from earlier stages would still move the frozen filters.
@@ -109,20 +109,21 @@ def make_update(recipe: Recipe) -> Callable[..., tuple[TrainingState, dict[str, 
 
 
 def _loss(
-    trained: Mapping, scales: Mapping, teacher_arrays: teachers.TeacherArrays, batch: Array, recipe: Recipe
+    trained: Mapping, T: Mapping[str, Array], batch: Array, recipe: Recipe
 ) -> tuple[Array, dict[str, Array]]:
-    """Return the weighted sum of the terms, averaged over layers, and each term by name: "cka/conv1_1"."""
+    """Return the weighted sum of the terms, averaged over layers, and each term by name: "cka/conv1_1".
+
+    T are the teacher's activations, at mean square 1.
+    """
     x = preprocess(batch, OXFORD) / INPUT_SPREAD
     arrays = trained["student"]
     arrays = arrays | jax.lax.stop_gradient(_frozen(arrays, recipe))
     responses = student.responses(arrays, x)
-    T = teachers.teacher_activations(teacher_arrays, batch)
     metrics = {f"dull/{layer}": lessons.dullness(R) for layer, R in responses.items()}
-    for layer in (layer for layer in teachers.LAYERS if layer not in recipe.frozen()):
+    for layer in T:
         S = nnx.relu(responses[layer])
         stride = lessons.STRIDES.get(layer, 1)
-        linear = trained["maps"][layer]
-        terms = lessons.layer_terms(S, T[layer] / scales[layer], linear, recipe.natural, stride)
+        terms = lessons.layer_terms(S, T[layer], trained["maps"][layer], recipe.natural, stride)
         metrics |= {f"{name}/{layer}": value for name, value in terms.items()}
     total = sum(
         weight * jnp.mean(jnp.stack([v for k, v in metrics.items() if k.split("/")[0] == term]))
@@ -163,29 +164,20 @@ def save_snapshot(folder: Path, state: TrainingState) -> Path:
     return path
 
 
-def blank_state(recipe: Recipe, teacher_arrays: teachers.TeacherArrays) -> TrainingState:
+def blank_state(recipe: Recipe, teacher: Weights) -> TrainingState:
     """Return a state with the shapes of the recipe's student, as template for `load_state`."""
-    images = jnp.zeros((1, 32, 32, 3))
     arrays = student.random_arrays(recipe.widths, recipe.seed)
-    channels = {
-        layer: T.shape[-1] for layer, T in teachers.teacher_activations(teacher_arrays, images).items()
-    }
-    widths = {
-        layer.name: width
-        for layers, width in zip(blocks(architecture("slim").layers), recipe.widths, strict=True)
-        for layer in layers
-    }
-    maps = {
-        layer: {
-            "kernel": jnp.zeros((widths[layer], count)),
-            "bias": jnp.zeros(count),
-        }
-        for layer, count in channels.items()
-    }
-    trained = jax.tree.map(jnp.asarray, {"student": arrays, "maps": maps})
-    scales = {layer: jnp.ones(()) for layer in channels}
+    maps = {}
+    for layer in LAYERS:
+        ours, theirs = arrays[f"{layer}.bias"].size, teacher.arrays[f"{layer}.bias"].size
+        maps[layer] = {"kernel": np.zeros((ours, theirs), np.float32), "bias": np.zeros(theirs, np.float32)}
+    return _state(recipe, arrays, maps, {layer: jnp.ones(()) for layer in LAYERS})
+
+
+def _state(recipe: Recipe, arrays: Mapping, maps: Mapping, scales: Mapping) -> TrainingState:
+    trained = jax.tree.map(jnp.asarray, {"student": dict(arrays), "maps": dict(maps)})
     optimizer = optimizer_of(recipe).init(trained)
-    return {"step": 0, "trained": trained, "optimizer": optimizer, "scales": scales}
+    return {"step": 0, "trained": trained, "optimizer": optimizer, "scales": dict(scales)}
 
 
 def _flat(state: TrainingState) -> list[tuple[str, Any]]:
@@ -195,15 +187,6 @@ def _flat(state: TrainingState) -> list[tuple[str, Any]]:
 
 def _frozen(arrays: Mapping[str, Array], recipe: Recipe) -> dict[str, Array]:
     return {name: array for name, array in arrays.items() if name.split(".")[0] in recipe.frozen()}
-
-
-def _convolutions(arrays: Mapping[str, ArrayLike]) -> Sequence[str]:
-    """The convolutions whose kernels are in `arrays`."""
-    return [name for name in student.CONVS if f"{name}.kernel" in arrays]
-
-
-def _activations(responses: Mapping[str, Array]) -> dict[str, Array]:
-    return {layer: nnx.relu(R) for layer, R in responses.items()}
 
 
 def _linear_map(S: Array, T: Array) -> dict[str, np.ndarray]:

@@ -17,7 +17,8 @@ from nst_jax.losses.gram import gram
 from nst_jax.networks.network import Network
 from nst_jax.sweeps.judging import relative_distance
 
-LAYERS = ("conv1_1", "conv2_1", "conv3_1")
+LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))
+CONTENT_LAYER = "conv4_2"
 SIZE = 256  # pixels, longer side at which pictures are compared
 DIRECTIONS = 256  # fixed ones
 COLOURS = "pixels"  # stands for a layer whose activations are the pixels
@@ -83,11 +84,11 @@ def content_distance(
     content: Float[np.ndarray, "1 h2 w2 3"],
     layer: str = LAYERS[-1],
 ) -> float:
-    """Return ||F - P|| / ||P|| of the activations at `layer`, in Frobenius norms; 0 if they are equal."""
+    """Return ||F - P||^2 / ||P||^2 of the activations at `layer`, in Frobenius norms; 0 if they are equal."""
     target = images.fit(content, SIZE)
     resized = images.resize(picture, *target.shape[1:3])
     F, P = (network(jnp.asarray(image), (layer,))[layer] for image in (resized, target))
-    return relative_distance(F, P)
+    return relative_distance(F, P) ** 2
 
 
 def sliced_wasserstein(F: Float[np.ndarray, "m n"], S: Float[np.ndarray, "k n"]) -> float:

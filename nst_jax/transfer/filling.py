@@ -17,6 +17,7 @@ class Empty(NamedTuple):
     content: dict[str, Any]
     style: Statistics
     guides: Guides
+    statistics: Statistics  # of the result, which `style` is compared with
 
 
 def losses_by_layer(jobs: Sequence[Job], layers: Sequence[str]) -> LayerLosses:

@@ -20,6 +20,7 @@ from nst_jax.config.stages import Stage
 from nst_jax.devices.split import Split
 from nst_jax.losses import objective
 from nst_jax.losses.objective import Guides, Objective, Statistics, Targets
+from nst_jax.losses.relative import content_size, style_sizes
 from nst_jax.losses.sharding import outlines_of
 from nst_jax.losses.split_objective import objective_specs, split_total_and_terms
 from nst_jax.losses.weighting import EVERYWHERE, loss_weights
@@ -203,17 +204,27 @@ class Session:
             filled_regions(style.targets, empty.style),
             outlines_of(content, wrap, split) if config.laplacian_weight else None,
         )
+        content_weights: dict[str, Any] = config.active_content()
+        losses: dict[str, dict[str, Any]] = {layer: config.losses_at(layer) for layer, _ in self.losses}
+        if config.relative_losses:
+            height = split.height if split else content.shape[1]
+            for layer, weight in content_weights.items():
+                positions = math.prod(receptive.shape(job.network.geometry, layer, height, content.shape[2]))
+                size = content_size(content_targets[layer], config.content_loss, positions)
+                content_weights[layer] = weight / size
+            for layer, by_region in style.targets.items():
+                sizes = style_sizes(by_region, empty.statistics[layer], style.shares[layer])
+                losses[layer] = {name: weight / sizes[name] for name, weight in losses[layer].items()}
         weights = loss_weights(
             config.content_weight,
             config.style_weight,
             config.tv_weight,
-            filled(config.active_content(), dict.fromkeys(self.content_layers, 0.0)),
+            filled(content_weights, dict.fromkeys(self.content_layers, 0.0)),
             filled(config.active_style(), dict.fromkeys(self.style_layers, 0.0)),
             regions=filled_regions(style.shares, nowhere),
             laplacian=config.laplacian_weight,
             layer_losses={
-                layer: filled(config.losses_at(layer), dict.fromkeys(names, 0.0))
-                for layer, names in self.losses
+                layer: filled(losses[layer], dict.fromkeys(names, 0.0)) for layer, names in self.losses
             },
         )
         guides = filled_regions(style.guides, empty.guides)
@@ -236,12 +247,12 @@ class Session:
             layer: {region: guide(layer, region) for region in self.regions} for layer in self.style_layers
         }
 
-        def shapes(network: Any, image: Any, guides: Guides) -> tuple[dict[str, Any], Statistics]:
+        def shapes(network: Any, image: Any, guides: Guides) -> tuple[Any, Statistics, Statistics]:
             found = objective.statistics(
                 network, image, self.content_layers, guides, self.losses, split=split
             )
-            return found[0], objective.fitted_to(network, found[1], (shape[1], shape[2]))
+            return *found, objective.fitted_to(network, found[1], (shape[1], shape[2]))
 
         image = jax.ShapeDtypeStruct(shape, jnp.float32)
-        content, style = jax.eval_shape(shapes, job.network, image, guides)
-        return Empty(content, style, guides)
+        content, statistics, style = jax.eval_shape(shapes, job.network, image, guides)
+        return Empty(content, style, guides, statistics)

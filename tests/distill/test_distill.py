@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from nst_jax import images
-from nst_jax.distill import balance, crops, lessons, scaling, student, teachers, training
-from nst_jax.networks.trained import OXFORD
+from nst_jax.distill import balance, crops, lessons, scaling, student, training
+from nst_jax.distill.teachers import read_teacher
+from nst_jax.errors import UserError
+from nst_jax.networks.architectures import architecture
+from nst_jax.networks.trained import OXFORD, Weights, make_weights
 from nst_jax.networks.vgg import VGG, preprocess
-from nst_jax.weights import load
+from nst_jax.weights import load, save
 from nst_jax.weights.embedded import FILE as SLIM
 
 WIDTHS = (4, 5, 6, 7, 8)
@@ -25,19 +28,11 @@ def recipe(**changes) -> training.Recipe:
 
 
 @functools.cache
-def taught() -> dict[str, dict[str, np.ndarray]]:
-    """Random teachers: a narrow VGG-19 to conv3_4, and an encoder with auxiliary outputs."""
-    rng = np.random.default_rng(0)
-    narrow = student.random_arrays((6, 7, 8, 9, 9), seed=1)
-    shallow = {name: array for name, array in narrow.items() if name[4] < "4"}
-    shallow["conv1_1.kernel"] = shallow["conv1_1.kernel"] / 64
-    deep = student.random_arrays((6, 7, 8, 9, 10), seed=2)
-    deep["conv0.kernel"] = np.eye(3, dtype=np.float32)[None, None]
-    deep["conv0.bias"] = np.full(3, -0.5, np.float32)
-    for layer, width in {"conv4_1": 9, "conv5_1": 10}.items():
-        deep[f"{layer}_aux.kernel"] = rng.normal(size=(1, 1, width, 12)).astype(np.float32)
-        deep[f"{layer}_aux.bias"] = np.full(12, 0.1, np.float32)
-    return {"shallow": shallow, "deep": deep}
+def taught() -> Weights:
+    """A random teacher: narrow, with VGG-19's topology."""
+    arrays = student.random_arrays((6, 7, 8, 9, 10), seed=1)
+    arrays["conv1_1.kernel"] = arrays["conv1_1.kernel"] / student.INPUT_SPREAD
+    return make_weights("teacher", "slim", arrays, OXFORD)
 
 
 def batch(step: int = 0) -> np.ndarray:
@@ -163,16 +158,40 @@ def test_filter_scales_undo_what_made_a_layer_unlike():
 def test_factors_set_the_terms_to_the_teachers():
     pairs = [(batch()[i : i + 1], batch()[i + 1 : i + 2]) for i in range(3)]
     arrays = scaling.folded(start()["trained"]["student"])
-    scaled = scaling.rescaled(arrays, scaling.factors(arrays, taught(), pairs))
-    for name, ratios in scaling.term_ratios(scaled, taught(), pairs).items():
+    teacher = VGG(taught())
+    scaled = scaling.rescaled(arrays, scaling.factors(arrays, teacher, pairs))
+    for name, ratios in scaling.term_ratios(scaled, teacher, pairs).items():
         assert np.median(ratios) == pytest.approx(1, rel=1e-3), name
 
 
-def test_the_encoder_pads_by_reflection():
-    image = jnp.full((1, 32, 32, 3), 0.7)
-    responses = teachers.encoder_responses(taught()["deep"], image, ("conv2_1", "conv5_1"))
-    for R in responses.values():
-        np.testing.assert_allclose(R, jnp.broadcast_to(R[:, :1, :1], R.shape), rtol=1e-4, atol=1e-5)
+def random_vgg19(seed: int) -> Weights:
+    rng = np.random.default_rng(seed)
+    shapes = architecture("vgg19").kernel_shapes()
+    arrays = {f"{layer}.kernel": rng.random(shape, np.float32) for layer, shape in shapes.items()}
+    arrays |= {f"{layer}.bias": rng.random(shape[-1], np.float32) for layer, shape in shapes.items()}
+    return make_weights("random", "vgg19", arrays, OXFORD)
+
+
+def test_layers_of_a_start_keep_what_they_respond_to():
+    arrays = scaling.folded(student.random_arrays((*WIDTHS[:3], 9, 9), seed=5))
+    begun = training.first_state(recipe(), taught(), batch(), make_weights("start", "slim", arrays, OXFORD))
+    x = preprocess(jnp.asarray(batch()), OXFORD)
+    kept = student.responses(begun["trained"]["student"], x / student.INPUT_SPREAD)
+    for layer, R in student.responses(arrays, x, student.CONVS[:8]).items():
+        np.testing.assert_allclose(kept[layer] * jnp.std(R) / jnp.std(kept[layer]), R, rtol=2e-3, atol=2e-3)
+    assert student.matching(begun["trained"]["student"], arrays) == student.CONVS[:8]
+
+
+def test_a_teacher_takes_its_first_layers_from_a_later_file(tmp_path):
+    rounded, original = (random_vgg19(seed) for seed in (0, 1))
+    save(tmp_path / "rounded.safetensors", rounded, "rounded")
+    first = {name: array for name, array in original.arrays.items() if name[4] < "3"}
+    save(tmp_path / "first.safetensors", make_weights("first", "vgg19", first, OXFORD), "first")
+    teacher = read_teacher([str(tmp_path / f"{name}.safetensors") for name in ("rounded", "first")])
+    np.testing.assert_array_equal(teacher.arrays["conv2_2.kernel"], original.arrays["conv2_2.kernel"])
+    np.testing.assert_array_equal(teacher.arrays["conv3_1.kernel"], rounded.arrays["conv3_1.kernel"])
+    with pytest.raises(UserError, match=r"lacks conv3_1.*required for conv5_1"):
+        read_teacher([str(tmp_path / "first.safetensors")])
 
 
 @functools.cache
