@@ -4,8 +4,8 @@
 
 Paints the Neckarfront in Tuebingen in the style of The Starry Night, the pair of the authors' notebook
 (leongatys/NeuralImageSynthesis), and writes sheet.png with the authors' own result beside it. Prints and
-writes to scores.json how far each picture is from the painting and from the photo, measured by the original
-VGG-19's conv1_1, conv2_1 and conv3_1 with average pooling, at 256 px: see nst_jax/sweeps/neutral.py.
+writes to scores.json how far each picture is from the painting (conv1_1 to conv5_1 of VGG-19) and from the
+photo (conv4_2), at 256 px: see nst_jax/sweeps/neutral.py.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ AUTHORS = {
     "authors, 512": "images/control/tuebingen_starry_authors_512.png",
     "authors, 1024": "images/control/tuebingen_starry_authors_1024.png",
 }
-WEIGHTS = "weights/vgg19_conv1_1-conv3_4.safetensors"
+WEIGHTS = "weights/vgg19_8bit.bin"
 
 
 def main(argv: list[str]) -> int:

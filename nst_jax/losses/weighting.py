@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from nst_jax.losses.style import LayerLosses
@@ -36,12 +37,12 @@ def loss_weights(
     alpha: float,
     beta: float,
     tv: float,
-    content: Mapping[str, float],
+    content: Mapping[str, ArrayLike],
     style: Mapping[str, float],
     losses: Mapping[str, float] = GRAM_ALONE,
     regions: Mapping[str, Mapping[str, float]] | None = None,
     laplacian: float = 0.0,
-    layer_losses: Mapping[str, Mapping[str, float]] | None = None,
+    layer_losses: Mapping[str, Mapping[str, ArrayLike]] | None = None,
 ) -> LossWeights:
     """Build `LossWeights` with float32 scalars; without `regions`, a style applies everywhere.
 

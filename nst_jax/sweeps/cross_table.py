@@ -37,13 +37,12 @@ class NeutralScores:
     def __init__(self, network: Network, inputs: Pictures):
         """Compare by `network` with the styles among `inputs`, each of which is measured once."""
         self._network, self._inputs = network, inputs
-        self._layers = [layer for layer in neutral.LAYERS if layer in network.layers]
         self._reference = functools.lru_cache(KEPT_STYLES)(self._measured)
         self._of_content: dict[tuple[str, str], neutral.Distances] = {}
 
     def __call__(self, config: Config, picture: Picture) -> dict[str, float]:
         """Return the shares of a result; none for several styles or the content as style."""
-        if not _one_style(config) or not self._layers:
+        if not _one_style(config) or not neutral.judged_layers(self._network):
             return {}
         pair = config.content, config.style
         reference = self._reference(config.style)
@@ -53,7 +52,7 @@ class NeutralScores:
         return {f"neutral/{name}": share for name, share in shares.items()}
 
     def _measured(self, style: str) -> neutral.StyleReference:
-        return neutral.StyleReference(self._network, _fitted(style, self._inputs), self._layers)
+        return neutral.StyleReference(self._network, _fitted(style, self._inputs))
 
 
 def cross_rows(

@@ -19,6 +19,7 @@ from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.transfer.pictures import Pictures, picture_sources
 from nst_jax.weights import load_network
+from nst_jax.weights.resolving import cached_of
 
 STYLE_LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))
 CONTENT_LAYER = "conv4_2"
@@ -27,18 +28,21 @@ SSIM_WINDOW = 7  # pixels
 
 
 def judge(configs: Sequence[Config]) -> tuple[Network, Weights]:
-    """Load the network that measures all pictures: the largest trained one of `JUDGES` among `configs`.
+    """Load the network that measures all pictures.
 
-    If there is none, it is the bundled network.
+    It is the largest trained one of `JUDGES` among `configs`, and VGG-19 from the cache if none of them uses
+    it. Without either, it is the bundled network.
 
     Raises:
         UserError: the network cannot be loaded.
     """
     trained = [config for config in configs if config.network.weights != "random"] or list(configs)
     able = [config for config in trained if config.network.arch in JUDGES]
-    if not able:
+    largest = min(able, key=lambda config: JUDGES.index(config.network.arch), default=None)
+    if (largest is None or largest.network.arch != JUDGES[0]) and cached_of(JUDGES[0]):
+        return load_network(NetworkConfig(JUDGES[0]), (*STYLE_LAYERS, CONTENT_LAYER))
+    if largest is None:
         return load_network(NetworkConfig("slim"), STYLE_LAYERS)
-    largest = min(able, key=lambda config: JUDGES.index(config.network.arch))
     network = dataclasses.replace(largest.network, normalize=False)
     return load_network(network, largest.required_layers())
 

@@ -5,7 +5,6 @@ statistics.
 """
 
 import functools
-from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -26,29 +25,33 @@ COLOURS = "pixels"  # stands for a layer whose activations are the pixels
 Distances = dict[str, list[float]]  # by name, a number per layer
 
 
+def judged_layers(network: Network) -> tuple[str, ...]:
+    """Those of `LAYERS` that `network` has."""
+    return tuple(layer for layer in LAYERS if layer in network.layers)
+
+
 def style_shares(
     network: Network,
     picture: Float[np.ndarray, "1 h w 3"],
     content: Float[np.ndarray, "1 h2 w2 3"],
     style: Float[np.ndarray, "1 h3 w3 3"],
-    layers: Sequence[str] = LAYERS,
 ) -> dict[str, float]:
     """Return the distances of `picture` to `style`, each divided by that of `content` to `style`.
 
     `gram`: squared difference of Gram matrices; `sliced`: sliced Wasserstein distance (Heitz et al. 2021,
-    arXiv 2006.07229); both are means over `layers` of the shares. `palette`: sliced Wasserstein distance of
-    the colours of the pixels.
+    arXiv 2006.07229); both are means of the shares over those of `LAYERS` that `network`
+    has. `palette`: sliced Wasserstein distance of the colours of the pixels.
     """
-    reference = StyleReference(network, style, layers)
+    reference = StyleReference(network, style)
     return shares(reference.distances(picture), reference.distances(content))
 
 
 class StyleReference:
     """The statistics of one style, with which any number of pictures are compared."""
 
-    def __init__(self, network: Network, style: Float[np.ndarray, "1 h w 3"], layers: Sequence[str] = LAYERS):
-        """Measure `style` at `layers` of `network`."""
-        self._network, self._layers = network, tuple(layers)
+    def __init__(self, network: Network, style: Float[np.ndarray, "1 h w 3"]):
+        """Measure `style` at those of `LAYERS` that `network` has."""
+        self._network, self._layers = network, judged_layers(network)
         small = images.fit(style, SIZE)
         S, self._grams = _activations_and_grams(network, small, self._layers)
         self._ranked = {layer: ranked(_rows(S[layer])) for layer in self._layers}
@@ -82,7 +85,7 @@ def content_distance(
     network: Network,
     picture: Float[np.ndarray, "1 h w 3"],
     content: Float[np.ndarray, "1 h2 w2 3"],
-    layer: str = LAYERS[-1],
+    layer: str = CONTENT_LAYER,
 ) -> float:
     """Return ||F - P||^2 / ||P||^2 of the activations at `layer`, in Frobenius norms; 0 if they are equal."""
     target = images.fit(content, SIZE)
