@@ -1,16 +1,19 @@
 """Compare all recipes of configs/ on one pair: pictures, seconds, memory and neutral scores.
 
     NST_REFERENCE_DATA=FOLDER python scripts/compare_recipes.py --content=photo.jpg --style=painting.jpg
-        [--size=512] [--recipes=quick,best,...] [--workdir=runs/recipes] [--sheet=docs/gallery/recipes.jpg]
+        [--size=512] [--network=vgg19-8bit] [--recipes=quick,best,...] [--workdir=runs/recipes]
+        [--sheet=docs/gallery/recipes.jpg]
 
-Every recipe is a process of its own, one after the other, with `slim`. Writes one run folder each and
-sheet.png, and prints a table in Markdown. Scores are measured by the original VGG-19 at 256 px, see
-scripts/compare_reference.py.
+Every recipe is a process of its own, one after the other. Writes one run folder each and sheet.png, and
+prints a table in Markdown. Scores are measured by VGG-19 at 256 px: Gram and sliced at conv1_1 to conv5_1,
+content at conv4_2, see scripts/compare_reference.py.
 """
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from absl import flags
@@ -25,7 +28,6 @@ from nst_jax.runs.folder import read_run
 from nst_jax.weights import load
 
 RECIPES = ("quick", "best", "gatys", "gatys:released", "spst", "crowsonkb:slim", "nnst")
-SLIM = ("--config.network.arch=slim", "--config.network.weights=auto")
 HEIGHT = 220
 
 
@@ -35,6 +37,7 @@ def main(argv: list[str]) -> int:
     flags.DEFINE_string("content", "sample:coffee", "the photo", flag_values=values)
     flags.DEFINE_string("style", "sample:swirls", "the painting", flag_values=values)
     flags.DEFINE_integer("size", 512, "longer side, pixels", flag_values=values)
+    flags.DEFINE_string("network", "slim", "slim, or a value of network.weights", flag_values=values)
     flags.DEFINE_list("recipes", list(RECIPES), "names of configs", flag_values=values)
     flags.DEFINE_string("workdir", "runs/recipes", "output folder", flag_values=values)
     flags.DEFINE_string("sheet", None, "a JPEG of the sheet as well", flag_values=values)
@@ -47,7 +50,8 @@ def main(argv: list[str]) -> int:
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for recipe in values.recipes:
         run = folder / recipe.replace(":", "-")
-        paint_recipe(recipe, values.content, values.style, values.size, run)
+        fields = {"content": values.content, "style": values.style, "size": values.size}
+        paint_recipe(recipe, fields | network_fields(values.network), run)
         picture, record = images.read(str(run / "result.png")), read_run(run)
         shown.append((recipe, picture))
         scores = " | ".join(f"{value:.3f}" for value in score(judge, picture, photo, style).values())
@@ -61,7 +65,16 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def paint_recipe(recipe: str, content: str, style: str, size: int, folder: Path) -> None:
+def network_fields(network: str) -> dict[str, str]:
+    """Return the config fields for `slim`, or for VGG-19 with `network` as its weights."""
+    slim = network == "slim"
+    return {
+        "network.arch": "slim" if slim else "vgg19",
+        "network.weights": "auto" if slim else network,
+    }
+
+
+def paint_recipe(recipe: str, fields: Mapping[str, Any], folder: Path) -> None:
     """Paint in a process of its own, unless `folder` holds the result already.
 
     Raises:
@@ -69,9 +82,9 @@ def paint_recipe(recipe: str, content: str, style: str, size: int, folder: Path)
     """
     if (folder / "result.png").exists():
         return
-    command = [sys.executable, "-m", "nst_jax.run", f"--config={recipe}", f"--workdir={folder}", *SLIM]
-    pair = [f"--config.content={content}", f"--config.style={style}", f"--config.size={size}"]
-    ended = subprocess.run([*command, *pair], capture_output=True, text=True, errors="replace")
+    command = [sys.executable, "-m", "nst_jax.run", f"--config={recipe}", f"--workdir={folder}"]
+    overrides = [f"--config.{name}={value}" for name, value in fields.items()]
+    ended = subprocess.run([*command, *overrides], capture_output=True, text=True, errors="replace")
     if ended.returncode:
         raise UserError(f"{recipe}: {ended.stderr.strip().splitlines()[-1]}")
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from absl import flags
+from compare_recipes import network_fields
 from compare_reference import WEIGHTS, reference_folder, score
 from matplotlib.figure import Figure
 
@@ -80,13 +81,12 @@ def measure(
         return
     content, style = (str(reference_folder() / "images" / path) for path in PAIRS[pair])
     photo, painting = images.read(content), images.read(style)
-    fields = {"size": size, "network__arch": "slim" if network == "slim" else "vgg19"}
-    fields["network__weights"] = "auto" if network == "slim" else network
+    fields: dict[str, Any] = {"size": size, **network_fields(network)}
     session = nst_jax.Session(recipe, **fields)
     weight = nst_jax.load_config(recipe, **fields).content_weight
     for factor in missing:
         # NNST has no content weight, and only curves have other factors than 1.
-        changes = {} if factor == 1 else {"content_weight": weight * factor}
+        changes: dict[str, Any] = {} if factor == 1 else {"content_weight": weight * factor}
         result = session.stylize(content, style, **changes)
         name = f"{network}-{recipe}-{pair}-{factor:g}".replace(":", "_").replace(" ", "_")
         path = folder / "pictures" / f"{name}.png"
@@ -169,7 +169,7 @@ def plot(rows: Sequence[Row]) -> Figure:
             axes.plot([p["content"] for p in points], [p["sliced"] for p in points], "o-", label=recipe)
         axes.set(title=network, xlabel="content at conv4_2", yscale="log")
         axes.grid(alpha=0.3)
-    np.atleast_1d(figure.axes)[0].set_ylabel("sliced Wasserstein distance, conv1_1 to conv5_1")
+    figure.axes[0].set_ylabel("sliced Wasserstein distance, conv1_1 to conv5_1")
     figure.axes[-1].legend()
     return figure
 
