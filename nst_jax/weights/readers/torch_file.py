@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nst_jax.errors import UserError
+from nst_jax.weights.readers.clustered import decoded
 from nst_jax.weights.readers.contents import Contents, Skip, parsing, require_distinct
 from nst_jax.weights.readers.pickled import MAX_BYTES, Description, Tensor, describe
 from nst_jax.weights.readers.strided import Place, view
@@ -31,13 +32,12 @@ def read(path: Path, skip: Skip) -> Contents:
     with parsing(path, "PyTorch zip file" if is_zip else "PyTorch file"):
         description, places = (_read_zip if is_zip else _read_legacy)(path)
         content = np.memmap(path, np.uint8, "r")
-        return Contents(
-            {
-                name: view(content, places, tensor)
-                for name, tensor in _state_dict(path, description.value).items()
-                if not skip(name)
-            }
-        )
+        tensors = {
+            name: view(content, places, tensor)
+            for name, tensor in _state_dict(path, description.value).items()
+            if not skip(name)
+        }
+        return Contents(decoded(path, tensors))
 
 
 def _state_dict(path: Path, value: Any) -> dict[str, Tensor]:
