@@ -18,8 +18,8 @@ from nst_jax.runs.progress import EVALUATIONS_PER_STEP, roughly
 from nst_jax.transfer.job import Job
 from nst_jax.weights.embedded import slim
 
-# Fitted to the table "Speed" of the README: Winograd's convolutions take half of the time of direct ones, and
-# pooling, losses and the optimiser that of so many multiply-adds per pixel. Tiles compute their borders twice.
+# Fitted to the table "Speed" of the README: Winograd's convolutions take half of the time of direct ones;
+# pooling, losses and the optimiser that of so many multiply-adds per pixel. Tiles compute borders twice.
 WINOGRAD, OTHERS, TILED = 0.5, 9_400, 1.5
 # Seconds from which a faster network is worth a mention.
 LONG = 120
