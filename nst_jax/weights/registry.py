@@ -113,8 +113,8 @@ def automatic(arch: str) -> tuple[Entry, ...]:
 
     torchvision's VGG networks stand in for nothing: they have other filters than Oxford's.
     """
-    preferred, *others = of_arch(arch)
-    return (preferred, *(entry for entry in others if entry.wheel))
+    entries = of_arch(arch)
+    return entries[:1] + tuple(entry for entry in entries[1:] if entry.wheel)
 
 
 def mirrors(entry: Entry) -> tuple[str, ...]:

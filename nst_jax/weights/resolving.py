@@ -94,4 +94,4 @@ def _downloaded(arch: str) -> tuple[Weights | None, str]:
             return cache.obtain(entry, share), "; ".join(failures)
         except UserError as failure:
             failures.append(str(failure))
-    return None, "; ".join(dict.fromkeys(failures))
+    return None, "; ".join(dict.fromkeys(failures)) or f"no network of {arch} is registered"

