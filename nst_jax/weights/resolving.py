@@ -16,6 +16,9 @@ from nst_jax.weights.random import random_weights
 SPECIAL_NAMES = ("auto", "random")
 # Seconds after which "auto" falls back if no source sends anything; ten with what comes before and after.
 _AUTO_PATIENCE = 9.0
+# On a busy machine it waits longer, up to so many times: pip needs a second of the processor to start.
+_MOST_PATIENCE = 10.0
+_PROBE_SECONDS = 0.02
 
 
 def resolve(name: str, arch: str, needed: Sequence[str]) -> Weights:
@@ -87,7 +90,7 @@ def _downloaded(arch: str) -> tuple[Weights | None, str]:
     """The first network of `arch` that can be downloaded, and the failures before it."""
     entries = registry.automatic(arch)[: 1 if cache.is_offline() else None]
     failures: list[str] = []
-    end = time.monotonic() + _AUTO_PATIENCE
+    end = time.monotonic() + _AUTO_PATIENCE * min(_slowdown(), _MOST_PATIENCE)
     for tried, entry in enumerate(entries):
         try:
             share = (end - time.monotonic()) / (len(entries) - tried)
@@ -95,3 +98,11 @@ def _downloaded(arch: str) -> tuple[Weights | None, str]:
         except UserError as failure:
             failures.append(str(failure))
     return None, "; ".join(dict.fromkeys(failures)) or f"no network of {arch} is registered"
+
+
+def _slowdown() -> float:
+    """How many times longer than alone this process takes, because others use the processors."""
+    began, used = time.perf_counter(), time.thread_time()
+    while time.thread_time() - used < _PROBE_SECONDS:
+        pass
+    return (time.perf_counter() - began) / _PROBE_SECONDS

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nst_jax.weights import registry
+from nst_jax.weights import registry, resolve
 from nst_jax.weights.registry import Entry, Wheel
 from tests.weight_files import DATA
 from tests.weight_server import Server

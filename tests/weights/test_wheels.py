@@ -86,12 +86,20 @@ def test_sources_that_are_silent_share_the_time(told, index, monkeypatch):
     """Ten seconds with the true patience: here it is a fifth of it."""
     assert resolving._AUTO_PATIENCE < 9.5
     monkeypatch.setattr(resolving, "_AUTO_PATIENCE", 2.0)
+    monkeypatch.setattr(resolving, "_slowdown", lambda: 1.0)
     calls = told("time.sleep(60)")
     index.replies = [Reply(hang=3.0)]
     began = time.monotonic()
     assert auto().name == "slim (embedded)"
     assert time.monotonic() - began < 5
     assert_ended(int(calls.read_text().split()[0]))
+
+
+def test_a_busy_machine_is_given_time(monkeypatch):
+    """Here the processor is busy with others for nine tenths of the time."""
+    assert resolving._slowdown() > 0.9
+    monkeypatch.setattr(time, "perf_counter", lambda: 10 * time.thread_time())
+    assert resolving._slowdown() == pytest.approx(10, rel=0.2)
 
 
 def test_a_slow_line_is_given_time(told, index, monkeypatch):
