@@ -167,7 +167,9 @@ def test_the_lock_holds_between_processes_and_dies_with_its_holder(tmp_path):
 def test_names():
     with pytest.raises(UserError, match=r"network\.weights: unknown"):
         resolve("x" * 5000, "vgg19", ["conv1_1"])
-    with pytest.raises(UserError, match=r"unknown 'vgg91'; did you mean 'vgg19'.*auto, random, vgg19, vgg16"):
+    with pytest.raises(
+        UserError, match=r"unknown 'vgg91'; did you mean 'vgg19'.*auto, random, vgg19, vgg19-8bit, vgg16"
+    ):
         resolve("vgg91", "vgg19", ["conv1_1"])
     with pytest.raises(UserError, match=r"vgg16 requires network\.arch=vgg16, but it is vgg19"):
         resolve("vgg16", "vgg19", ["conv1_1"])

@@ -101,14 +101,14 @@ def test_what_a_killed_process_left_is_cleared_away(told, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_pip_as_well(number, told, tmp_path):
-    calls = told("time.sleep(120)")
+    calls = told("time.sleep(400)")
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": {**os.environ}}
     with subprocess.Popen(command("fetch", "vgg19-8bit", module="nst_jax.weights"), **options) as process:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 200
         while not (calls.exists() and calls.read_text().endswith("\n")) and time.monotonic() < end:
             time.sleep(0.02)
         process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=120)
     assert process.returncode == 128 + number
     assert b"Traceback" not in errors
     assert_ended(int(calls.read_text().split()[0]))
@@ -117,7 +117,7 @@ def test_a_signal_ends_pip_as_well(number, told, tmp_path):
 
 def test_a_signal_while_pip_starts_is_not_lost_and_loses_nothing(told, tmp_path, monkeypatch):
     """It arrives when the process exists and nobody knows it yet."""
-    calls, start = told("time.sleep(120)"), subprocess.Popen
+    calls, start = told("time.sleep(400)"), subprocess.Popen
 
     def start_and_signal(*arguments, **options):
         process = start(*arguments, **options)
