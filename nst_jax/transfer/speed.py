@@ -3,6 +3,7 @@
 import functools
 import math
 import time
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -48,14 +49,18 @@ def time_text(job: Job) -> str:
     if seconds is None:
         return ""
     text, other = f", {roughly(seconds)}", slim()
-    layers = architecture(other.arch).names
-    if seconds < LONG or job.weights.arch == other.arch or not set(job.config.active_layers()) <= set(layers):
+    if seconds < LONG or job.weights.arch == other.arch or not _covers(other, job.config.active_layers()):
         return text
     flags = f"--config.network.arch={other.arch}"
     if job.config.network.weights != "auto":
         flags += " --config.network.weights=auto"
     faster = predicted_seconds(job, other) or 0.0
     return f"{text}; with {flags}, an approximation of VGG-19, {roughly(faster)}"
+
+
+def _covers(weights: Weights, layers: Sequence[str]) -> bool:
+    whole = architecture(weights.arch)
+    return set(layers) <= set(whole.names) and set(whole.weighted_up_to(layers[-1])) <= set(weights.layers())
 
 
 def _multiply_adds(weights: Weights, deepest: str, prepared: bool) -> float:
