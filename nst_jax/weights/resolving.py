@@ -16,8 +16,8 @@ from nst_jax.weights.random import random_weights
 SPECIAL_NAMES = ("auto", "random")
 # Seconds after which "auto" falls back if no source sends anything; ten with what comes before and after.
 _AUTO_PATIENCE = 9.0
-# On a busy machine it waits longer, up to so many times: pip needs a second of the processor to start.
-_MOST_PATIENCE = 10.0
+# On a busy machine, pip gets up to so many times longer: it needs a second of the processor to start.
+_MOST_SLOWDOWN = 5.0
 _PROBE_SECONDS = 0.02
 
 
@@ -90,10 +90,12 @@ def _downloaded(arch: str) -> tuple[Weights | None, str]:
     """The first network of `arch` that can be downloaded, and the failures before it."""
     entries = registry.automatic(arch)[: 1 if cache.is_offline() else None]
     failures: list[str] = []
-    end = time.monotonic() + _AUTO_PATIENCE * min(_slowdown(), _MOST_PATIENCE)
+    end = time.monotonic() + _AUTO_PATIENCE
     for tried, entry in enumerate(entries):
         try:
             share = (end - time.monotonic()) / (len(entries) - tried)
+            if entry.wheel:
+                share *= min(_slowdown(), _MOST_SLOWDOWN)
             return cache.obtain(entry, share), "; ".join(failures)
         except UserError as failure:
             failures.append(str(failure))
