@@ -3,8 +3,8 @@
     python -m nst_jax.run --config=configs/gatys.py --config.content=photo.jpg --config.style=painting.jpg
 
 White noise is optimised into a picture with the content of one image and the style of another. At 512 px it
-takes 6 minutes with VGG-19 on two CPU cores, and 90 seconds with `slim`, the fallback if the weights of
-VGG-19 are not available.
+takes 6 minutes with VGG-19 on two CPU cores, and 90 seconds with --config.network.arch=slim. VGG-19 is
+downloaded once, in full or in 8 bits; `slim` is also the fallback if neither can be had.
 
 Variants:
     configs/gatys.py:released       the authors' code: 500 steps at 591 px, then 200 at 1182 px
@@ -33,7 +33,7 @@ def get_config(variant: str = "paper") -> ConfigDict:
 
     config.network = ConfigDict()
     config.network.arch = "vgg19"
-    config.network.weights = "auto"
+    config.network.weights = "auto"  # the full VGG-19, or else vgg19-8bit, or else slim with a warning
     config.network.pool = "avg"
     config.network.normalize = False
 

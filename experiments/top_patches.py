@@ -13,6 +13,7 @@ activation) towards a class or a deeper unit; units.jsonl then also counts the c
 """
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from nst_jax.images.streams import Stream
 from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
+from nst_jax.runs.checkpoint import input_digests
 from nst_jax.runs.folder import read_run, read_settings, require_same
 from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.runs.progress import duration
@@ -62,7 +64,8 @@ def main(argv: list[str]) -> int:
 def _run(config: TopPatchesSettings, folder: Path, resume: bool, cluster: str | None) -> int:
     """Search, from the folder's checkpoint with `resume`, and write the report; return the exit status."""
     stream = Stream(config.data, config.size, config.limit, config.shuffle, config.seed, config.workers)
-    network, weights = load_checked(config)
+    begun = set().union(*map(input_digests, folder.rglob("checkpoint.safetensors"))) if resume else ()
+    network, weights = load_checked(config, begun)
     classifier, names = find_classifier(config, network)
     job = SearchJob(config, f"{weights.sha256} {len(stream)} images", len(stream), network, classifier)
     checkpoint = SearchFile(folder / "checkpoint.safetensors", job.identity, config)
@@ -116,15 +119,15 @@ def _export(config: TopPatchesSettings, folder: Path, progress: SearchProgress) 
     return MaximaFile(folder / "maxima.rows", units, progress.images)
 
 
-def load_checked(config: TopPatchesSettings) -> tuple[Network, Weights]:
-    """Load the network, and check that it has all configured layers and units.
+def load_checked(config: TopPatchesSettings, begun: Collection[str]) -> tuple[Network, Weights]:
+    """Load the network, and check that it has all configured layers and units; see `load_network`.
 
     Raises:
         UserError: the weights cannot be obtained, or lack a layer or a unit.
     """
     towards = config.towards
     deeper = (towards.layer,) if towards and towards.layer != CLASS else ()
-    network, weights = load_network(config.network, (*config.layers, *deeper))
+    network, weights = load_network(config.network, (*config.layers, *deeper), begun)
     for layer in deeper:
         width = len(empty_lists(network, deeper, config.size, 1)[layer].image)
         require_units("target", [towards.number] if towards else [], layer, width)

@@ -107,4 +107,4 @@ print(f"{session.compilations} program compiled")
 
 # %% [markdown]
 # From here: `nst_jax.load_config("gatys")` shows all settings of the paper, and `nst_jax.stylize(...,
-# config="gatys")` paints with VGG-19, which is downloaded once (80 MB).
+# config="gatys")` paints with VGG-19, which is downloaded once.

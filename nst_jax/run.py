@@ -22,6 +22,7 @@ from nst_jax.transfer.estimate import fitting_memory, require_memory, with_memor
 from nst_jax.transfer.job import Job, Outcome
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
+from nst_jax.transfer.speed import time_text
 from nst_jax.transfer.transfers import Transfer, open_session
 
 USAGE = """python -m nst_jax.run --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume]
@@ -49,7 +50,7 @@ def _run(values: flags.FlagValues) -> int:
     with contextlib.ExitStack() as stack:
         with processes.agreeing():
             stack.enter_context(folder.claimed())
-            job = prepare(folder.config)
+            job = prepare(folder.config, begun=folder.network_digests())
             memory = job.config.optimizer.memory if begun else fitting_memory(job)
         job = with_memory(job, processes.smallest(memory))
         folder.config = job.config
@@ -57,7 +58,7 @@ def _run(values: flags.FlagValues) -> int:
             session = open_session([job])
             if session.note:
                 _say(session.note)
-            _say(f"estimate: {byte_count(require_memory(session, job))} of memory")
+            _say(f"estimate: {byte_count(require_memory(session, job))} of memory{time_text(job)}")
             if processes.is_first():
                 stack.enter_context(previewed(values, folder.path))
                 stack.enter_context(logged(values, folder.path))

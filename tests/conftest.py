@@ -1,4 +1,4 @@
-"""Shapes and types are checked at run time while testing; caches stay inside the test run."""
+"""Shapes and types are checked at run time while testing; caches stay inside, and nothing is downloaded."""
 
 import os
 import signal
@@ -42,6 +42,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     os.environ["NST_JAX_CACHE"] = str(folder)
+    os.environ["NST_JAX_OFFLINE"] = "1"  # tests of downloads unset it, and have a cache of their own
     use_compilation_cache()
     return folder
 

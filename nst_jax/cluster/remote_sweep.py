@@ -36,7 +36,7 @@ def run_remotely(sweep: Sweep, address: str, batch: int | None, stop: StopSignal
     if not unfinished:
         return True
     configs = {run.folder: run.config for run in sweep.runs}
-    jobs = prepare_jobs(configs)
+    jobs = prepare_jobs(configs, sweep.path)
     check_folders(configs, jobs, sweep.path)
     folders, width = list(jobs), batch or BATCH
     groups = [[folders[index] for index in members] for members in group(list(jobs.values()))]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nst_jax.errors import UserError
-from nst_jax.storage.archives import read_archive, write_archive
+from nst_jax.storage.archives import read_archive, read_metadata, write_archive
 
 
 class Checkpoint(NamedTuple):
@@ -74,6 +74,14 @@ def load_checkpoint(path: Path) -> tuple[Checkpoint, Origin] | None:
         raise UserError(
             f"{path}: is not the checkpoint of a run; delete it to start the run again"
         ) from error
+
+
+def input_digests(path: Path) -> set[str]:
+    """Return the words of the identity in a checkpoint's metadata; empty if it cannot be read.
+
+    Among them is the digest of the network, which has to be known before the checkpoint can be checked.
+    """
+    return set(read_metadata(path).get("identity", "").split())
 
 
 def picture_digest(*pictures: np.ndarray) -> str:

@@ -12,7 +12,7 @@ from nst_jax import files, images
 from nst_jax.config import Config, from_dict, to_dict
 from nst_jax.config.fields import dotted
 from nst_jax.errors import UserError
-from nst_jax.runs.checkpoint import Checkpoint, Origin, load_checkpoint, save_checkpoint
+from nst_jax.runs.checkpoint import Checkpoint, Origin, input_digests, load_checkpoint, save_checkpoint
 from nst_jax.runs.metrics import Metrics
 from nst_jax.storage.json_files import read_json
 from nst_jax.storage.locks import claimed, require_unclaimed
@@ -72,6 +72,12 @@ class RunFolder:
         """Whether the run has reached its last step, and its result is there."""
         return self.status() == "done"
 
+    def network_digests(self) -> set[str]:
+        """Return digests of the run's inputs, among them that of its network; empty if it has not begun."""
+        network = read_run(self.path).get("network")
+        finished = {str(network.get("sha256"))} if isinstance(network, dict) else set()
+        return finished | input_digests(self._checkpoint)
+
     def save_checkpoint(self, checkpoint: Checkpoint, identity: str) -> None:
         """Replace the checkpoint; `identity` is a digest of the run's inputs."""
         save_checkpoint(self._checkpoint, checkpoint, Origin(identity, to_dict(self.config)))
@@ -90,7 +96,8 @@ class RunFolder:
         growing = GROWING if checkpoint.scale == 0 else ()
         require_same(to_dict(self.config), to_dict(from_dict(origin.settings)), growing)
         if origin.identity != identity:
-            raise UserError(f"{self._checkpoint}: the pictures or weights have changed since the run began")
+            change = _change(origin.identity, identity)
+            raise UserError(f"{self._checkpoint}: {change} since the run began")
         return checkpoint
 
     def save_snapshot(self, step: int, picture: np.ndarray) -> None:
@@ -120,6 +127,14 @@ class RunFolder:
     @property
     def _checkpoint(self) -> Path:
         return self.path / "checkpoint.safetensors"
+
+
+def _change(then: str, now: str) -> str:
+    """Say in which part two identities differ: the digest of the pictures, or that of the network."""
+    (pictures, _, network), (current, _, other) = then.partition(" "), now.partition(" ")
+    if pictures != current:
+        return "the pictures have changed"
+    return f"the network has changed from sha256 {network[:8]} to {other[:8]}"
 
 
 def text_chunks(config: Config, run: Mapping[str, Any]) -> dict[str, str]:

@@ -71,6 +71,14 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
+def roughly(seconds: float) -> str:
+    """Format a predicted duration as text: 'under a minute', 'about 6 min', 'about 2 h'."""
+    minutes = seconds / 60
+    if minutes < 1:
+        return "under a minute"
+    return f"about {round(minutes)} min" if minutes < 90 else f"about {round(minutes / 60)} h"
+
+
 def byte_count(count: int | float) -> str:
     """Format a number of bytes as text: 3_221_225_472 -> '3.0 GiB'."""
     for unit in ("B", "KiB", "MiB"):

@@ -40,6 +40,16 @@ def read_archive(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     return arrays, metadata
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata alone, without a check of the digest; empty if the file cannot be read."""
+    try:
+        open_regular(path).close()  # as in `read_archive`
+        with safe_open(path, "numpy") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError, TypeError, ValueError):
+        return {}
+
+
 def archive_digest(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
     """SHA-256 of the metadata, and of the name, dtype, shape and bytes of each array."""
     digest = hashlib.sha256(repr(sorted(metadata.items())).encode())

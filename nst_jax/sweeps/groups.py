@@ -39,10 +39,11 @@ def group_task(configs: Mapping[str, Config], width: int | None) -> dict[str, An
     return {"runs": {folder: to_dict(config) for folder, config in configs.items()}, "batch": width}
 
 
-def prepare_jobs(configs: Mapping[str, Config]) -> dict[str, Job]:
+def prepare_jobs(configs: Mapping[str, Config], path: Path | None = None) -> dict[str, Job]:
     """Read and check the pictures and networks of all runs; return jobs by folder name.
 
-    Each network is loaded once, and each picture is decoded once.
+    Each network is loaded once, and each picture is decoded once. Runs that have begun below `path` go on
+    with the same network, and so do the others that are to use it.
 
     Raises:
         UserError: an input cannot be used; the message names the run. Or the pictures do not fit into memory.
@@ -52,7 +53,13 @@ def prepare_jobs(configs: Mapping[str, Config]) -> dict[str, Job]:
     layers: dict[NetworkConfig, set[str]] = {}
     for config in configs.values():
         layers.setdefault(config.network, set()).update(config.required_layers())
-    networks = {network: load_network(network, sorted(names)) for network, names in layers.items()}
+    begun: dict[NetworkConfig, set[str]] = {network: set() for network in layers}
+    if path:
+        for folder, config in configs.items():
+            begun[config.network] |= RunFolder(path / folder, config).network_digests()
+    networks = {
+        network: load_network(network, sorted(names), begun[network]) for network, names in layers.items()
+    }
     jobs = {}
     for folder, config in configs.items():
         try:

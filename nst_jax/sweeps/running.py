@@ -7,13 +7,14 @@ from tqdm import tqdm
 
 from nst_jax.config.stages import total_steps
 from nst_jax.optimizers.loop import Look
-from nst_jax.runs.progress import duration
+from nst_jax.runs.progress import duration, roughly
 from nst_jax.sweeps.groups import BatchOutcome, check_folders, group_task, paint_group, prepare_jobs
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
 from nst_jax.transfer.estimate import require_lanes
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.session import group
+from nst_jax.transfer.speed import predicted_seconds
 from nst_jax.transfer.transfers import Transfer, open_session
 
 
@@ -30,13 +31,16 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
     if not unfinished:
         return True
     configs = {run.folder: run.config for run in sweep.runs}
-    jobs = prepare_jobs(configs)
+    jobs = prepare_jobs(configs, sweep.path)
     check_folders(configs, jobs, sweep.path)
     groups = _sessions(sweep, jobs, unfinished, batch)
     entries = sweep.enter_groups(
         [(members, session.width, session.lanes.mesh.size) for members, session in groups]
     )
     sweep.save()
+    seconds = [predicted_seconds(jobs[folder]) for folder in unfinished]
+    if None not in seconds:
+        tqdm.write(f"estimate: {roughly(sum(filter(None, seconds)))} for {len(seconds)} runs")
     total = sum(total_steps(configs[folder]) for folder in unfinished)
     with stop or StopSignal() as stop, tqdm(total=total, unit="step", dynamic_ncols=True) as bar:
         display = Display(bar, stop, {folder: total_steps(config) for folder, config in configs.items()})

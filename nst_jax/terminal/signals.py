@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -90,6 +90,20 @@ def handle(handler: Handler) -> dict[int, Any]:
         }
     except ValueError:
         return {}
+
+
+@contextlib.contextmanager
+def postponed() -> Iterator[None]:
+    """Deliver signals that arrive in the block after it, such as while a child process is being started."""
+    received: list[int] = []
+    previous = handle(lambda number, frame: received.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    for number in received:
+        signal.raise_signal(number)
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:

@@ -1,5 +1,7 @@
 """From a config to a job: read pictures, masks and weights, and refuse what cannot be computed."""
 
+from collections.abc import Collection
+
 import numpy as np
 from absl import logging
 
@@ -25,9 +27,14 @@ USEFUL_TILE = 128  # pixels: below, memory does not shrink any more, and halos d
 
 
 def prepare(
-    config: Config, network: tuple[Network, Weights] | None = None, pictures: Pictures | None = None
+    config: Config,
+    network: tuple[Network, Weights] | None = None,
+    pictures: Pictures | None = None,
+    begun: Collection[str] = (),
 ) -> Job:
     """Read the pictures and the weights, unless they are given: `network` is a result of `load_network`.
+
+    `begun` is as in `load_network`.
 
     Raises:
         UserError: a picture, the weights or a setting cannot be used; nothing has been written.
@@ -43,7 +50,7 @@ def prepare(
     start = content if config.init == "content" else _read_start(config, pictures, styles, size)
     _check_sizes(config, content, styles)
     layers = config.required_layers()
-    built, weights = network or load_network(config.network, layers)
+    built, weights = network or load_network(config.network, layers, begun)
     if missing := [layer for layer in layers if layer not in built.layers]:
         available = ", ".join(built.layers)
         raise UserError(f"network.weights: {weights.name} ends before {missing[0]}; it has {available}")

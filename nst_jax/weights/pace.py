@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 LEAST_RATE = 10 * 1024  # bytes per second, on average
+TOO_SLOW = f"slower than {LEAST_RATE // 1024} KiB/s"
 _CHECK_SECONDS = 0.5  # after which a thread notices that nobody waits for it any more
 
 Item = TypeVar("Item")
@@ -21,7 +22,15 @@ class Pace:
 
     def received(self, count: int) -> None:
         """Allow more time, for `count` bytes that have arrived."""
-        self._end += count / LEAST_RATE
+        self.extend(count / LEAST_RATE)
+
+    def extend(self, seconds: float) -> None:
+        """Allow `seconds` more."""
+        self._end += seconds
+
+    def left(self) -> float:
+        """Return the seconds that are left; 0 if the time is up."""
+        return max(0.0, self._end - time.monotonic())
 
     def limited(self, items: Iterator[Item]) -> Iterator[Item]:
         """Yield from `items`, which a thread computes, so that it may block anywhere.
@@ -35,9 +44,9 @@ class Pace:
         try:
             while True:
                 try:
-                    kind, result = results.get(timeout=max(0.0, self._end - time.monotonic()))
+                    kind, result = results.get(timeout=self.left())
                 except queue.Empty:
-                    raise TimeoutError(f"slower than {LEAST_RATE // 1024} KiB/s") from None
+                    raise TimeoutError(TOO_SLOW) from None
                 if kind == "end":
                     return
                 if kind == "error":

@@ -19,6 +19,8 @@ from tqdm import tqdm
 from nst_jax.files import cannot_write
 from nst_jax.weights.pace import Pace
 
+# Of `timeout`, for the first data from a server: its host may have two addresses, each with its own timeout.
+GRACE = 2.5
 ATTEMPTS = 3  # consecutive attempts without a byte of progress
 NETWORK_ERRORS = (OSError, http.client.HTTPException)
 _CHUNK = 1 << 18
@@ -40,7 +42,7 @@ def complete(url: str, part: Path, size: int | None, timeout: float, pause: floa
         ValueError: the address, or one that the server redirects to, is malformed.
         UserError: `part` cannot be written.
     """
-    failures, pace = 0, Pace(2 * timeout + 1)  # a host may have two addresses, each with its own timeout
+    failures, pace, begun = 0, Pace(GRACE * timeout), length(part)
     while (before := length(part)) < (size or math.inf):
         try:
             _transfer(url, part, size, timeout, pace)
@@ -48,7 +50,7 @@ def complete(url: str, part: Path, size: int | None, timeout: float, pause: floa
         except NETWORK_ERRORS as error:
             progress = length(part) > before
             failures = 1 if progress else failures + 1
-            if failures == ATTEMPTS or not (progress or _is_transient(error)):
+            if failures == ATTEMPTS or not (length(part) > begun or _is_transient(error)):
                 raise
         time.sleep(pause * 2 ** (failures - 1))
 

@@ -193,7 +193,7 @@ def test_any_address_is_refused_without_its_password(tmp_path, url):
     "url", ["http://user:secret@127.0.0.1:1", "http://[::1", "http://ü.invalid", "\x1b[31m"]
 )
 def test_no_command_prints_the_password_of_a_mirror(tmp_path, url):
-    environment = {"NST_JAX_MIRROR": url, "NST_JAX_CACHE": str(tmp_path)}
+    environment = {"NST_JAX_OFFLINE": "0", "NST_JAX_MIRROR": url, "NST_JAX_CACHE": str(tmp_path)}
     for command in (["list"], ["fetch", "vgg19"]):
         with within(60):
             result = call(*command, module="nst_jax.weights.__main__", **environment)

@@ -51,7 +51,7 @@ def test_a_checkpoint_comes_back_bit_for_bit(folder):
 def test_a_checkpoint_of_other_inputs_is_refused(folder):
     assert folder.load_checkpoint("inputs") is None
     folder.save_checkpoint(Checkpoint([], 0, 0.0), "inputs")
-    with pytest.raises(UserError, match="the pictures or weights have changed"):
+    with pytest.raises(UserError, match="the pictures have changed since"):
         folder.load_checkpoint("others")
 
 

@@ -85,8 +85,6 @@ PAINTED = "cvpr2016_fig5"  # of the rest, the default tests check the plan
     [pytest.param(p, id=p.stem, marks=() if p.stem == PAINTED else pytest.mark.slow) for p in CONFIGS],
 )
 def test_every_figure_is_painted(path, tiny_weights, tmp_path, monkeypatch):
-    # `auto` is to fall back to slim at once.
-    monkeypatch.setenv("NST_JAX_MIRROR", (tmp_path / "nowhere").as_uri())
     monkeypatch.delenv("NST_REFERENCE_DATA", raising=False)  # it would add trained networks
     flags = tiny(tiny_weights, tmp_path / "out", f"{path}:quick", shallow=False)
     quick = ["optimizer.steps=2", "scales=(1.0,)"]

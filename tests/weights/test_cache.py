@@ -10,7 +10,7 @@ from nst_jax.errors import UserError
 from nst_jax.storage.locks import locked
 from nst_jax.weights import cache, registry, resolve
 from nst_jax.weights.download import DownloadError
-from nst_jax.weights.registry import REGISTRY, Entry, lookup, mirrors, of_arch
+from nst_jax.weights.registry import REGISTRY, Entry, automatic, lookup, mirrors, of_arch
 from tests.weight_files import DATA, assert_same, conv1_1
 from tests.weight_server import Reply, Server
 
@@ -20,13 +20,13 @@ FILE = (DATA / "conv1_1_zip.pth").read_bytes()
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("NST_JAX_CACHE", str(tmp_path / "cache"))
-    for name in ("NST_JAX_MIRROR", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+    for name in ("NST_JAX_MIRROR", "NST_JAX_OFFLINE", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
 
 def entry(server, name="vgg19", arch="vgg19", content=FILE):
     digest = "sha256:" + hashlib.sha256(content).hexdigest()
-    return Entry(name, arch, "vgg19 (test)", "w.pth", (f"{server.url}/w.pth",), len(FILE), digest)
+    return Entry(name, arch, "vgg19 (test)", "w.pth", (f"{server.url}/w.pth",), len(FILE), digest, "me")
 
 
 @pytest.fixture
@@ -167,18 +167,25 @@ def test_the_lock_holds_between_processes_and_dies_with_its_holder(tmp_path):
 def test_names():
     with pytest.raises(UserError, match=r"network\.weights: unknown"):
         resolve("x" * 5000, "vgg19", ["conv1_1"])
-    with pytest.raises(UserError, match=r"unknown 'vgg91'; did you mean 'vgg19'.*auto, random, vgg19, vgg16"):
+    with pytest.raises(
+        UserError, match=r"unknown 'vgg91'; did you mean 'vgg19'.*auto, random, vgg19, vgg19-8bit, vgg16"
+    ):
         resolve("vgg91", "vgg19", ["conv1_1"])
     with pytest.raises(UserError, match=r"vgg16 requires network\.arch=vgg16, but it is vgg19"):
         resolve("vgg16", "vgg19", ["conv1_1"])
     assert lookup("vgg16").arch == "vgg16"
-    assert [found.name for found in of_arch("vgg19")] == ["vgg19", "vgg19-torchvision"]
+    assert [found.name for found in of_arch("vgg19")] == [*("vgg19", "vgg19-8bit", "vgg19-torchvision")]
+    assert [found.name for found in automatic("vgg19")] == ["vgg19", "vgg19-8bit"]
+    assert [found.name for found in automatic("vgg16")] == ["vgg16"]
+    assert [found.name for found in automatic("resnet18")] == ["resnet18-torchvision"]
 
 
 def test_the_registry_is_sound():
     for name, found in REGISTRY.items():
         assert found.name == name
         assert mirrors(found) == found.urls
+        assert bool(found.urls) != bool(found.wheel)
+        assert "CC BY" in found.origin or "BSD" in found.origin
         assert all(url.startswith("https://") for url in found.urls)
         assert all(url.endswith("/" + found.file_name) for url in found.urls)
         algorithm, digest = found.digest.split(":")

