@@ -51,11 +51,15 @@ def _find(name: str, arch: str, needed: Sequence[str]) -> Weights:
 
 
 def alternatives(arch: str) -> Iterator[Weights]:
-    """The networks that "auto" may stand for without a download, the preferred one first."""
+    """The networks that "auto" may stand for without a download, the preferred one first.
+
+    The last one is what older runs may have begun with.
+    """
     for entry in registry.of_arch(arch):
         if weights := cache.cached(entry):
             yield weights
     yield embedded.slim()
+    yield embedded.first_slim()
 
 
 def cached_of(arch: str) -> Weights | None:
