@@ -21,6 +21,7 @@ class Entry:
     urls: tuple[str, ...]
     size: int | None  # bytes; None if it is not known
     digest: str  # of the file, "sha256:..." or "md5:..."; may be a prefix
+    preprocessing: str = "oxford"  # a name in `trained.PREPROCESSINGS`
 
 
 def _keras(arch: str, size: int, md5: str) -> Entry:
@@ -46,6 +47,7 @@ def _torchvision(arch: str, sha256: str, size: int | None = None) -> Entry:
         (f"{_TORCHVISION}/{file_name}",),
         size,
         f"sha256:{sha256}",
+        "torchvision",
     )
 
 
