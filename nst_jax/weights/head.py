@@ -18,9 +18,8 @@ from nst_jax.networks.classifier import GRID, HEAD_LAYERS, ClassifierWeights
 from nst_jax.networks.trained import array_digest
 from nst_jax.weights import registry
 from nst_jax.weights.checks import finite_float32
-from nst_jax.weights.classifier_names import classifier_name
 from nst_jax.weights.loading import displayed_name, read_contents
-from nst_jax.weights.naming import shortened
+from nst_jax.weights.naming import classifier_name, shortened
 from nst_jax.weights.resolving import SPECIAL_NAMES
 
 HIDDEN = 4096  # outputs of fc6 and fc7

@@ -14,7 +14,14 @@ import numpy as np
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import ARCHITECTURES, architecture
 from nst_jax.weights.batch_norm import NORM
-from nst_jax.weights.classifier_names import BIASES, belongs_to_classifier, belongs_to_optimizer
+from nst_jax.weights.classifier_names import (
+    BIASES,
+    belongs_to_classifier,
+    belongs_to_optimizer,
+    classifier_name,
+)
+
+__all__ = ["NamedArrays", "canonical", "classifier_name", "is_ignored", "shortened"]
 
 # What torchvision calls the arrays of a convolution, and of the batch normalisation that follows one.
 _TORCHVISION_PARTS = {"weight": "kernel", "bias": "bias"}
@@ -180,7 +187,7 @@ def _is_beside(arch: str, readings: Mapping[str, Reading], stored: str) -> bool:
     if first not in {module.partition(".")[0] for module in modules}:
         return False
     position = rest.partition(".")[0]
-    positions = [int(name.split(".")[1]) for name in modules if re.fullmatch(r"features\.\d+", name)]
+    positions = [int(name.split(".")[1]) for name in modules if name.startswith(_FEATURES)]
     return not (first == "features" and position.isdigit() and int(position[:6]) > max(positions, default=0))
 
 

@@ -81,7 +81,8 @@ def detect(
 def _closest(arrays: Mapping[str, np.ndarray]) -> tuple[Preprocessing | None, float]:
     """The preprocessing of the known network that the first layer is closest to, if it is one of them or
     fine-tuned from it; and how far its numbers are from that network's at most."""
-    nearest, nearness, largest = None, _FINE_TUNED, np.inf
+    nearest: Preprocessing | None = None
+    nearness, largest = _FINE_TUNED, np.inf
     kernel, bias = (arrays.get(f"conv1_1.{part}", np.zeros(0)) for part in ("kernel", "bias"))
     if kernel.shape != (3, 3, 3, bias.size) or bias.size < max(len(known.biases) for known in _KNOWN):
         return None, largest
@@ -89,7 +90,7 @@ def _closest(arrays: Mapping[str, np.ndarray]) -> tuple[Preprocessing | None, fl
         stored = np.append(kernel[0, : len(known.filter), :, 0], bias[: len(known.biases)])
         for step, preprocessing in ((1, known.preprocessing), (-1, reversed_channels(known.preprocessing))):
             difference = stored - np.append(np.array(known.filter)[:, ::step], known.biases)
-            distance = np.linalg.norm(difference) / np.linalg.norm(stored - difference)
+            distance = float(np.linalg.norm(difference) / np.linalg.norm(stored - difference))
             if distance < nearness:
                 nearest, nearness, largest = preprocessing, distance, np.abs(difference).max()
     return nearest, float(largest)

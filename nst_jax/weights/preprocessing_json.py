@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from nst_jax.errors import UserError
 from nst_jax.networks.trained import PREPROCESSINGS, Preprocessing
 from nst_jax.storage.json_files import read_json
 from nst_jax.weights.checks import require_sound
@@ -18,9 +17,11 @@ def stated_beside(file: Path) -> Preprocessing | None:
     for name, parse in _FILES.items():
         path = (file if file.is_dir() else file.parent) / name
         try:
-            if path.is_file() and (preprocessing := parse(read_json(path))):
+            with np.errstate(all="ignore"):  # what is not finite is refused
+                preprocessing = parse(read_json(path)) if path.is_file() else None
+            if preprocessing:
                 return _named(require_sound(str(path), preprocessing))
-        except (OSError, UserError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+        except (OSError, AttributeError, TypeError, ValueError, LookupError, ArithmeticError) as error:
             logging.warning("%s is ignored: it states no valid preprocessing (%s)", path, error)
     return None
 

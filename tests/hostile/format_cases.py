@@ -1,7 +1,6 @@
 """Hostile files of NumPy, Keras and Flax, and hostile names in state dicts: each case writes a file."""
 
 import io
-import json
 import pickle
 import struct
 import zipfile
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from tests.weight_files import conv1_1, write_h5
+from tests.weight_files import conv1_1
 
 KERNEL = conv1_1()["conv1_1.kernel"]
 
@@ -83,12 +82,6 @@ def state(path: Path, *names: str) -> Path:
     return path
 
 
-def beside(path: Path, text: str) -> Path:
-    """A sound file without biases, beside a hostile statement of its preprocessing."""
-    path.with_name("image_converter.json").write_text(text)
-    return write_h5(path, {"layers/conv2d/vars/0": KERNEL})
-
-
 FORMAT_CASES = {
     "npy: runs a function": touching,
     "npy: text shared by many arrays": shared_text,
@@ -127,8 +120,6 @@ FORMAT_CASES = {
     "names: a long order": lambda path: state(path, f"layers/conv2d_{'9' * 400}/vars/0"),
     "names: dots": lambda path: state(path, "....", ".", "features..bias"),
     "names: escapes in a head": lambda path: state(path, "head\x1b[31m.x.weight", "conv1_1.bias"),
-    "json: deep": lambda path: beside(path, "[" * 10_000 + "]" * 10_000),
-    "json: infinite": lambda path: beside(path, json.dumps({"config": {"scale": 1e308, "offset": 1e308}})),
     "a pointer of Git LFS": lambda path: (
         path.write_text("version https://git-lfs.github.com/spec/v1\n"),
         path,

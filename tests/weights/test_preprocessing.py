@@ -1,4 +1,4 @@
-"""Which preprocessing a file gets: what is stated or recognised counts in silence, and a guess is a warning."""
+"""Which preprocessing a file gets: what is stated or recognised counts, and a guess is a warning."""
 
 import json
 
@@ -125,6 +125,7 @@ HALF = Preprocessing("rgb", 1.0, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
         ("image_converter.json", {"config": {"scale": 1 / 127.5, "offset": -1}}, HALF),
         ("image_converter.json", {"config": {"scale": None, "offset": None}}, None),
         ("preprocessor_config.json", TRANSFORMERS, TORCHVISION),
+        ("preprocessor_config.json", TRANSFORMERS | {"rescale_factor": 1 / 255}, TORCHVISION),
         ("preprocessor_config.json", FLIPPED | {"do_flip_channel_order": True}, OXFORD),
         ("preprocessor_config.json", {"do_normalize": False} | TRANSFORMERS, None),
         ("config.json", {"pretrained_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3}}, HALF),
@@ -151,9 +152,10 @@ def test_a_json_file_beside_the_weights_counts(tmp_path, caplog, name, values, e
     [
         *("{", "[]", "{}", '{"config": 3}', '{"config": {"scale": "x"}}', '{"config": {"scale": [1, 2]}}'),
         *('{"config": {"scale": 0}}', '{"config": {"scale": -1}}', '{"config": {"scale": 1e-400}}'),
+        *('{"config": {"scale": 1e308, "offset": 1e308}}', "[" * 10_000 + "]" * 10_000),
     ],
 )
-@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
+@pytest.mark.filterwarnings("error")
 def test_an_invalid_one_is_ignored_with_a_warning(tmp_path, caplog, text):
     path = with_keras_3_names(tmp_path / "w.h5", conv1_1())
     (tmp_path / "image_converter.json").write_text(text)

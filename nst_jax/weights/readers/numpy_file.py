@@ -3,7 +3,6 @@
 import mmap
 import zipfile
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 
@@ -51,7 +50,7 @@ def read_npy(path: Path, skip: Skip) -> Contents:
             if len(content) > _MAX_BYTES:
                 raise ValueError(f"it has more than {_MAX_BYTES} bytes")
             content.seek(file.tell())
-            value = describe(cast(IO[bytes], content), str(path)).value
+            value = describe(content, str(path)).value
             if not isinstance(value, PickledArray):
                 raise ValueError("it holds no dictionary of layers")
             arrays = flattened(value.single_object(), "/", PickledArray)

@@ -9,12 +9,13 @@ import dataclasses
 import pickletools
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import IO, Any
-
-import numpy as np
+from io import BytesIO
+from mmap import mmap
+from typing import IO, Any, cast
 
 from nst_jax.errors import UserError
 from nst_jax.weights.readers.numpy_objects import FUNCTIONS, PickledArray, PickledType
+from nst_jax.weights.readers.torch_objects import STORAGE_DTYPES, Storage, Tensor
 
 MAX_BYTES = 1 << 22  # a checkpoint's pickle takes a few kilobytes: the numbers are stored outside it
 _MARK = object()
@@ -28,48 +29,6 @@ class Global:
     name: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Storage:
-    """An array of `count` numbers, stored outside the pickle under `key`."""
-
-    dtype: str
-    key: str
-    count: int
-
-    @property
-    def numpy_dtype(self) -> np.dtype:
-        """The dtype in the file; uint16 for bfloat16, which NumPy does not have."""
-        return np.dtype("uint16" if self.dtype == "bfloat16" else self.dtype)
-
-    @property
-    def nbytes(self) -> int:
-        """The size in the file, in bytes."""
-        return self.count * self.numpy_dtype.itemsize
-
-
-@dataclasses.dataclass(frozen=True)
-class Tensor:
-    """A strided view of a storage; offset and strides are in elements, and not yet checked."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-STORAGE_DTYPES = {
-    "torch.FloatStorage": "float32",
-    "torch.DoubleStorage": "float64",
-    "torch.HalfStorage": "float16",
-    "torch.BFloat16Storage": "bfloat16",
-    # Counters and masks: accepted here, but rejected as weights by the strict checks.
-    "torch.LongStorage": "int64",
-    "torch.IntStorage": "int32",
-    "torch.ShortStorage": "int16",
-    "torch.CharStorage": "int8",
-    "torch.ByteStorage": "uint8",
-    "torch.BoolStorage": "bool",
-}
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": lambda *pairs: _ordered_dict(*pairs),
     "torch.Size": lambda sizes: _typed(sizes, tuple),
@@ -88,7 +47,7 @@ class Description:
     storages: dict[str, Storage]
 
 
-def describe(file: IO[bytes], name: str) -> Description:
+def describe(file: BytesIO | mmap, name: str) -> Description:
     """Read the pickle at the current position of `file`, and stop right after it.
 
     `file` is in memory or mapped, so a false length in it cannot cause a large allocation.
@@ -98,7 +57,7 @@ def describe(file: IO[bytes], name: str) -> Description:
     """
     machine = _Machine()
     try:
-        for opcode, argument, _ in pickletools.genops(file):
+        for opcode, argument, _ in pickletools.genops(cast(IO[bytes], file)):
             if opcode.name == "STOP":
                 return Description(machine.stack.pop(), machine.storages)
             machine.step(opcode.name, argument)
