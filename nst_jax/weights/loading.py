@@ -14,6 +14,7 @@ from nst_jax.weights.batch_norm import fold_batch_norms
 from nst_jax.weights.preprocessing import detect
 
 LONGEST_NAME = 80  # characters
+_LONGEST_LIST = 160
 
 
 def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing | None = None) -> Weights:
@@ -31,10 +32,12 @@ def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing |
     if contents.arch not in (None, arch):
         raise UserError(f"{file}: contains {contents.arch}, but network.arch is {arch}")
     named = naming.canonical(str(file), arch, contents.tensors)
-    if named.skipped:
-        what = naming.shortened(named.skipped)
-        logging.warning("%s: skipped arrays that are no convolutions of %s: %s", file.name, arch, what)
     arrays = checks.checked(str(file), arch, fold_batch_norms(str(file), named.arrays))
+    if named.skipped:
+        logging.warning(
+            "%s: skipped arrays that are no convolutions of %s: %s",
+            *(displayed_name(file), arch, one_line(naming.shortened(named.skipped), _LONGEST_LIST)),
+        )
     stated = preprocessing or contents.preprocessing
     detected = stated or detect(file, arch, arrays, named.family, contents.usual)
     sound = checks.require_sound(str(file), detected)

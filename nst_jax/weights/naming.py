@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nst_jax.errors import UserError
-from nst_jax.networks.architectures import ARCHITECTURES, architecture
+from nst_jax.networks.architectures import ARCHITECTURES, INPUT_CHANNELS, architecture
 from nst_jax.weights.batch_norm import NORM
 from nst_jax.weights.classifier_names import (
     BIASES,
@@ -79,7 +79,7 @@ def canonical(file: str, arch: str, tensors: Mapping[str, np.ndarray]) -> NamedA
         UserError: a name is like that of a convolution but `arch` has none of that name, or two names refer
             to the same array.
     """
-    readings, others = _readings_of(arch, [name for name in tensors if not is_ignored(arch, name)])
+    readings, others = _readings_of(arch, tensors)
     refused = [name for name in others if not readings or _is_beside(arch, readings, name)]
     if refused or not readings:
         raise UserError(f"{file}: {_complaint(arch, refused, tensors)}")
@@ -108,14 +108,25 @@ def shortened(names: Sequence[str], limit: int = 4) -> str:
     return ", ".join(names[:limit]) + more
 
 
-def _readings_of(arch: str, names: Sequence[str]) -> tuple[dict[str, Reading], list[str]]:
-    """The readings of `names` at the place where most of them make sense, and all other names."""
+def _readings_of(arch: str, tensors: Mapping[str, np.ndarray]) -> tuple[dict[str, Reading], list[str]]:
+    """The readings of names at the place where most of them make sense, and the names that have none there."""
+    names = [name for name in tensors if not is_ignored(arch, name)]
     places: dict[tuple[str, int], dict[str, Reading]] = {}
     for stored in names:
         for reading in _readings(arch, _bare(stored)):
             places.setdefault(reading.place, {})[stored] = reading
-    best = max(places.values(), key=len, default={})
+    sound = [place for place in places.values() if _takes_pictures(arch, place, tensors)]
+    best = max(sound, key=len, default={})
     return best, [name for name in names if name not in best]
+
+
+def _takes_pictures(arch: str, place: Mapping[str, Reading], tensors: Mapping[str, np.ndarray]) -> bool:
+    """Whether a list without a name, of which a model may have many, starts at an input of three channels."""
+    first = f"{architecture(arch).filters[0]}.kernel"
+    return any(
+        family != "sequential" or (name == first and tensors[stored].shape[1:2] == (INPUT_CHANNELS,))
+        for stored, (_, family, name) in place.items()
+    )
 
 
 def _readings(arch: str, bare: str) -> Iterator[Reading]:
@@ -215,7 +226,7 @@ def _complaint(arch: str, refused: Sequence[str], tensors: Mapping[str, np.ndarr
     if not refused:
         return f"contains no convolutions of {arch}"
     for other in ARCHITECTURES:
-        readings, others = _readings_of(other, [name for name in tensors if not is_ignored(other, name)])
+        readings, others = _readings_of(other, tensors)
         if readings and not others:
             return f"arrays that {arch} does not have: {shortened(refused)}; it looks like {other}"
     return f"arrays that {arch} does not have: {shortened(refused)}"

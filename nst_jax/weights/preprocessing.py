@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import logging
 
+from nst_jax.errors import one_line
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.trained import (
     OXFORD,
@@ -48,6 +49,7 @@ _KNOWN = (
 _ROUNDED = 5e-3
 # Of the numbers' own size: fine-tuning moves them by a few hundredths, another network's are at 1 and more.
 _FINE_TUNED = 0.25
+_LONGEST_NAME = 60  # characters, so that the advice of the warning fits into its line
 # Families whose names were given by somebody who also trained or converted the network.
 _TORCHVISION_FAMILIES = ("torchvision", "sequential", "flaxmodels")
 # A filter of Oxford's conv1_1 has a norm of 0.9, and one rescaled to torchvision's inputs a norm of 49.
@@ -110,6 +112,6 @@ def _guessed(file: Path, preprocessing: Preprocessing, why: str) -> Preprocessin
     logging.warning(
         "%s does not state its preprocessing; assuming %s (%s, 0..%g), because %s; if colours look wrong, "
         "`python -m nst_jax.weights convert --preprocessing=...` sets it",
-        *(file.name, name, preprocessing.channels.upper(), preprocessing.scale, why),
+        *(one_line(file.name, _LONGEST_NAME), name, preprocessing.channels.upper(), preprocessing.scale, why),
     )
     return preprocessing

@@ -132,6 +132,17 @@ def test_a_file_without_convolutions_is_refused(tmp_path, names):
         load(tmp_path / "w", "vgg19")
 
 
+def test_a_list_without_a_name_must_start_at_a_picture(tmp_path):
+    """Part of a ResNet: the first of a list of layers, but not of a network."""
+    kernel = np.zeros((64, 64, 3, 3), "f4")
+    save_file(
+        {"layer2.0.downsample.0.weight": kernel, "layer2.0.downsample.0.bias": kernel[:, 0, 0, 0].copy()},
+        tmp_path / "w",
+    )
+    with pytest.raises(UserError, match=r"arrays that vgg19 does not have: layer2\.0\.downsample"):
+        load(tmp_path / "w", "vgg19")
+
+
 def test_keras_optimisers_and_heads(tmp_path, caplog):
     arrays = conv1_1()
     named = {f"block1_conv1/block1_conv1/{part}:0": arrays[f"conv1_1.{part}"] for part in ("kernel", "bias")}
