@@ -79,8 +79,10 @@ class Architecture:
     """A network's layers, input first.
 
     `build(weights, pool=..., conv=..., precision=..., padding=...)` returns the module.
-    `torchvision` maps the modules of torchvision's network to our arrays. `preprocessing`, a name in
-    `trained.PREPROCESSINGS`, is assumed for files that do not state theirs. `head` is the classifier, if any.
+    `torchvision` maps the modules of torchvision's network to our arrays; `variants` do so for networks of
+    the same convolutions with other modules between them, such as batch normalisation. `preprocessing`, a
+    name in `trained.PREPROCESSINGS`, is assumed for files that do not state theirs. `head` is the classifier,
+    if any.
     `as_trained(preprocessing)` returns the layers for weights with that preprocessing, if they depend on it.
     """
 
@@ -91,6 +93,7 @@ class Architecture:
     preprocessing: str = "oxford"
     head: Head | None = None
     as_trained: Callable[[Any], tuple[Layer, ...]] | None = None
+    variants: tuple[Mapping[str, str], ...] = ()
 
     @cached_property
     def names(self) -> tuple[str, ...]:

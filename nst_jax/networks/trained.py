@@ -28,10 +28,25 @@ class Preprocessing:
         return color[::-1] if self.channels == "bgr" else color
 
 
+def reversed_channels(preprocessing: Preprocessing) -> Preprocessing:
+    """The same for a network whose first kernel has its input channels in the other order."""
+    return dataclasses.replace(
+        preprocessing,
+        channels=preprocessing.channels[::-1],
+        mean=preprocessing.mean[::-1],
+        std=preprocessing.std[::-1],
+    )
+
+
 OXFORD = Preprocessing("bgr", 255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
 CAFFE = Preprocessing("bgr", 255.0, (104.0, 117.0, 123.0), (1.0, 1.0, 1.0))  # of its model zoo
 TORCHVISION = Preprocessing("rgb", 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-PREPROCESSINGS = {"oxford": OXFORD, "caffe": CAFFE, "torchvision": TORCHVISION}
+PREPROCESSINGS = {
+    "oxford": OXFORD,
+    "oxford-rgb": reversed_channels(OXFORD),
+    "caffe": CAFFE,
+    "torchvision": TORCHVISION,
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,17 +10,23 @@ _WIDTHS = (64, 128, 256, 512, 512)
 
 def _vgg(name: str, convs_per_block: Sequence[int], widths: Sequence[int | None] = _WIDTHS) -> Architecture:
     layers: list[Layer] = []
-    positions: dict[str, str] = {}  # in torchvision's `features`, where a ReLU follows each convolution
-    position = 0
+    # Positions in torchvision's `features`: a ReLU follows each convolution,
+    # or in vgg19_bn its normalisation.
+    positions: dict[str, str] = {}
+    normalized: dict[str, str] = {}
+    position = shift = 0
     for block, (count, width) in enumerate(zip(convs_per_block, widths, strict=True), 1):
         for index in range(1, count + 1):
             conv = Layer(f"conv{block}_{index}", kernel=3, padding=1, weighted=True, channels=width)
             layers.append(conv)
             positions[f"features.{position}"] = conv.name
+            normalized[f"features.{position + shift}"] = conv.name
+            shift += 1
+            normalized[f"features.{position + shift}"] = f"{conv.name}.norm"
             position += 2
         layers.append(Layer(f"pool{block}", kernel=2, stride=2))
         position += 1
-    return Architecture(name, tuple(layers), torchvision=positions, head=HEAD)
+    return Architecture(name, tuple(layers), torchvision=positions, variants=(normalized,), head=HEAD)
 
 
 VGG19 = _vgg("vgg19", (2, 2, 4, 4, 4))

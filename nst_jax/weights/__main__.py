@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from nst_jax.errors import UserError
-from nst_jax.networks.architectures import ARCHITECTURES
+from nst_jax.networks.architectures import ARCHITECTURES, architecture
 from nst_jax.networks.trained import PREPROCESSINGS, Weights
 from nst_jax.terminal.ending import run, status_of
 from nst_jax.weights import cache, oxford, registry
@@ -97,7 +97,7 @@ def _fetch(parsed: argparse.Namespace) -> None:
 
 def _convert(parsed: argparse.Namespace) -> None:
     out = parsed.out or _default_out(parsed.file)
-    if out.resolve() == parsed.file.resolve():
+    if os.path.realpath(out) == os.path.realpath(parsed.file):  # unlike Path.resolve, follows no loop
         raise UserError(f"{out}: is also the input; choose another file with --out")
     if out.exists():
         raise UserError(f"{out}: exists already; delete it, or choose another file with --out")
@@ -108,7 +108,7 @@ def _convert(parsed: argparse.Namespace) -> None:
 
 
 def _default_out(file: Path) -> Path:
-    named = file if file.name else file.resolve()  # a folder such as `.`
+    named = file if file.name else Path(os.path.realpath(file))  # a folder such as `.`
     if not named.name:
         raise UserError("--out: is missing; give the file to write")
     return named.with_suffix(".safetensors")
@@ -148,9 +148,11 @@ def _describe(weights: Weights) -> None:
     )
     print(f"numbers        {_rounding_of(weights)}")
     verdicts = oxford.verdicts(weights)
-    for layer in weights.layers():
-        shape = "x".join(str(size) for size in weights.arrays[f"{layer}.kernel"].shape)
-        print(f"{layer:14} {shape:12} {verdicts.get(layer, '')}".rstrip())
+    # Some layers have several convolutions; layers whose file lacks one are left out.
+    layers = [layer for layer in architecture(weights.arch).layers if layer.name in weights.layers()]
+    for name in [filters.name for layer in layers for filters in layer.convolutions()]:
+        shape = "x".join(str(size) for size in weights.arrays[f"{name}.kernel"].shape)
+        print(f"{name:18} {shape:13} {verdicts.get(name, '')}".rstrip())
 
 
 def _rounding_of(weights: Weights) -> str:

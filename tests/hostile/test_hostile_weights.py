@@ -1,9 +1,11 @@
 """Hostile weight files: strictly checked weights, or a refusal in a line; nothing runs, nothing hangs."""
 
 import random
+import zipfile
 
 import numpy as np
 import pytest
+from flax.serialization import msgpack_serialize
 
 from nst_jax.errors import UserError
 from nst_jax.networks.trained import OXFORD, make_weights
@@ -12,14 +14,18 @@ from nst_jax.weights.head import load_classifier
 from tests.command import assert_refused, call
 from tests.hostile.contract import assert_refusal, cases, within
 from tests.hostile.damage import damaged
+from tests.hostile.format_cases import FORMAT_CASES, KERNEL
 from tests.hostile.weight_cases import CASES
 from tests.hostile.weight_damage import KERAS
 from tests.weight_files import DATA, assert_same, conv1_1, keras_names, write_h5, write_mat, write_tfjs
+from tests.weights.test_formats import python_2_npy, save_npy
+
+ALL_CASES = CASES | FORMAT_CASES
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ALL_CASES)
 def test_hostile_files_are_refused_in_a_line(tmp_path, name):
-    path = CASES[name](tmp_path / "w")
+    path = ALL_CASES[name](tmp_path / "w")
     before = sorted(tmp_path.rglob("*"))
     with within(20), pytest.raises(UserError) as caught:
         load(path, "vgg19")
@@ -27,9 +33,12 @@ def test_hostile_files_are_refused_in_a_line(tmp_path, name):
     assert sorted(tmp_path.rglob("*")) == before, "nothing has run"
 
 
-@pytest.mark.parametrize("name", ["h5: external storage", "a pipe", "torch: runs os.system"])
+@pytest.mark.parametrize(
+    "name",
+    ["h5: external storage", "a pipe", "a link to itself", "torch: runs os.system", "npy: runs a function"],
+)
 def test_no_command_takes_them(tmp_path, name):
-    path = CASES[name](tmp_path / "w")
+    path = ALL_CASES[name](tmp_path / "w")
     with within(60):
         assert_refused(call("convert", path, "--arch=vgg19", module="nst_jax.weights.__main__"), "w")
         with pytest.raises(UserError) as caught:
@@ -47,13 +56,31 @@ def whole_file(kind: str, folder):
         return write_mat(folder / "w.mat", conv1_1(), old=False, compressed=True)
     if kind == "tfjs":
         return write_tfjs(folder / "w", conv1_1()) / "model.json"
+    if kind in ("npy", "python 2 npy"):
+        arrays = [conv1_1()[f"conv1_1.{part}"] for part in ("kernel", "bias")]
+        path = folder / "w.npy"
+        return save_npy(path, {"conv1_1": arrays}) if kind == "npy" else python_2_npy(path, *arrays)
+    if kind == "npz":
+        np.savez(folder / "w.npz", conv1_1_W=KERNEL, conv1_1_b=conv1_1()["conv1_1.bias"])
+        return folder / "w.npz"
+    if kind == "keras archive":
+        with zipfile.ZipFile(folder / "w.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(write_h5(folder / "inside", keras_names(conv1_1(), KERAS)), "model.weights.h5")
+        return folder / "w.keras"
+    if kind == "msgpack":
+        layer = {part: conv1_1()[f"conv1_1.{part}"] for part in ("kernel", "bias")}
+        (folder / "w").write_bytes(msgpack_serialize({"params": {"conv1_1": layer}}))
+        return folder / "w"
     if kind == "canonical":
         save(folder / "w", make_weights("x", "vgg19", conv1_1(), OXFORD), "a test")
         return folder / "w"
     return DATA / f"conv1_1_{kind}.pth"
 
 
-FORMATS = ("zip", "legacy", "checkpoint", "h5", "mat", "old mat", "compressed mat", "tfjs", "canonical")
+FORMATS = (
+    *("zip", "legacy", "checkpoint", "h5", "mat", "old mat", "compressed mat", "tfjs", "canonical"),
+    *("npy", "python 2 npy", "npz", "keras archive", "msgpack"),
+)
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -7,9 +7,11 @@ import time
 import pytest
 from safetensors import safe_open
 
+from nst_jax.networks.architectures import architecture
 from nst_jax.networks.trained import TORCHVISION
-from nst_jax.weights import load
+from nst_jax.weights import load, save
 from nst_jax.weights.__main__ import main
+from nst_jax.weights.random import random_weights
 from tests.weight_files import DATA, reference
 from tests.weight_server import Reply, Server
 
@@ -55,7 +57,9 @@ def test_list(environment):
 def test_convert_then_show(environment, tmp_path):
     out = tmp_path / "w.safetensors"
     process = run(environment, "convert", DATA / "conv1_1_legacy.pth", "--out", out)
-    assert (process.returncode, process.stderr) == (0, "")
+    (warning,) = process.stderr.splitlines()
+    assert process.returncode == 0
+    assert "assuming torchvision" in warning
     weights = load(out, "vgg19")
     assert weights.sha256 in process.stdout
     with safe_open(out, "np") as file:
@@ -139,3 +143,20 @@ def test_show_knows_oxford(capsys):
     printed = capsys.readouterr().out
     assert printed.count("Oxford's") == 8
     assert "not Oxford's" not in printed
+
+
+@pytest.mark.parametrize(
+    ("arch", "lines"),
+    [
+        ("resnet18", ["conv1              7x7x3x64", "block2_1.conv1     3x3x64x64"]),
+        ("squeezenet1_0", ["conv1              7x7x3x96", "fire2.squeeze1x1   1x1x96x16"]),
+        ("vgg16", ["conv1_1            3x3x3x64", "conv5_3            3x3x512x512"]),
+    ],
+)
+def test_show_lists_every_convolution(tmp_path, capsys, arch, lines):
+    save(tmp_path / "w.safetensors", random_weights(arch), "a test")
+    assert main(["show", str(tmp_path / "w.safetensors")]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 5 + len(architecture(arch).filters)
+    for line in lines:
+        assert line in printed

@@ -1,22 +1,27 @@
 """Readers of the supported formats; the first bytes of a file, not its name, determine the format."""
 
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from nst_jax.errors import UserError
 from nst_jax.files import open_regular
 from nst_jax.weights.readers import (
+    flax_msgpack,
     keras_h5,
     matconvnet,
     matlab,
+    numpy_file,
     safetensors_file,
     tfjs,
     torch_file,
 )
 from nst_jax.weights.readers.contents import Contents, Skip
+from nst_jax.weights.readers.refusals import complaint
 
 __all__ = ["Contents", "Skip", "read"]
 
-_HEAD = 128
+_HEAD = 512
 
 
 def read(path: Path, skip: Skip) -> Contents:
@@ -30,27 +35,31 @@ def read(path: Path, skip: Skip) -> Contents:
         return tfjs.read(tfjs.manifest_of(path), skip)
     with open_regular(path) as file:
         head = file.read(_HEAD)
+    if head.startswith(torch_file.ZIP_MAGIC):
+        return _reader_of_zip(path)(path, skip)
     if head.startswith(keras_h5.MAGIC):
         return keras_h5.read(path, skip)
-    if head.startswith((torch_file.ZIP_MAGIC, torch_file.LEGACY_MAGIC)):
+    if head.startswith(torch_file.LEGACY_MAGIC):
         return torch_file.read(path, skip)
     if head.startswith(matlab.MAGIC):
         return matconvnet.read(path, skip)
+    if head.startswith(numpy_file.MAGIC) and len(head) > len(numpy_file.MAGIC):
+        return numpy_file.read_npy(path, skip)
     if safetensors_file.is_safetensors(head):
         return safetensors_file.read(path, skip)
+    if flax_msgpack.is_msgpack(head):
+        return flax_msgpack.read(path, skip)
     if head.lstrip()[:1] in (b"{", b"["):
         return tfjs.read(path, skip)
-    raise UserError(f"{path}: {_complaint(head)}")
+    raise UserError(f"{path}: {complaint(path, head)}")
 
 
-def _complaint(head: bytes) -> str:
-    if not head:
-        return "the file is empty"
-    if head.startswith(matconvnet.MAGIC_73):
-        return "MATLAB 7.3 files are not supported; save it with -v7, or use the original MatConvNet file"
-    if head.lstrip()[:1] == b"<":
-        return "a web page, not a weight file: the download failed"
-    return (
-        "not a supported weight format; choices: safetensors, Keras .h5, PyTorch .pth, MatConvNet .mat, "
-        "TensorFlow.js"
-    )
+def _reader_of_zip(path: Path) -> Callable[[Path, Skip], Contents]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return torch_file.read  # which refuses it
+    if keras_h5.ARCHIVED in names:
+        return keras_h5.read_archived
+    return numpy_file.read_npz if numpy_file.is_npz(names) else torch_file.read

@@ -9,7 +9,6 @@ from nst_jax.networks.trained import Preprocessing
 from nst_jax.weights.readers.contents import Contents, Skip, parsing, require_distinct
 from nst_jax.weights.readers.matlab import read_variables
 
-MAGIC_73 = b"MATLAB 7.3 MAT-file"  # in fact HDF5; the authors of MatConvNet never published such files
 _OXFORD_MEAN = (123.68, 116.779, 103.939)
 # In bytes, at 8 per number. Unless fc6 is requested, the lower limit skips its 800 MB.
 _LARGEST_CONVOLUTION, _LARGEST = 1 << 26, 1 << 30
@@ -28,7 +27,7 @@ def read(path: Path, skip: Skip) -> Contents:
             if layer["type"] == "conv" and not skip(f"{name}.kernel"):
                 kernel, bias = _weights(layer)
                 tensors |= {f"{name}.kernel": kernel, f"{name}.bias": bias.reshape(-1)}
-        return Contents(tensors, _preprocessing(variables))
+        return Contents(tensors, _preprocessing(variables), usual=_rgb(*_OXFORD_MEAN))
 
 
 def _weights(layer: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -45,10 +44,13 @@ def _preprocessing(variables: dict[str, Any]) -> Preprocessing | None:
     (holder,) = variables.get("meta") or [variables]
     (normalization,) = holder.get("normalization") or [{}]
     image = normalization.get("averageImage")
-    if image is None:
+    if image is None or not image.size:
         return None
     mean = image.reshape(-1, 3, order="F").mean(0, np.float64)
     if np.allclose(mean, _OXFORD_MEAN, rtol=0, atol=0.01):
         mean = np.array(_OXFORD_MEAN)  # undo the rounding to float32
-    red, green, blue = mean.tolist()
+    return _rgb(*mean.tolist())
+
+
+def _rgb(red: float, green: float, blue: float) -> Preprocessing:
     return Preprocessing("rgb", 255.0, (red, green, blue), (1.0, 1.0, 1.0))

@@ -1,4 +1,4 @@
-"""A safe reader of PyTorch pickles: it builds no objects and calls no functions.
+"""A safe reader of the pickles of PyTorch and NumPy: it builds no objects and calls no functions of theirs.
 
 `pickletools.genops` splits the stream into opcodes. The few handlers below rebuild plain containers, and
 describe each tensor and where it is stored. A pickle refers to functions as "globals": those that a
@@ -7,13 +7,15 @@ dictionary of tensors needs are listed here, and any other is refused.
 
 import dataclasses
 import pickletools
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
-from typing import Any
-
-import numpy as np
+from mmap import mmap
+from typing import IO, Any, cast
 
 from nst_jax.errors import UserError
+from nst_jax.weights.readers.numpy_objects import FUNCTIONS, PickledArray, PickledType
+from nst_jax.weights.readers.torch_objects import STORAGE_DTYPES, Storage, Tensor
 
 MAX_BYTES = 1 << 22  # a checkpoint's pickle takes a few kilobytes: the numbers are stored outside it
 _MARK = object()
@@ -27,52 +29,13 @@ class Global:
     name: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Storage:
-    """An array of `count` numbers, stored outside the pickle under `key`."""
-
-    dtype: str
-    key: str
-    count: int
-
-    @property
-    def numpy_dtype(self) -> np.dtype:
-        """The dtype in the file; uint16 for bfloat16, which NumPy does not have."""
-        return np.dtype("uint16" if self.dtype == "bfloat16" else self.dtype)
-
-    @property
-    def nbytes(self) -> int:
-        """The size in the file, in bytes."""
-        return self.count * self.numpy_dtype.itemsize
-
-
-@dataclasses.dataclass(frozen=True)
-class Tensor:
-    """A strided view of a storage; offset and strides are in elements, and not yet checked."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-STORAGE_DTYPES = {
-    "torch.FloatStorage": "float32",
-    "torch.DoubleStorage": "float64",
-    "torch.HalfStorage": "float16",
-    "torch.BFloat16Storage": "bfloat16",
-    # Counters and masks: accepted here, but rejected as weights by the strict checks.
-    "torch.LongStorage": "int64",
-    "torch.IntStorage": "int32",
-    "torch.ByteStorage": "uint8",
-    "torch.BoolStorage": "bool",
-}
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": lambda *pairs: _ordered_dict(*pairs),
     "torch.Size": lambda sizes: _typed(sizes, tuple),
     "torch._utils._rebuild_tensor": lambda *arguments: _tensor(*arguments),
     "torch._utils._rebuild_tensor_v2": lambda *arguments: _tensor(*arguments),
     "torch._utils._rebuild_parameter": lambda data, *_: data,
+    **FUNCTIONS,
 }
 
 
@@ -84,17 +47,17 @@ class Description:
     storages: dict[str, Storage]
 
 
-def describe(file: BytesIO, name: str) -> Description:
+def describe(file: BytesIO | mmap, name: str) -> Description:
     """Read the pickle at the current position of `file`, and stop right after it.
 
-    `file` is already in memory, so a false length in it cannot cause a large allocation.
+    `file` is in memory or mapped, so a false length in it cannot cause a large allocation.
 
     Raises:
         UserError: the pickle is damaged, or uses anything that a dictionary of tensors does not need.
     """
     machine = _Machine()
     try:
-        for opcode, argument, _ in pickletools.genops(file):
+        for opcode, argument, _ in pickletools.genops(cast(IO[bytes], file)):
             if opcode.name == "STOP":
                 return Description(machine.stack.pop(), machine.storages)
             machine.step(opcode.name, argument)
@@ -151,9 +114,12 @@ class _Machine:
         self.stack.append(_FUNCTIONS[_typed(function, Global).name](*_typed(arguments, tuple)))
 
     def build(self) -> None:
-        """Drop the attributes of an object: those of an OrderedDict (`_metadata`) are not needed."""
-        self.pop(1)
-        _typed(self.stack[-1], dict)
+        """Fill an array; the attributes of an OrderedDict (`_metadata`) are not needed."""
+        (state,) = self.pop(1)
+        if isinstance(self.stack[-1], PickledArray | PickledType):
+            self.stack[-1].set_state(_typed(state, tuple))
+        else:
+            _typed(self.stack[-1], dict)
 
     def persistent(self) -> None:
         kind, dtype, key, _, count, *view = _typed(self.stack.pop(), tuple)
@@ -198,9 +164,15 @@ def _typed(value: Any, kind: type) -> Any:
 
 def _known_global(module: str, name: str) -> Global:
     full = f"{module}.{name}"
-    if full not in _FUNCTIONS and full not in STORAGE_DTYPES:
-        raise UserError(f"refused: its pickle imports {full[:80]!r}, which tensors do not need")
-    return Global(full)
+    if full in _FUNCTIONS or full in STORAGE_DTYPES:
+        return Global(full)
+    # A class by its name; a program that attacks calls functions, or classes of the standard library.
+    if name[:1].isupper() and module.partition(".")[0] not in sys.stdlib_module_names:
+        raise UserError(
+            f"refused: a whole pickled model or another object, {full[:60]!r}, which would have to be run; "
+            "in PyTorch, torch.save(model.state_dict(), NEW_FILE) saves the weights alone"
+        )
+    raise UserError(f"refused: its pickle imports {full[:80]!r}, which tensors do not need")
 
 
 _IGNORED = frozenset({"PROTO", "FRAME"})
@@ -209,7 +181,7 @@ _GETS = frozenset({"BINGET", "LONG_BINGET", "GET"})
 _LITERALS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(
         ("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE",
-         "BINSTRING", "SHORT_BINSTRING"),
+         "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
         lambda argument: argument,
     ),
     "NONE": lambda _: None,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nst_jax.weights.readers.pickled import Storage, Tensor
+from nst_jax.weights.readers.torch_objects import Storage, Tensor
 
 _MAX_DIMENSIONS = 8
 

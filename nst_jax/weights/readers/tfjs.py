@@ -10,6 +10,7 @@ from nst_jax.errors import UserError
 from nst_jax.files import open_regular
 from nst_jax.storage.json_files import MOST_BYTES, parse_json, require_fields
 from nst_jax.weights.readers.contents import Contents, Skip, parsing, require_distinct
+from nst_jax.weights.readers.refusals import folder_complaint
 
 _MANIFESTS = ("model.json", "weights_manifest.json")
 _MAX_SHARDS_BYTES = 1 << 30
@@ -25,7 +26,8 @@ def manifest_of(folder: Path) -> Path:
     for name in _MANIFESTS:
         if (folder / name).is_file():
             return folder / name
-    raise UserError(f"{folder}: a folder with neither {' nor '.join(_MANIFESTS)}")
+    why = folder_complaint(folder) or f"a folder with neither {' nor '.join(_MANIFESTS)}"
+    raise UserError(f"{folder}: {why}")
 
 
 def read(path: Path, skip: Skip) -> Contents:

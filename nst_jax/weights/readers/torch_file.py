@@ -14,14 +14,14 @@ import numpy as np
 
 from nst_jax.errors import UserError
 from nst_jax.weights.readers.clustered import decoded
-from nst_jax.weights.readers.contents import Contents, Skip, parsing, require_distinct
-from nst_jax.weights.readers.pickled import MAX_BYTES, Description, Tensor, describe
+from nst_jax.weights.readers.contents import Contents, Skip, flattened, parsing, require_distinct
+from nst_jax.weights.readers.pickled import MAX_BYTES, Description, describe
 from nst_jax.weights.readers.strided import Place, view
+from nst_jax.weights.readers.torch_objects import Tensor
 
 ZIP_MAGIC = b"PK\x03\x04"
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickle of 0x1950a86a20f9469cfc6c
 _LEGACY_PROTOCOL = 1001
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
 _ZIP_HEADER = struct.Struct("<26xHH")  # it ends with the lengths of the name and the extra field
 
 
@@ -41,16 +41,11 @@ def read(path: Path, skip: Skip) -> Contents:
 
 
 def _state_dict(path: Path, value: Any) -> dict[str, Tensor]:
-    for wrapper in _WRAPPERS:
-        if isinstance(value, dict) and isinstance(value.get(wrapper), dict):
-            value = value[wrapper]
-            break
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: contains no state dict")
-    for name, tensor in value.items():
-        if not (isinstance(name, str) and isinstance(tensor, Tensor)):
-            raise UserError(f"{path}: not a state dict: {str(name)[:40]!r} is not a tensor")
-    return value
+    """All tensors of a checkpoint, however deep in its dictionaries."""
+    tensors = flattened(value, ".", Tensor) if isinstance(value, dict) else {}
+    if not tensors:
+        raise UserError(f"{path}: contains no state dict: a dictionary of tensors")
+    return tensors
 
 
 def _read_zip(path: Path) -> tuple[Description, dict[str, Place]]:
@@ -59,7 +54,12 @@ def _read_zip(path: Path) -> tuple[Description, dict[str, Place]]:
         require_distinct(names)
         root = next((n[: -len("data.pkl")] for n in names if n.endswith("/data.pkl")), None)
         if root is None or archive.getinfo(f"{root}data.pkl").file_size > MAX_BYTES:
-            raise UserError(f"{path}: a zip file, but not a PyTorch checkpoint")
+            raise UserError(f"{path}: a zip file, but not a PyTorch checkpoint, nor .keras or .npz")
+        if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
+            raise UserError(
+                f"{path}: a TorchScript archive, which is a program; in PyTorch, "
+                "torch.save(torch.jit.load(FILE).state_dict(), NEW_FILE) saves its weights alone"
+            )
         if f"{root}byteorder" in names:
             with archive.open(f"{root}byteorder") as file:
                 _require_little_endian(path, file.read(len(b"little")) == b"little")

@@ -1,0 +1,117 @@
+"""Which preprocessing a network expects: stated beside the file, recognised, or guessed with a warning."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from absl import logging
+
+from nst_jax.errors import one_line
+from nst_jax.networks.architectures import architecture
+from nst_jax.networks.trained import (
+    OXFORD,
+    PREPROCESSINGS,
+    TORCHVISION,
+    Preprocessing,
+    reversed_channels,
+)
+from nst_jax.weights.oxford import FIRST_BIASES, FIRST_FILTER
+from nst_jax.weights.preprocessing_json import stated_beside
+
+
+class _FirstLayer(NamedTuple):
+    """Numbers of a published network's first layer: kernel[0, :, :, 0], or its start, and bias[:5]."""
+
+    preprocessing: Preprocessing
+    filter: tuple[tuple[float, float, float], ...]
+    biases: tuple[float, ...] = ()
+
+
+_KNOWN = (
+    *(_FirstLayer(OXFORD, (FIRST_FILTER[arch],), FIRST_BIASES[arch]) for arch in FIRST_FILTER),
+    # torchvision's VGG-19 and VGG-16
+    _FirstLayer(
+        TORCHVISION,
+        (
+            (-0.053474, 0.017015, -0.044885),
+            (-0.049257, 0.055403, 0.01268),
+            (-0.067942, -0.0062293, -0.014497),
+        ),
+    ),
+    _FirstLayer(
+        TORCHVISION,
+        ((-0.5537, 0.1755, 0.3130), (0.1427, 0.0099, -0.1659), (0.5290, -0.0814, -0.4275)),
+        (0.4034, 0.3778, 0.4644, -0.3228, 0.3940),
+    ),
+)
+# Wide enough for a file that was rounded to bfloat16 or to 8 bits.
+_ROUNDED = 5e-3
+# Of the numbers' own size: fine-tuning moves them by a few hundredths, another network's are at 1 and more.
+_FINE_TUNED = 0.25
+_LONGEST_NAME = 60  # characters, so that the advice of the warning fits into its line
+# Families whose names were given by somebody who also trained or converted the network.
+_TORCHVISION_FAMILIES = ("torchvision", "sequential", "flaxmodels")
+# A filter of Oxford's conv1_1 has a norm of 0.9, and one rescaled to torchvision's inputs a norm of 49.
+_LARGEST_NORM = 16.0
+
+
+def detect(
+    file: Path, arch: str, arrays: Mapping[str, np.ndarray], family: str, usual: Preprocessing | None
+) -> Preprocessing:
+    """The preprocessing for `arrays`, in the order of certainty; a guess is a warning.
+
+    `family` is that of the names in the file, `usual` the preprocessing of most files of its format.
+    """
+    known, distance = _closest(arrays)
+    if known and distance <= _ROUNDED:
+        return known
+    if stated := stated_beside(file):
+        return stated
+    if known:
+        return _guessed(file, known, "its first filters are close to those of the published network")
+    if family in _TORCHVISION_FAMILIES:
+        preprocessing, why = TORCHVISION, "its arrays have torchvision's names"
+    else:
+        preprocessing = usual or PREPROCESSINGS[architecture(arch).preprocessing]
+        why = f"it is the usual one for {arch}"
+    if preprocessing.scale > 1 and _expects_small_inputs(arch, arrays):
+        preprocessing, why = TORCHVISION, "its first filters are too large for inputs of 0..255"
+    return _guessed(file, preprocessing, why)
+
+
+def _closest(arrays: Mapping[str, np.ndarray]) -> tuple[Preprocessing | None, float]:
+    """The preprocessing of the known network that the first layer is closest to, if it is one of them or
+    fine-tuned from it; and how far its numbers are from that network's at most."""
+    nearest: Preprocessing | None = None
+    nearness, largest = _FINE_TUNED, np.inf
+    kernel, bias = (arrays.get(f"conv1_1.{part}", np.zeros(0)) for part in ("kernel", "bias"))
+    if kernel.shape != (3, 3, 3, bias.size) or bias.size < max(len(known.biases) for known in _KNOWN):
+        return None, largest
+    for known in _KNOWN:
+        stored = np.append(kernel[0, : len(known.filter), :, 0], bias[: len(known.biases)])
+        for step, preprocessing in ((1, known.preprocessing), (-1, reversed_channels(known.preprocessing))):
+            difference = stored - np.append(np.array(known.filter)[:, ::step], known.biases)
+            distance = float(np.linalg.norm(difference) / np.linalg.norm(stored - difference))
+            if distance < nearness:
+                nearest, nearness, largest = preprocessing, distance, np.abs(difference).max()
+    return nearest, float(largest)
+
+
+def _expects_small_inputs(arch: str, arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether the first layer's responses to pixels of 0..255 would be far above any trained network's."""
+    first = architecture(arch).filters[0]
+    if f"{first}.kernel" not in arrays:
+        return False
+    norms = np.linalg.norm(arrays[f"{first}.kernel"].reshape(-1, arrays[f"{first}.kernel"].shape[-1]), axis=0)
+    return bool(np.median(norms) > _LARGEST_NORM)
+
+
+def _guessed(file: Path, preprocessing: Preprocessing, why: str) -> Preprocessing:
+    name = next((name for name, each in PREPROCESSINGS.items() if each == preprocessing), "its own")
+    logging.warning(
+        "%s does not state its preprocessing; assuming %s (%s, 0..%g), because %s; if colours look wrong, "
+        "`python -m nst_jax.weights convert --preprocessing=...` sets it",
+        *(one_line(file.name, _LONGEST_NAME), name, preprocessing.channels.upper(), preprocessing.scale, why),
+    )
+    return preprocessing
