@@ -49,7 +49,7 @@ def _scaling(samples: np.ndarray, source: str, stated_white: float | None) -> Sc
     """The function that scales any part of `samples`."""
     lowest, highest = float(samples.min()), float(samples.max())
     is_float = samples.dtype.kind == "f"
-    if not np.isfinite([lowest, highest]).all():
+    if not max(-lowest, highest) <= np.finfo(np.float32).max:
         raise ValueError("some pixels are not finite numbers")
     if samples.dtype == bool:
         return _linear(0.0, 1.0)
@@ -131,16 +131,16 @@ def _tone_mapping(samples: Float[np.ndarray, "h w c"], source: str) -> Scaling:
     )
 
     def mapped(samples: np.ndarray) -> np.ndarray:
-        luminance = _luminance(samples)
-        gain = exposure * (1 + luminance / (exposure * white**2)) / (1 + exposure * luminance)
+        relative = _luminance(samples) / white
+        gain = exposure * (1 + relative / (exposure * white)) / (1 + exposure * white * relative)
         return srgb_encoded(np.clip(samples * gain[..., np.newaxis], 0, 1)).astype(np.float32)
 
     return mapped
 
 
 def _luminance(samples: Float[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w"]:
-    light = np.maximum(samples, 0)
-    return light @ _LUMINANCE.astype(light.dtype) if light.shape[-1] == 3 else light.mean(-1)
+    light = np.maximum(samples, 0).astype(np.float64)
+    return light @ _LUMINANCE if light.shape[-1] == 3 else light.mean(-1)
 
 
 def _geometric_mean(values: Float[np.ndarray, "*_"]) -> float:

@@ -46,7 +46,8 @@ def to_floats(picture: Image.Image | DeepTiff, source: str, factor: int = 1) -> 
     if decoded.mode in _DEEP_MODES:
         colour, alpha = samples_to_floats(_deep_samples(decoded), source, factor), None
     else:
-        decoded = decoded.convert(_PREMULTIPLIED.get(decoded.mode, decoded.mode))
+        if decoded.mode in _PREMULTIPLIED:
+            decoded = decoded.convert(_PREMULTIPLIED[decoded.mode])
         decoded = _reduced(decoded, factor) if factor > 1 else decoded
         colour = _unit(_to_srgb(decoded, source))
         alpha = _alpha(decoded) if decoded.has_transparency_data else None

@@ -28,7 +28,8 @@ MOST_PIXELS = 1_000_000_000  # Pillow's own limit, 89 million, is below that of 
 _TOO_LARGE = f"it has more than {MOST_PIXELS / 1e6:.0f} million pixels; make it smaller first"
 _LARGE = 32_000_000  # pixels: larger pictures are reduced while they are decoded
 _GAP = 2  # a reduced picture has this many pixels per pixel that is needed, along each side
-_FLOAT_BYTES, _PILLOW_BYTES = 48, 4  # per pixel, at the peak of the conversion to floats, and before
+# Measured bytes per pixel at the peak of decoding and of the conversion to floats, and both with transparency.
+_OPAQUE_BYTES, _ALPHA_BYTES = (4, 28), (8, 64)
 _BLANK, _SPARSE = 2 / 255, 16
 _PAGE = re.compile(r"(?P<path>.+)#(?P<number>\d{1,5})", re.DOTALL)
 
@@ -95,8 +96,11 @@ def decoding_bytes(source: str, longer_side: int) -> int:
     with _opened_source(source) as picture:
         factor = _reduction(picture, longer_side)
         pixels = picture.size[0] * picture.size[1]
-        stored = picture.bytes_per_pixel if isinstance(picture, DeepTiff) else _PILLOW_BYTES
-        return pixels * stored + pixels // factor**2 * _FLOAT_BYTES
+        if isinstance(picture, DeepTiff):
+            stored, converted = picture.bytes_per_pixel, _ALPHA_BYTES[1]
+        else:
+            stored, converted = _ALPHA_BYTES if picture.has_transparency_data else _OPAQUE_BYTES
+        return pixels * stored + pixels // factor**2 * converted
 
 
 @contextlib.contextmanager
