@@ -28,7 +28,7 @@ MOST_PIXELS = 1_000_000_000  # Pillow's own limit, 89 million, is below that of 
 _TOO_LARGE = f"it has more than {MOST_PIXELS / 1e6:.0f} million pixels; make it smaller first"
 _LARGE = 32_000_000  # pixels: larger pictures are reduced while they are decoded
 _GAP = 2  # a reduced picture has this many pixels per pixel that is needed, along each side
-# Measured bytes per pixel at the peak of decoding and of the conversion to floats, and both with transparency.
+# Measured bytes per pixel, at the peaks of decoding and of the conversion to floats.
 _OPAQUE_BYTES, _ALPHA_BYTES = (4, 28), (8, 64)
 _BLANK, _SPARSE = 2 / 255, 16
 _PAGE = re.compile(r"(?P<path>.+)#(?P<number>\d{1,5})", re.DOTALL)
@@ -228,6 +228,8 @@ def _diagnosis(error: Exception) -> str:
         return f"not a picture in a supported format ({', '.join(_known_formats())})"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return _TOO_LARGE
+    if isinstance(error, NotImplementedError):
+        return str(error)
     return f"damaged or truncated: {error}"
 
 

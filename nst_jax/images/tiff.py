@@ -74,11 +74,12 @@ class DeepTiff:
         """Read the samples; CMYK and Lab become Pillow pictures of 8 bits.
 
         Raises:
-            ValueError: the data are damaged or in an unsupported form.
+            ValueError: the data are damaged.
+            NotImplementedError: they are in an unsupported form.
         """
         page, space = self.page, self.page.photometric
         if space not in _CHANNELS:
-            raise ValueError(f"pages of colour space {space} with these samples are not supported")
+            raise NotImplementedError(f"pages of colour space {space} with these samples are not supported")
         samples = read_samples(self.file, page)
         count, extra = _CHANNELS[space], page.tag(_EXTRA_SAMPLES, ())
         kind = (extra if isinstance(extra, tuple) else (extra,))[:1]
@@ -131,7 +132,7 @@ def _plain_picture(file: BufferedReader | BytesIO, page: TiffPage) -> Image.Imag
 def _as_bytes(samples: np.ndarray, mode: str, profile: bytes) -> Image.Image:
     """A picture in the colour space `mode`, of the most significant 8 bits of each sample."""
     if samples.dtype.kind == "f":
-        raise ValueError(f"{mode} with float samples is not supported")
+        raise NotImplementedError(f"{mode} with float samples is not supported")
     shift = 8 * (samples.dtype.itemsize - 1)
     high = (samples >> shift).astype(np.uint8)
     if mode == "LAB":

@@ -6,7 +6,7 @@ The first page is often a thumbnail, and the picture a page further on or a sub-
 import dataclasses
 import itertools
 from io import BufferedReader, BytesIO
-from typing import Any
+from typing import Any, Literal
 
 from absl import logging
 
@@ -121,7 +121,7 @@ def starting_at(file: BufferedReader | BytesIO, page: TiffPage) -> BufferedReade
     """Return the file with `page` as its first page: Pillow cannot open sub-pages otherwise."""
     file.seek(0)
     head = bytearray(file.read(16))
-    order = "little" if head.startswith(b"II") else "big"
+    order: Literal["little", "big"] = "little" if head.startswith(b"II") else "big"
     field = _OFFSET_FIELD["*" if b"*" in head[2:4] else "+"]
     if int.from_bytes(head[field], order) == page.page.offset:
         file.seek(0)

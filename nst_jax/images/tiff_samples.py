@@ -39,7 +39,7 @@ def sample_kind(page: TiffPage) -> str:
     """Return NumPy's letter for the kind of samples: u, i or f."""
     formats = set(_several(page.tag(SAMPLE_FORMAT, 1)))
     if len(formats) > 1 or not formats <= set(_KINDS):
-        raise ValueError(f"samples of format {sorted(formats)} are not supported")
+        raise NotImplementedError(f"samples of format {sorted(formats)} are not supported")
     return _KINDS[formats.pop()]
 
 
@@ -53,13 +53,14 @@ def read_samples(file: BufferedReader | BytesIO, page: TiffPage) -> Shaped[np.nd
     """Decode a page; the samples are as stored, in the byte order of this machine.
 
     Raises:
-        ValueError: the data are truncated or in an unsupported form.
+        ValueError: the data are truncated.
+        NotImplementedError: they are in an unsupported form.
     """
     if page.tag(_COMPRESSION, _UNCOMPRESSED) not in (_UNCOMPRESSED, *_LOSSLESS):
         return _read_with_imagecodecs(page)
     channels, (width, height) = page.tag(SAMPLES_PER_PIXEL, 1), page.size
     if page.photometric == YCBCR:
-        raise ValueError("YCbCr with more than 8 bits is not supported")
+        raise NotImplementedError("YCbCr with more than 8 bits is not supported")
     planes = channels if page.tag(_PLANAR) == _SEPARATE_PLANES else 1
     block_width = page.tag(_TILE_WIDTH, width)
     block_height = page.tag(_TILE_HEIGHT, min(page.tag(_ROWS_PER_STRIP, height), height))
@@ -97,8 +98,8 @@ def _block(
         values = packed.view(dtype.newbyteorder(page.page.parent.byteorder)).astype(dtype)
     else:
         values = _unpacked(packed, bits, width * channels).astype(dtype)
-    values = values.reshape(rows, width, channels)
-    return np.cumsum(values, axis=1, dtype=dtype) if predictor == _HORIZONTAL else values
+    block = values.reshape(rows, width, channels)
+    return np.cumsum(block, axis=1, dtype=dtype) if predictor == _HORIZONTAL else block
 
 
 def _decompressed(data: bytes, compression: int, rows: int, row_bytes: int) -> bytes:
@@ -135,7 +136,7 @@ def _dtype(page: TiffPage) -> np.dtype:
     bits, kind = sample_bits(page), sample_kind(page)
     size = next((size for size in (1, 2, 4, 8) if bits <= 8 * size), 0)
     if not size or (kind != "u" and bits != 8 * size) or (kind == "f" and size == 1) or 32 < bits < 64:
-        raise ValueError(f"samples of {bits} bits are not supported")
+        raise NotImplementedError(f"samples of {bits} bits are not supported")
     return np.dtype(f"{kind}{size}")
 
 
@@ -144,7 +145,9 @@ def _read_with_imagecodecs(page: TiffPage) -> Shaped[np.ndarray, "h w c"]:
     try:
         samples = page.page.asarray()
     except ValueError as error:
-        raise ValueError(f"its compression requires a package (pip install imagecodecs): {error}") from error
+        raise NotImplementedError(
+            f"its compression requires a package (pip install imagecodecs): {error}"
+        ) from error
     if page.tag(_PLANAR) == _SEPARATE_PLANES and page.tag(SAMPLES_PER_PIXEL, 1) > 1:
         samples = np.moveaxis(samples, 0, -1)
     return samples.reshape(*reversed(page.size), -1)

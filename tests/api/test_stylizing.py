@@ -106,6 +106,13 @@ REFUSED = {
         {"content": np.full((40, 40, 3), 2.0)},
         r"content: .* from 2.0 to 2.0; expected uint8",
     ),
+    "type": ({"content": np.zeros((40, 40, 3), np.int32)}, "content: .* int32 .* expected uint8"),
+    "nan": ({"content": np.full((40, 40, 3), np.nan)}, "content: .* from nan to nan"),
+    "empty": ({"content": np.zeros((0, 40, 3), np.uint8)}, "content: .* of shape"),
+    "objects": ({"content": np.full((40, 40, 3), "a", object)}, "content: .* of object"),
+    "no style": ({"style": None}, "style: None .* is not a picture; expected a path"),
+    "no content": ({"content": None}, "content: None .* is not a picture"),
+    "number": ({"init": 3}, "init: 3 .* is not a picture"),
     "small": ({"content": np.zeros((4, 4, 3), np.uint8)}, "content: .*4 x 4 pixels"),
     "missing": ({"style": "nowhere.jpg"}, "style: .*nowhere.jpg"),
 }
