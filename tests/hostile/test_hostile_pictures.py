@@ -82,11 +82,11 @@ def odd_page(generator: random.Random) -> dict:
     planes = generator.choice(("contig", "separate"))
     shape = shape if planes == "contig" else [shape[2], *shape[:2]]
     noise = generator.randbytes(int(np.prod(shape)) * dtype.itemsize)
-    samples = np.frombuffer(noise, "u1" if dtype == bool else dtype).reshape(shape)
+    samples = np.frombuffer(noise, "u1" if dtype.kind == "b" else dtype).reshape(shape)
     level = generator.choice((0, 1, 255, 4095, 70_000, 2**32 - 1))
     tags = [(generator.choice((280, 281, 274, 339, 317, 340, 341)), 4, 1, level, True)]
     return {
-        "data": samples > 127 if dtype == bool else samples,
+        "data": samples > 127 if dtype.kind == "b" else samples,
         "photometric": space,
         "planarconfig": planes if PHOTOMETRICS[space] > 1 else None,
         "compression": generator.choice((None, "zlib", "lzma")),
