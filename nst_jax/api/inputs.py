@@ -121,7 +121,8 @@ def _array_pixels(value: np.ndarray | jax.Array, field: str) -> Float32[np.ndarr
     if array.dtype.name not in _WHOLE_TYPES and not is_float:
         raise UserError(f"{field}: an array of {array.dtype} is not a picture; {_EXPECTED}")
     if is_float and not (array.min() >= 0 and array.max() <= 1):  # nor not-a-number
-        extent = f"from {array.min()} to {array.max()}"
-        raise UserError(f"{field}: an array of {array.dtype} {extent} is not a picture; {_EXPECTED}")
+        raise UserError(
+            f"{field}: an array of {array.dtype} from {array.min()} to {array.max()}; {_EXPECTED}"
+        )
     alpha = array[..., 3:] if array.shape[2] == 4 else None
     return samples_to_floats(Samples(array[..., :3], alpha), field)

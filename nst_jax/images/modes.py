@@ -38,7 +38,7 @@ def to_rgb(picture: Image.Image | DeepTiff, source: str) -> Image.Image:
 def to_floats(picture: Image.Image | DeepTiff, source: str, factor: int = 1) -> Float32[np.ndarray, "h w 3"]:
     """Decode, and convert to sRGB in [0, 1], as stored: not turned upright; sides are reduced by `factor`.
 
-    Transparent parts become white, unless the picture would vanish on it (see `backgrounds`).
+    Transparent parts become white, unless the outline would vanish on it; see `flattened`.
     """
     decoded = picture.decode() if isinstance(picture, DeepTiff) else picture
     if isinstance(decoded, Samples):

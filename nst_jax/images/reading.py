@@ -20,7 +20,7 @@ from nst_jax.images.modes import to_floats
 from nst_jax.images.orientation import ORIENTATION_TAG, upright
 from nst_jax.images.samples import locate
 from nst_jax.images.tiff import DeepTiff, opened_tiff
-from nst_jax.images.tiff_pages import is_tiff, no_page
+from nst_jax.images.tiff_pages import NoPageError, is_tiff, no_page
 
 MIN_SIDE = 16  # pixels: VGG halves the picture four times before its last style layer
 
@@ -51,8 +51,8 @@ def read(source: str, smallest: int = MIN_SIDE) -> Float32[np.ndarray, "1 h w 3"
 
     `PATH#N` is frame or page N of a file with several, from 1. By default it is the first frame of an
     animation, and the largest page of a TIFF. The EXIF orientation and the colour profile are applied, and
-    transparent pixels are blended with white, or with black if the picture would vanish on white. No side may
-    be under `smallest` pixels.
+    transparent pixels are blended with white, or with another gray if the outline would vanish on white. No
+    side may be under `smallest` pixels.
 
     Raises:
         UserError: the file is missing, unreadable, not a picture, damaged, too small or too large;
@@ -145,7 +145,7 @@ def _seek(picture: Image.Image, source: str, number: int | None, say: bool) -> N
     if number is not None:
         frames = getattr(picture, "n_frames", 1)
         if not 1 <= number <= frames:
-            raise no_page(source, number, frames)
+            raise no_page(number, frames)
         picture.seek(number - 1)
     # A JPEG with several pictures, MPO, has a main one, and previews or views from other places.
     elif say and picture.format != "MPO" and (frames := getattr(picture, "n_frames", 1)) > 1:
@@ -226,9 +226,9 @@ def _check_size(size: tuple[int, int], source: str, smallest: int) -> None:
 def _diagnosis(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return f"not a picture in a supported format ({', '.join(_known_formats())})"
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+    if isinstance(error, Image.DecompressionBombError):
         return _TOO_LARGE
-    if isinstance(error, NotImplementedError):
+    if isinstance(error, NotImplementedError | NoPageError):
         return str(error)
     return f"damaged or truncated: {error}"
 

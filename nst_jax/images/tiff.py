@@ -109,7 +109,7 @@ def opened_tiff(
     """Open page `number` of a TIFF, or by default the largest one; with `say`, other choices are mentioned.
 
     Raises:
-        UserError: there is no such page, or none is a picture.
+        NoPageError: there is no such page, or none is a picture.
     """
     import tifffile
 

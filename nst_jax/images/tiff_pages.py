@@ -10,8 +10,6 @@ from typing import Any, Literal
 
 from absl import logging
 
-from nst_jax.errors import UserError
-
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OFFSET_FIELD = {"*": slice(4, 8), "+": slice(8, 16)}  # of the first page, in TIFF and BigTIFF
 _MOST_PAGES = 10_000
@@ -22,6 +20,10 @@ _REDUCED, _MASK = 1, 4  # bits of the subfile type
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, CMYK, YCBCR, CIELAB = 0, 1, 2, 3, 5, 6, 8
 _COLOURS = (MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, CMYK, YCBCR, CIELAB)
 _RAW = {32803: "sensor data", 34892: "linear sensor data"}
+
+
+class NoPageError(LookupError):
+    """A file has no picture, or not the frame or page that was asked for; the message says what it has."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,17 +82,17 @@ def chosen_page(pages: list[TiffPage], number: int | None, source: str, say: boo
     """Return page `number`, or by default the largest one that is a picture; `say` mentions other choices.
 
     Raises:
-        UserError: there is no such page, or none is a picture.
+        NoPageError: there is no such page, or none is a picture.
     """
     if number is not None:
         if not 1 <= number <= len(pages):
-            raise no_page(source, number, len(pages))
+            raise no_page(number, len(pages))
         return pages[number - 1]
     pictures = [page for page in pages if page.is_picture]
     raw = max((page for page in pages if page.is_raw), key=lambda page: page.pixels, default=None)
     if not pictures:
         what = f"only {_RAW[raw.photometric]}" if raw else "no page with pixels"
-        raise UserError(f"cannot read {source!r}: it has {what}; export it as a TIFF, PNG or JPEG")
+        raise NoPageError(f"it has {what}; export it as a TIFF, PNG or JPEG")
     largest = max(pictures, key=lambda page: page.pixels)
     if say and raw and raw.pixels > largest.pixels:
         logging.warning(
@@ -104,9 +106,9 @@ def chosen_page(pages: list[TiffPage], number: int | None, source: str, say: boo
     return largest
 
 
-def no_page(source: str, number: int, count: int) -> UserError:
+def no_page(number: int, count: int) -> NoPageError:
     """The error for a page or frame that a file lacks."""
-    return UserError(f"cannot read {source!r}: no {number} of its {count} frames or pages, numbered from 1")
+    return NoPageError(f"there is no {number} among its {count} frames or pages, numbered from 1")
 
 
 def tiff_pages(tiff: Any) -> list[TiffPage]:

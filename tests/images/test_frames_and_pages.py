@@ -7,6 +7,7 @@ from PIL import Image
 
 from nst_jax import images
 from nst_jax.errors import UserError
+from nst_jax.images.streams import Stream
 
 COLOURS = [(255, 0, 0), (0, 0, 255), (0, 255, 0)]
 PREVIEW, PICTURE = np.full((24, 32, 3), 200, np.uint8), np.full((60, 80, 3), 100, np.uint8)
@@ -41,7 +42,7 @@ def test_by_default_the_first_frame_is_read_and_said(animation, caplog):
 
 @pytest.mark.parametrize("number", [0, 4, 99])
 def test_a_frame_that_does_not_exist_is_refused(animation, number):
-    with pytest.raises(UserError, match=f"no {number} of its 3 frames or pages"):
+    with pytest.raises(UserError, match=f"no {number} among its 3 frames or pages"):
         images.read(f"{animation}#{number}")
 
 
@@ -84,6 +85,24 @@ def test_a_thumbnail_is_not_taken_for_the_picture(tmp_path, layout, suffix):
     picture = images.read(pages(tmp_path / f"a.{suffix}", *LAYOUTS[layout]))
     assert picture.shape == (1, 60, 80, 3)
     np.testing.assert_allclose(picture, 100 / 255, atol=1e-5)
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "tiff_lzw", "packbits"])
+def test_a_compressed_page_after_a_thumbnail(tmp_path, compression):
+    preview, picture = Image.fromarray(PREVIEW), Image.fromarray(PICTURE)
+    preview.save(tmp_path / "a.tif", save_all=True, append_images=[picture], compression=compression)
+    np.testing.assert_allclose(
+        images.read(str(tmp_path / "a.tif")), np.full((1, 60, 80, 3), 100 / 255), atol=0.01
+    )
+
+
+def test_a_stream_skips_a_file_of_sensor_data(tmp_path):
+    pages(tmp_path / "a.dng", (np.zeros((200, 300), np.uint16), {"photometric": CFA}))
+    pages(tmp_path / "b.tif", (PICTURE.astype(np.float32) / 255, {}))
+    stream = Stream(f"folder:{tmp_path}", 32)
+    (batch,) = stream.batches(2)
+    assert (batch.pixels[0] == 100).all()
+    assert stream.skipped == ["a.dng: it has only sensor data; export it as a TIFF, PNG or JPEG"]
 
 
 def test_pages_have_numbers_and_sub_pages_follow_theirs(tmp_path):
