@@ -8,16 +8,25 @@ from typing import Any, TypeAlias, get_type_hints
 
 import jax
 import numpy as np
-from PIL import Image, ImageOps
+import tifffile
+from jaxtyping import Float32
+from PIL import Image
 
 from nst_jax import files
 from nst_jax.config import Config, from_dict
 from nst_jax.config.named import read_config
 from nst_jax.config.overriding import override
 from nst_jax.errors import UserError
+from nst_jax.images.modes import samples_to_floats, to_floats
+from nst_jax.images.orientation import upright
+from nst_jax.images.reading import orientation_of
+from nst_jax.images.tiff import Samples
+from nst_jax.images.writing import to_bytes
 
 Picture: TypeAlias = str | os.PathLike[str] | Image.Image | np.ndarray | jax.Array
 PICTURES = ("content", "style", "init")
+_WHOLE_TYPES = ("bool", "uint8", "uint16")
+_EXPECTED = "expected uint8, uint16, bool, or floats within [0, 1]"
 
 
 def load_config(config: str | Config | Mapping[str, Any] = "quick", **fields: Any) -> Config:
@@ -58,34 +67,62 @@ def saved_pictures(fields: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Return `fields` with paths in place of pictures in memory, which are written to `folder`.
 
     Raises:
-        UserError: an array is not a picture; the message names its field.
+        UserError: a value is not a picture; the message names its field.
     """
-    return {name: _saved(name, value, folder) for name, value in fields.items()}
+    return {
+        name: _located(name, value, folder) if name in PICTURES else _plain_path(value)
+        for name, value in fields.items()
+    }
 
 
-def _saved(field: str, value: Any, folder: Path) -> Any:
-    if isinstance(value, os.PathLike):
+def _located(field: str, value: Any, folder: Path) -> str:
+    """The path of a picture."""
+    if isinstance(value, str | os.PathLike):
         return os.fspath(value)
-    if field not in PICTURES or not isinstance(value, Image.Image | np.ndarray | jax.Array):
-        return value
-    path = folder / f"{field}.png"
+    if not isinstance(value, Image.Image | np.ndarray | jax.Array):
+        expected = "expected a path, a PIL image or an array"
+        raise UserError(f"{field}: {value!r} of type {type(value).__name__} is not a picture; {expected}")
+    try:
+        pixels = (
+            _image_pixels(value, field) if isinstance(value, Image.Image) else _array_pixels(value, field)
+        )
+    except (OSError, ValueError, SyntaxError) as error:
+        raise error if isinstance(error, UserError) else UserError(f"{field}: {error}") from error
+    rounded = to_bytes(pixels)
+    is_exact = np.array_equal(rounded.astype(np.float32) / 255, pixels)
+    path = folder / f"{field}.{'png' if is_exact else 'tif'}"
     with files.atomic(path) as temporary:
-        _as_image(field, value).save(temporary, format="PNG")
+        if is_exact:
+            Image.fromarray(rounded).save(temporary, format="PNG")
+        else:
+            tifffile.imwrite(temporary, pixels, photometric="rgb", compression="zlib")
     return str(path)
 
 
-def _as_image(field: str, value: Image.Image | np.ndarray | jax.Array) -> Image.Image:
-    """A picture that PNG can hold; its alpha channel and colour profile are applied when it is read."""
-    if isinstance(value, Image.Image):
-        upright = ImageOps.exif_transpose(value)
-        return upright if upright.mode in ("RGB", "RGBA", "L", "LA", "P", "I;16") else upright.convert("RGB")
+def _plain_path(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _image_pixels(picture: Image.Image, field: str) -> Float32[np.ndarray, "h w 3"]:
+    """A PIL image of any mode as sRGB, upright."""
+    return upright(to_floats(picture, field), orientation_of(picture))
+
+
+def _array_pixels(value: np.ndarray | jax.Array, field: str) -> Float32[np.ndarray, "h w 3"]:
+    """An array as sRGB; the fourth channel is alpha."""
     array = np.asarray(value)
+    if jax.dtypes.issubdtype(array.dtype, np.floating) and array.dtype.kind != "f":  # such as bfloat16
+        array = array.astype(np.float32)
     shape, array = array.shape, array[0] if array.ndim == 4 and len(array) == 1 else array
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+    array = array[..., np.newaxis] if array.ndim == 2 else array
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or not array.size:
         raise UserError(f"{field}: an array of shape {shape} is not a picture; expected (h, w, 3)")
-    if array.dtype == np.uint8:
-        return Image.fromarray(array)
-    if not (np.issubdtype(array.dtype, np.floating) and array.min() >= 0 and array.max() <= 1):
-        expected = "expected uint8, or floats within [0, 1]"
-        raise UserError(f"{field}: an array of {array.dtype} from {array.min()} to {array.max()}; {expected}")
-    return Image.fromarray(np.rint(array.astype(np.float32) * 255).astype(np.uint8))
+    is_float = array.dtype.kind == "f"
+    if array.dtype.name not in _WHOLE_TYPES and not is_float:
+        raise UserError(f"{field}: an array of {array.dtype} is not a picture; {_EXPECTED}")
+    if is_float and not (array.min() >= 0 and array.max() <= 1):  # nor not-a-number
+        raise UserError(
+            f"{field}: an array of {array.dtype} from {array.min()} to {array.max()}; {_EXPECTED}"
+        )
+    alpha = array[..., 3:] if array.shape[2] == 4 else None
+    return samples_to_floats(Samples(array[..., :3], alpha), field)

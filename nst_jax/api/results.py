@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from absl import logging
 from PIL import Image
 
 from nst_jax import files, images
@@ -44,18 +45,32 @@ class Result:
     def save(self, path: str | Path) -> None:
         """Write the picture; a PNG also holds the settings, as result.png of a run folder does.
 
+        PNG and TIFF have 16 bits per colour if the config's `output` has; other formats have 8, which is
+        mentioned.
+
         Raises:
             UserError: the suffix is not that of a picture format, or the file cannot be written.
         """
         target = Path(path)
-        if target.suffix.lower() == ".png":
-            images.write(target, self.array, text_chunks(self.config, self.record))
-            return
-        suffixes = Image.registered_extensions()
-        if target.suffix.lower() not in suffixes:
+        suffix, is_deep = target.suffix.lower(), self.config.output != "png8"
+        Image.init()
+        formats = {name: kind for name, kind in Image.registered_extensions().items() if kind in Image.SAVE}
+        if suffix not in formats:
             raise UserError(f"save: {target} has no suffix of a picture format, such as .png or .jpg")
-        with files.atomic(target) as temporary:
-            self.image.save(temporary, format=suffixes[target.suffix.lower()], quality=95)
+        text = text_chunks(self.config, self.record)
+        if is_deep and formats[suffix] in ("PNG", "TIFF"):
+            images.write_deep(target, self.array, text)
+        elif formats[suffix] == "PNG":
+            images.write(target, self.array, text)
+        else:
+            if is_deep:
+                logging.warning(
+                    "save: %s gets 8 bits per colour; .png and .tif hold those of %s",
+                    target,
+                    self.config.output,
+                )
+            with files.atomic(target) as temporary:
+                self.image.save(temporary, format=formats[suffix], quality=95)
 
     def __repr__(self) -> str:
         height, width = self.array.shape[1:3]
@@ -121,8 +136,9 @@ def load_result(folder: str | Path) -> Result:
         UserError: the folder holds no run that has ended, or a file in it is damaged.
     """
     config = from_dict(read_settings(folder))
-    picture = images.read(str(Path(folder) / "result.png"), smallest=1)
-    return Result(picture, config, RunFolder(folder, config).metrics.read(), read_run(folder))
+    run = RunFolder(folder, config)
+    picture = images.read(str(run.result), smallest=1)
+    return Result(picture, config, run.metrics.read(), read_run(folder))
 
 
 def made_result(job: Any, outcome: Outcome, metrics: Sequence[dict[str, Any]]) -> Result:

@@ -37,15 +37,15 @@ def stylize(
 ) -> Result:
     """Render `content` in the style of `style`.
 
-    Pictures are paths, `sample:NAME`, PIL images, or arrays of shape `h w 3`: uint8, or floats in [0, 1],
-    which are rounded to 8 bits. `config` and `fields` are those of `load_config`. `workdir` keeps the run
-    folder, as of `python -m nst_jax.run`; `progress` shows a bar.
+    Pictures are paths, `sample:NAME`, PIL images of any mode, or arrays of shape `h w 3`, `h w 4` with alpha,
+    or `h w`: uint8, uint16, bool, or floats in [0, 1]. `config` and `fields` are those of `load_config`.
+    `workdir` keeps the run folder, as of `python -m nst_jax.run`; `progress` shows a bar.
 
     Raises:
         UserError: a picture, the weights or a field cannot be used; the message names it.
     """
-    session = Session(config, **fields)
-    return session.stylize(content, style, workdir=workdir, progress=progress)
+    session = Session(config, content=content, style=style, **fields)
+    return session.stylize(workdir=workdir, progress=progress)
 
 
 def paint(
@@ -63,7 +63,7 @@ def paint(
     Raises:
         UserError: as `stylize`.
     """
-    return Session(config, **fields).paint(content, style, workdir=workdir)
+    return Session(config, content=content, style=style, **fields).paint(workdir=workdir)
 
 
 class Session:

@@ -1,58 +1,112 @@
-"""Conversion of Pillow images of any mode and colour profile to sRGB."""
+"""Conversion of decoded pictures of any mode, depth and colour profile to sRGB."""
 
 from io import BytesIO
 
 import numpy as np
 from absl import logging
+from jaxtyping import Float32
 from PIL import Image, ImageCms
 
+from nst_jax.images.backgrounds import flattened
+from nst_jax.images.levels import to_unit
+from nst_jax.images.png_colorimetry import from_colorimetry, has_colorimetry
+from nst_jax.images.tiff import DeepTiff, Samples
+from nst_jax.images.tiff_pages import MIN_IS_WHITE, PHOTOMETRIC
+from nst_jax.images.tiff_samples import BITS, SAMPLE_FORMAT
 from nst_jax.images.writing import to_bytes
 
-_FULL_SCALES = (1.0, 255.0, 65535.0, 2.0**31 - 1)  # white levels of 32-bit files, see `_unit_range`
 # All Pillow modes with more than 8 bits are gray; Pillow itself reduces 16-bit RGB to 8 bits.
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 _GRAY_MODES = ("1", "L", "LA", "La")
+# Profiles that LittleCMS would apply with rounding errors, and that cost the depth of deep pictures.
+_SRGB_PROFILES = ("sRGB", "sRGB built-in", "sRGB IEC61966-2.1")
+_PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 
-def to_rgb(picture: Image.Image, source: str) -> Image.Image:
-    """Convert to 8-bit sRGB on a white background: the result of `read`, rounded."""
-    if picture.mode in _DEEP_MODES or picture.has_transparency_data:
+def to_rgb(picture: Image.Image | DeepTiff, source: str) -> Image.Image:
+    """Convert to 8-bit sRGB, as `to_floats` does."""
+    if (
+        isinstance(picture, DeepTiff)
+        or picture.mode in _DEEP_MODES
+        or picture.has_transparency_data
+        or has_colorimetry(picture)
+    ):
         return Image.fromarray(to_bytes(to_floats(picture, source)))
     return _to_srgb(picture, source)
 
 
-def to_floats(picture: Image.Image, source: str) -> np.ndarray:
-    """Convert to sRGB floats in [0, 1], `h w 3`, on a white background."""
-    if picture.mode in _DEEP_MODES:
-        gray = _unit_range(picture)
-        return np.stack([gray, gray, gray], axis=-1)
-    colour = np.asarray(_to_srgb(picture, source), np.float32) / 255
-    if not picture.has_transparency_data:
-        return colour
-    alpha = np.asarray(picture.convert("RGBA").getchannel("A"), np.float32)[:, :, np.newaxis] / 255
-    return colour * alpha + (1 - alpha)
+def to_floats(picture: Image.Image | DeepTiff, source: str, factor: int = 1) -> Float32[np.ndarray, "h w 3"]:
+    """Decode, and convert to sRGB in [0, 1], as stored: not turned upright; sides are reduced by `factor`.
 
-
-def _unit_range(picture: Image.Image) -> np.ndarray:
-    """Scale a gray picture of more than 8 bits to [0, 1].
-
-    32-bit files do not state their white level. It is taken as the smallest common full scale that holds the
-    brightest pixel, with a margin because float pictures may overshoot 1. Colour profiles are ignored here:
-    Pillow's interface to LittleCMS supports 8 bits only.
+    Transparent parts become white, unless the outline would vanish on it; see `flattened`.
     """
-    values = np.asarray(picture).astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("some pixels are not finite numbers")
-    if picture.mode.startswith("I;16"):
-        return values / 65535
-    white = next((scale for scale in _FULL_SCALES if values.max() <= 1.5 * scale), values.max())
-    return np.clip(values / white, 0, 1)
+    decoded = picture.decode() if isinstance(picture, DeepTiff) else picture
+    if isinstance(decoded, Samples):
+        return samples_to_floats(decoded, source, factor)
+    if decoded.mode in _DEEP_MODES:
+        colour, alpha = samples_to_floats(_deep_samples(decoded), source, factor), None
+    else:
+        if decoded.mode in _PREMULTIPLIED:
+            decoded = decoded.convert(_PREMULTIPLIED[decoded.mode])
+        decoded = _reduced(decoded, factor) if factor > 1 else decoded
+        colour = _unit(_to_srgb(decoded, source))
+        alpha = _alpha(decoded) if decoded.has_transparency_data else None
+    if has_colorimetry(decoded):
+        colour = from_colorimetry(colour, decoded, source)
+    return colour if alpha is None else flattened(colour, alpha, source)
+
+
+def samples_to_floats(picture: Samples, source: str, factor: int = 1) -> Float32[np.ndarray, "h w 3"]:
+    """As `to_floats`; a profile other than sRGB leaves 8 bits, which LittleCMS in Pillow is limited to."""
+    colour = to_unit(picture.colour, source, picture.white, factor)
+    colour = 1 - colour if picture.is_inverted else colour
+    alpha = None if picture.alpha is None else to_unit(picture.alpha, source, picture.white, factor)
+    if picture.is_premultiplied and alpha is not None:
+        colour = np.clip(colour / np.maximum(alpha, 1e-6), 0, 1)
+    if picture.profile and not _is_srgb(picture.profile):
+        squeezed = Image.fromarray(to_bytes(colour[..., 0] if colour.shape[-1] == 1 else colour))
+        squeezed.info["icc_profile"] = picture.profile
+        colour = _unit(_to_srgb(squeezed, source))
+    colour = np.broadcast_to(colour, (*colour.shape[:2], 3))
+    return colour if alpha is None else flattened(colour, alpha[..., 0], source)
+
+
+def _deep_samples(picture: Image.Image) -> Samples:
+    """The samples of a gray picture; those of a TIFF are as its tags say, which Pillow does not apply."""
+    values = np.asarray(picture)[..., np.newaxis]
+    tags = getattr(picture, "tag_v2", None)
+    if tags is None:
+        return Samples(values)
+    bits, sample_format = tags.get(BITS, (1,))[0], tags.get(SAMPLE_FORMAT, (1,))[0]
+    if picture.mode == "I" and (bits, sample_format) == (32, 1):
+        values = values.view(np.uint32)
+    white = 2.0**bits - 1 if bits < 16 else None
+    return Samples(values, white=white, is_inverted=tags.get(PHOTOMETRIC) == MIN_IS_WHITE)
+
+
+def _alpha(picture: Image.Image) -> Float32[np.ndarray, "h w"]:
+    return _unit(picture.convert("RGBA").getchannel("A"))
+
+
+def _unit(picture: Image.Image) -> Float32[np.ndarray, "h w *c"]:
+    values = np.array(picture, np.float32)
+    values /= 255  # in place: a picture may take much of the memory
+    return values
+
+
+def _reduced(picture: Image.Image, factor: int) -> Image.Image:
+    """Average blocks of pixels; colours that are indices or keys for transparency are resolved first."""
+    if picture.mode == "1":
+        picture = picture.convert("L")
+    elif picture.mode in ("P", "PA") or "transparency" in picture.info:
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    return Image.Image.reduce(picture, factor)  # JPEG 2000's pictures have a property of the same name
 
 
 def _to_srgb(picture: Image.Image, source: str) -> Image.Image:
     """Convert the colours, without alpha, to 8-bit sRGB; an invalid profile is ignored with a warning."""
     embedded = picture.info.get("icc_profile")
-    if embedded:
+    if embedded and not (_is_srgb(embedded) and picture.mode not in ("CMYK", "LAB")):
         try:
             return _apply_profile(picture, ImageCms.ImageCmsProfile(BytesIO(embedded)))
         except (OSError, ValueError, ImageCms.PyCMSError) as error:
@@ -60,8 +114,15 @@ def _to_srgb(picture: Image.Image, source: str) -> Image.Image:
     return picture.convert("RGB")
 
 
+def _is_srgb(profile: bytes) -> bool:
+    try:
+        return ImageCms.getProfileDescription(BytesIO(profile)).strip() in _SRGB_PROFILES
+    except (OSError, ValueError, ImageCms.PyCMSError):
+        return False
+
+
 def _apply_profile(picture: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    space = profile.profile.xcolor_space.strip()
+    space = profile.profile.xcolor_space.strip().upper()
     if space == "RGB" and picture.mode not in ("CMYK", "LAB"):
         picture = picture.convert("RGB")  # Gray and palette pictures also carry RGB profiles.
     elif space == "GRAY" and picture.mode in _GRAY_MODES:

@@ -1,21 +1,37 @@
 """Reading pictures from files."""
 
 import contextlib
+import math
+import os
+import re
 import warnings
 from collections.abc import Iterator
 from io import BufferedReader, BytesIO
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 from jaxtyping import Float32
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from nst_jax.errors import UserError
 from nst_jax.files import open_regular
 from nst_jax.images.modes import to_floats
+from nst_jax.images.orientation import ORIENTATION_TAG, upright
 from nst_jax.images.samples import locate
+from nst_jax.images.tiff import DeepTiff, opened_tiff
+from nst_jax.images.tiff_pages import NoPageError, is_tiff, no_page
 
 MIN_SIDE = 16  # pixels: VGG halves the picture four times before its last style layer
+
+MOST_PIXELS = 1_000_000_000  # Pillow's own limit, 89 million, is below that of phones
+_TOO_LARGE = f"it has more than {MOST_PIXELS / 1e6:.0f} million pixels; make it smaller first"
+_LARGE = 32_000_000  # pixels: larger pictures are reduced while they are decoded
+_GAP = 2  # a reduced picture has this many pixels per pixel that is needed, along each side
+# Measured bytes per pixel, at the peaks of decoding and of the conversion to floats.
+_OPAQUE_BYTES, _ALPHA_BYTES = (4, 28), (8, 64)
+_BLANK, _SPARSE = 2 / 255, 16
+_PAGE = re.compile(r"(?P<path>.+)#(?P<number>\d{1,5})", re.DOTALL)
 
 # An explicit list, because Pillow also reads EPS by running Ghostscript, which is unsafe on untrusted files.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF", "JPEG2000", "TGA", "ICO")
@@ -33,16 +49,32 @@ class UnreadableError(UserError):
 def read(source: str, smallest: int = MIN_SIDE) -> Float32[np.ndarray, "1 h w 3"]:
     """Read the picture at a path, or the bundled picture `sample:NAME`.
 
-    The EXIF orientation and the colour profile are applied, and transparent pixels are blended with white.
-    Only the first frame of an animation is read. No side may be under `smallest` pixels.
+    `PATH#N` is frame or page N of a file with several, from 1. By default it is the first frame of an
+    animation, and the largest page of a TIFF. The EXIF orientation and the colour profile are applied, and
+    transparent pixels are blended with white, or with another gray if the outline would vanish on white. No
+    side may be under `smallest` pixels.
 
     Raises:
         UserError: the file is missing, unreadable, not a picture, damaged, too small or too large;
-            or there is no such sample.
+            or there is no such sample, frame or page.
     """
-    quieten_pillow()
-    with open_file(locate(source), source) as file, opened(file, source, smallest) as picture:
-        return to_floats(ImageOps.exif_transpose(picture), source)[np.newaxis].astype(np.float32)
+    with _opened_source(source, smallest, say=True) as picture:
+        return _pixels(picture, source)
+
+
+def read_reduced(source: str, longer_side: int) -> tuple[Float32[np.ndarray, "1 h w 3"], tuple[int, int]]:
+    """Read a picture, and return it with its height and width.
+
+    If it is very large, it is decoded smaller, but with at least twice `longer_side` pixels.
+
+    Raises:
+        UserError: as `read`.
+    """
+    with _opened_source(source, say=True) as picture:
+        width, height = picture.size
+        pixels = _pixels(picture, source, _reduction(picture, longer_side))
+    is_turned = (width > height) != (pixels.shape[2] > pixels.shape[1])
+    return pixels, (width, height) if is_turned else (height, width)
 
 
 def pixel_count(source: str) -> int:
@@ -51,9 +83,79 @@ def pixel_count(source: str) -> int:
     Raises:
         UserError: as `read`, but damage after the header is not noticed.
     """
+    with _opened_source(source) as picture:
+        return picture.size[0] * picture.size[1]
+
+
+def decoding_bytes(source: str, longer_side: int) -> int:
+    """Return about how much memory `read_reduced` takes, from the header.
+
+    Raises:
+        UserError: as `pixel_count`.
+    """
+    with _opened_source(source) as picture:
+        factor = _reduction(picture, longer_side)
+        pixels = picture.size[0] * picture.size[1]
+        if isinstance(picture, DeepTiff):
+            stored, converted = picture.bytes_per_pixel, _ALPHA_BYTES[1]
+        else:
+            stored, converted = _ALPHA_BYTES if picture.has_transparency_data else _OPAQUE_BYTES
+        return pixels * stored + pixels // factor**2 * converted
+
+
+@contextlib.contextmanager
+def _opened_source(
+    source: str, smallest: int = MIN_SIDE, say: bool = False
+) -> Iterator[Image.Image | DeepTiff]:
     quieten_pillow()
-    with open_file(locate(source), source) as file, opened(file, source) as picture:
-        return picture.width * picture.height
+    path, number = _page_of(source)
+    with open_file(path, source) as file, opened(file, source, smallest, number, say) as picture:
+        yield picture
+
+
+def _page_of(source: str) -> tuple[Path, int | None]:
+    """The file and the number of `PATH#N`, unless there is a file of this very name."""
+    path = locate(source)
+    match = _PAGE.fullmatch(source)
+    if match is None or os.path.lexists(path):
+        return path, None
+    return locate(match["path"]), int(match["number"])
+
+
+def _reduction(picture: Image.Image | DeepTiff, longer_side: int) -> int:
+    """By which factor to reduce a picture after decoding it; a JPEG is set to be decoded smaller first."""
+    if picture.size[0] * picture.size[1] <= _LARGE:
+        return 1
+    enough = _GAP * longer_side
+    if isinstance(picture, Image.Image):
+        share = min(1.0, enough / max(picture.size))
+        picture.draft(None, (math.ceil(share * picture.size[0]), math.ceil(share * picture.size[1])))
+    return max(1, max(picture.size) // enough)
+
+
+def _pixels(picture: Image.Image | DeepTiff, source: str, factor: int = 1) -> Float32[np.ndarray, "1 h w 3"]:
+    pixels = to_floats(picture, source, factor)
+    if np.ptp(pixels[::_SPARSE, ::_SPARSE]) < _BLANK and np.ptp(pixels) < _BLANK:
+        logging.warning("%s: it is blank: all its pixels have nearly the same gray", source)
+    return np.ascontiguousarray(upright(pixels, orientation_of(picture)))[np.newaxis]
+
+
+def _seek(picture: Image.Image, source: str, number: int | None, say: bool) -> None:
+    """Go to frame `number`, counted from 1."""
+    if number is not None:
+        frames = getattr(picture, "n_frames", 1)
+        if not 1 <= number <= frames:
+            raise no_page(number, frames)
+        picture.seek(number - 1)
+    # A JPEG with several pictures, MPO, has a main one, and previews or views from other places.
+    elif say and picture.format != "MPO" and (frames := getattr(picture, "n_frames", 1)) > 1:
+        logging.warning("%s: using frame 1 of %d; %s#N is frame N", source, frames, source)
+
+
+@contextlib.contextmanager
+def _with_pillow(file: BufferedReader | BytesIO) -> Iterator[Image.Image]:
+    with Image.open(file, formats=_known_formats()) as picture:
+        yield picture
 
 
 def open_file(path: Path, source: str) -> BufferedReader:
@@ -69,16 +171,34 @@ def open_file(path: Path, source: str) -> BufferedReader:
 
 
 @contextlib.contextmanager
-def opened(file: BufferedReader | BytesIO, source: str, smallest: int = MIN_SIDE) -> Iterator[Image.Image]:
-    """Open a file with Pillow, without decoding it; errors inside the block become `UnreadableError`."""
+def opened(
+    file: BufferedReader | BytesIO,
+    source: str,
+    smallest: int = MIN_SIDE,
+    number: int | None = None,
+    say: bool = False,
+) -> Iterator[Image.Image | DeepTiff]:
+    """Open frame or page `number` of a file, without decoding it; errors become `UnreadableError`.
+
+    With `say`, a warning tells which of several frames or pages is used.
+    """
     try:
-        with Image.open(file, formats=_known_formats()) as picture:
-            _check_size(picture, source, smallest)
+        with opened_tiff(file, source, number, say) if is_tiff(file) else _with_pillow(file) as picture:
+            if isinstance(picture, Image.Image) and picture.format != "TIFF":
+                _seek(picture, source, number, say)
+            _check_size(picture.size, source, smallest)
             yield picture
     except UserError:
         raise
     except Exception as error:  # Pillow's decoders raise all kinds of errors on bad data.
         raise UnreadableError(source, _diagnosis(error)) from error
+
+
+def orientation_of(picture: Image.Image | DeepTiff) -> int:
+    """How a picture, once decoded, has to be turned; Pillow turns a TIFF when it decodes it."""
+    if isinstance(picture, DeepTiff):
+        return picture.orientation
+    return picture.getexif().get(ORIENTATION_TAG, 1)
 
 
 def picture_suffixes() -> set[str]:
@@ -88,24 +208,28 @@ def picture_suffixes() -> set[str]:
 
 
 def quieten_pillow() -> None:
-    """Ignore Pillow's warnings about oddities in files, but turn decompression bombs into errors."""
+    """Ignore Pillow's warnings about oddities in files, and set its limit of pixels to ours."""
     # Set permanently for the whole process: `warnings.catch_warnings` is not thread-safe.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 
 
-def _check_size(picture: Image.Image, source: str, smallest: int) -> None:
-    if min(picture.size) < smallest:
-        size = f"{picture.width} x {picture.height} pixels"
-        raise UnreadableError(source, f"it is {size}, but the shorter side must be at least {smallest}")
+def _check_size(size: tuple[int, int], source: str, smallest: int) -> None:
+    width, height = size
+    if min(size) < smallest:
+        why = f"it is {width} x {height} pixels, but the shorter side must be at least {smallest}"
+        raise UnreadableError(source, why)
+    if width * height > MOST_PIXELS:
+        raise UnreadableError(source, _TOO_LARGE)
 
 
 def _diagnosis(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return f"not a picture in a supported format ({', '.join(_known_formats())})"
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        limit = f"{(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.3g} million"
-        return f"it has more than {limit} pixels; make it smaller first"
+    if isinstance(error, Image.DecompressionBombError):
+        return _TOO_LARGE
+    if isinstance(error, NotImplementedError | NoPageError):
+        return str(error)
     return f"damaged or truncated: {error}"
 
 

@@ -1,29 +1,23 @@
 """The centre square of a picture, decoded no larger than needed."""
 
-from PIL import ExifTags, Image
-from PIL.Image import Transpose
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
 
 from nst_jax.images.modes import to_rgb
+from nst_jax.images.orientation import upright, upright_size
+from nst_jax.images.reading import orientation_of
+from nst_jax.images.tiff import DeepTiff
 
 # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if that leaves at least this many pixels per pixel of the
 # input, along each side. It is several times faster and loses little detail.
 DRAFT_GAP = 2
 
-# EXIF orientation -> the operation that makes the picture upright.
-_TURNS = {
-    2: Transpose.FLIP_LEFT_RIGHT,
-    3: Transpose.ROTATE_180,
-    4: Transpose.FLIP_TOP_BOTTOM,
-    5: Transpose.TRANSPOSE,
-    6: Transpose.ROTATE_270,
-    7: Transpose.TRANSVERSE,
-    8: Transpose.ROTATE_90,
-}
-_SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
 
-
-def centre_square(picture: Image.Image, size: int, name: str) -> tuple[Image.Image, int, int]:
+def centre_square(picture: Image.Image | DeepTiff, size: int, name: str) -> tuple[np.ndarray, int, int]:
     """The upright centre square, resized to `size` pixels, and the picture's width and height."""
+    if isinstance(picture, DeepTiff):
+        picture = Image.fromarray(upright_rgb(picture, name))
     stored = picture.size
     drafted = picture.draft(None, (DRAFT_GAP * size, DRAFT_GAP * size))
     picture.load()  # rotates a TIFF, and reads the EXIF data that a PNG may have after its pixels
@@ -34,10 +28,12 @@ def centre_square(picture: Image.Image, size: int, name: str) -> tuple[Image.Ima
     square = to_rgb(picture, name).resize(
         (size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)
     )
-    # Rotate last: the centre square is the same, and it has fewer pixels.
-    orientation = picture.getexif().get(ExifTags.Base.Orientation)
-    if orientation in _TURNS:
-        square = square.transpose(_TURNS[orientation])
-    if orientation in _SIDEWAYS:
-        width, height = height, width
-    return square, width, height
+    # Turn last: the centre square is the same, and it has fewer pixels.
+    orientation = orientation_of(picture)
+    return upright(np.asarray(square), orientation), *upright_size((width, height), orientation)
+
+
+def upright_rgb(picture: Image.Image | DeepTiff, name: str) -> UInt8[np.ndarray, "h w 3"]:
+    """The whole picture, upright."""
+    pixels = np.asarray(to_rgb(picture, name))  # before the orientation, which a PNG may have at its end
+    return np.ascontiguousarray(upright(pixels, orientation_of(picture)))

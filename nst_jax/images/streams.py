@@ -14,13 +14,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import ImageOps
 
 from nst_jax.errors import UserError
 from nst_jax.images import sources
-from nst_jax.images.modes import to_rgb
 from nst_jax.images.reading import UnreadableError, opened, quieten_pillow
-from nst_jax.images.squares import centre_square
+from nst_jax.images.squares import centre_square, upright_rgb
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, the last two exclusive
 
@@ -146,7 +144,7 @@ class Stream:
         quieten_pillow()
         name = self.name(index)
         with self._source.open(self._order[index]) as file, opened(file, name) as picture:
-            return np.asarray(to_rgb(ImageOps.exif_transpose(picture), name))
+            return upright_rgb(picture, name)
 
     def contents(self, index: int) -> bytes:
         """The bytes of the picture's file.
@@ -182,7 +180,7 @@ class Stream:
             square, width, height = centre_square(picture, self._size, name)
         side = min(width, height)
         scale, left, top = side / self._size, (width - side) / 2, (height - side) / 2
-        return np.asarray(square), Frame(index, name, width, height, scale, left, top)
+        return square, Frame(index, name, width, height, scale, left, top)
 
     def _inputs(self, indices: range, ahead: int) -> Iterator[Input]:
         """Yield the readable inputs, in order, while threads decode the next `ahead`."""

@@ -37,13 +37,13 @@ def to_bytes(image: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
 def write_deep(
     path: str | os.PathLike[str], image: Float[np.ndarray, "1 h w 3"], text: Mapping[str, str]
 ) -> None:
-    """Write a 16-bit PNG, or a TIFF if the suffix of `path` is `.tif`, atomically, with an sRGB profile.
+    """Write a 16-bit PNG, or a TIFF if `path` ends in `.tif` or `.tiff`, atomically, with an sRGB profile.
 
     Values are clipped to [0, 1]; `text` is stored as well.
 
     Raises:
         UserError: the file cannot be written.
     """
-    write_as = write_tiff16 if os.fspath(path).endswith(".tif") else write_png16
+    write_as = write_tiff16 if os.fspath(path).lower().endswith((".tif", ".tiff")) else write_png16
     with files.atomic(path) as temporary:
         write_as(temporary, image[0], text)

@@ -29,5 +29,7 @@ def before_picture(folder: Path) -> bytes | None:
 @functools.lru_cache(maxsize=1)
 def _content(source: str, size: int) -> bytes:
     content = io.BytesIO()
-    Image.fromarray(to_bytes(images.fit(images.read(source), size)[0])).save(content, format="PNG")
+    pixels, whole = images.read_reduced(source, size)
+    picture = images.resize(pixels, *images.fitted(whole, size))
+    Image.fromarray(to_bytes(picture[0])).save(content, format="PNG")
     return content.getvalue()

@@ -1,7 +1,7 @@
 """The pictures and masks that jobs need: each file is decoded once, and kept at the sizes that are needed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,6 @@ from nst_jax.runs.machine import free_host_bytes
 from nst_jax.runs.progress import byte_count
 
 BYTES_PER_PIXEL = 12  # three float32
-DECODING = 3  # peak memory of decoding a picture, relative to the picture
 
 
 class Picture(NamedTuple):
@@ -38,7 +37,9 @@ class Pictures:
         self._fitted: dict[tuple[str, int], Picture] = {}
         self._resized: dict[tuple[str, int, int], np.ndarray] = {}
         self._masks: dict[tuple[str, tuple[int, int], int], Mask] = {}
-        self._latest: tuple[str, np.ndarray] | None = None  # the file that was decoded last
+        self._latest: tuple[tuple[str, int], Picture] | None = (
+            None  # what was decoded last, and for which side
+        )
 
     def fitted(self, source: str, longer_side: int) -> Picture:
         """Return the picture reduced to `longer_side` pixels, or as it is if it is smaller.
@@ -47,10 +48,10 @@ class Pictures:
             UserError: the file cannot be read, or its pixels do not fit into memory.
         """
         if (source, longer_side) not in self._fitted:
-            picture = self._read(source)
+            pixels, size = self._read(source, longer_side)
             for side in {*self._longer_sides[source], longer_side}:
-                kept = images.fit(picture, side) if side < max(picture.shape) else picture
-                self._fitted[source, side] = Picture(kept, (picture.shape[1], picture.shape[2]))
+                kept = images.resize(pixels, *images.fitted(size, side)) if side < max(size) else pixels
+                self._fitted[source, side] = Picture(kept, size)
         return self._fitted[source, longer_side]
 
     def resized(self, source: str, height: int, width: int) -> Float32[np.ndarray, "1 {height} {width} 3"]:
@@ -61,7 +62,7 @@ class Pictures:
         """
         key = source, height, width
         if key not in self._resized:
-            self._resized[key] = images.resize(self._read(source), height, width)
+            self._resized[key] = images.resize(self._read(source, max(height, width)).pixels, height, width)
         return self._resized[key]
 
     def mask(self, source: str, size: tuple[int, int], longer_side: int) -> Mask:
@@ -84,21 +85,27 @@ class Pictures:
         Raises:
             UserError: they do not.
         """
-        pixels = {source: _pixel_count(source) for source in self._longer_sides}
+        pixels = {source: _measured(images.pixel_count, source) for source in self._longer_sides}
         kept = sum(
             min(pixels[source], side**2) for source, sides in self._longer_sides.items() for side in sides
         )
-        needed = BYTES_PER_PIXEL * (kept + DECODING * max(pixels.values(), default=0))
+        decoding = (
+            _measured(images.decoding_bytes, source, max(sides))
+            for source, sides in self._longer_sides.items()
+        )
+        needed = BYTES_PER_PIXEL * kept + max(decoding, default=0)
         if needed > (free := free_host_bytes()):
             raise UserError(
                 f"size: {len(pixels)} pictures need {byte_count(needed)} of memory, but only "
                 f"{byte_count(free)} are free; use a smaller size, or smaller or fewer pictures"
             )
 
-    def _read(self, source: str) -> np.ndarray:
-        if self._latest is None or self._latest[0] != source:
+    def _read(self, source: str, longer_side: int) -> Picture:
+        """Decode a file, unless it is the latest; a very large one only as far as its sizes need."""
+        key = source, max(longer_side, *self._longer_sides[source], 0)
+        if self._latest is None or self._latest[0] != key:
             self._latest = None  # free it before the next one is decoded
-            self._latest = source, images.read(source)
+            self._latest = key, Picture(*images.read_reduced(*key))
         return self._latest[1]
 
 
@@ -128,8 +135,8 @@ def _needed(config: Config) -> Iterator[tuple[str, int]]:
             yield source, config.style_size(style)
 
 
-def _pixel_count(source: str) -> int:
+def _measured(measure: Callable[..., int], source: str, *arguments: int) -> int:
     try:
-        return images.pixel_count(source)
+        return measure(source, *arguments)
     except UserError:
         return 0  # reading it will say what is wrong, and for which field

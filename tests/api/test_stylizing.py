@@ -106,6 +106,11 @@ REFUSED = {
         {"content": np.full((40, 40, 3), 2.0)},
         r"content: .* from 2.0 to 2.0; expected uint8",
     ),
+    "type": ({"content": np.zeros((40, 40, 3), np.int32)}, "content: .* int32 .* expected uint8"),
+    "nan": ({"content": np.full((40, 40, 3), np.nan)}, "content: .* from nan to nan"),
+    "empty": ({"content": np.zeros((0, 40, 3), np.uint8)}, "content: .* of shape"),
+    "objects": ({"content": np.full((40, 40, 3), "a", object)}, "content: .* of object"),
+    "number": ({"init": 3}, "init: 3 .* is not a picture"),
     "small": ({"content": np.zeros((4, 4, 3), np.uint8)}, "content: .*4 x 4 pixels"),
     "missing": ({"style": "nowhere.jpg"}, "style: .*nowhere.jpg"),
 }
@@ -117,6 +122,14 @@ def test_refused_before_anything_is_written(fields, words, tmp_path):
     with pytest.raises(UserError, match=words):
         nst_jax.stylize(**given, workdir=tmp_path / "run")
     assert not (tmp_path / "run/config.json").exists()
+
+
+@pytest.mark.parametrize("missing", ["content", "style"])
+def test_none_is_not_a_picture(missing):
+    # What `stylize(photo, None)` amounts to; type checking in tests would refuse that call itself.
+    given = {"content": "sample:coffee", "style": "sample:swirls", missing: None}
+    with pytest.raises(UserError, match=f"{missing}: None .* is not a picture; expected a path"):
+        nst_jax.Session("quick", **given).stylize()
 
 
 def test_a_sweep_gives_results_by_labels_in_one_program(fields, tmp_path):

@@ -5,6 +5,7 @@ import struct
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from nst_jax import images
 
@@ -89,3 +90,64 @@ def test_transparent_pixels_are_white_after_the_profile(tmp_path):
     picture = Image.new("RGBA", (32, 32), (51, 51, 51, 51))
     image = read_with(matrix_profile(1.0, SRGB_PRIMARIES), picture, tmp_path / "a.png")
     np.testing.assert_allclose(image, 0.2 * srgb_encode(0.2) + 0.8, atol=1.5 / 255)
+
+
+def png_with(path, picture, **chunks):
+    """A PNG with chunks before its pixels, each a tuple of unsigned integers."""
+    info = PngInfo()
+    for name, values in chunks.items():
+        info.add(name.encode(), struct.pack(f">{len(values)}I", *values) if name != "sRGB" else bytes(values))
+    picture.save(path, pnginfo=info)
+    return images.read(str(path))
+
+
+LINEAR = (100_000,)
+SRGB_CHRM = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+P3_CHRM = (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "RGBA", "I;16"])
+def test_gamma_of_a_png(tmp_path, mode):
+    picture = Image.new("L", (32, 32), 51).convert(mode if mode != "I;16" else "L")
+    if mode == "I;16":
+        picture = Image.fromarray(np.full((32, 32), 51 * 257, np.uint16))
+    image = png_with(tmp_path / "a.png", picture, gAMA=LINEAR)
+    np.testing.assert_allclose(image, np.full((1, 32, 32, 3), srgb_encode(0.2)), atol=1e-5)
+
+
+@pytest.mark.parametrize(("stored", "exponent"), [(55_556, 1.8), (30_000, 1 / 0.3)])
+def test_other_gammas(tmp_path, stored, exponent):
+    image = png_with(tmp_path / "a.png", PICTURE, gAMA=(stored,))
+    expected = srgb_encode((np.asarray(PICTURE) / 255.0) ** exponent)
+    np.testing.assert_allclose(image[0], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        {"gAMA": (45_455,)},
+        {"gAMA": (45_455,), "cHRM": SRGB_CHRM},
+        {"gAMA": LINEAR, "sRGB": (0,)},
+        {"gAMA": (0,)},
+        {"cHRM": (0,) * 8},
+        {"cHRM": (31270, 32900) * 4},
+    ],
+)
+def test_chunks_that_mean_srgb_or_nothing_change_nothing(tmp_path, chunks):
+    image = png_with(tmp_path / "a.png", PICTURE, **chunks)
+    np.testing.assert_allclose(image[0] * 255, np.asarray(PICTURE), atol=1e-3)
+
+
+def test_a_profile_takes_precedence_over_gamma(tmp_path):
+    info = PngInfo()
+    info.add(b"gAMA", struct.pack(">I", *LINEAR))
+    PICTURE.save(tmp_path / "a.png", pnginfo=info, icc_profile=a_profile("sRGB"))
+    np.testing.assert_allclose(images.read(str(tmp_path / "a.png"))[0] * 255, np.asarray(PICTURE), atol=1.01)
+
+
+def test_primaries_of_a_png(tmp_path):
+    # Display P3's (200, 100, 50) in sRGB, by the published matrix of CSS Color 4.
+    to_srgb = np.array([[1.2249, -0.2247, 0], [-0.0420, 1.0419, 0], [-0.0196, -0.0786, 1.0979]])
+    linear = ((np.array([200, 100, 50]) / 255 + 0.055) / 1.055) ** 2.4
+    image = png_with(tmp_path / "a.png", Image.new("RGB", (32, 32), (200, 100, 50)), cHRM=P3_CHRM)
+    np.testing.assert_allclose(image[0, 0, 0], srgb_encode(to_srgb @ linear), atol=2e-3)
