@@ -72,6 +72,6 @@ def warn_of_gaps(masks: Mapping[str, Mask]) -> None:
     """Log how much of the content no style applies to."""
     height, width = next(iter(masks.values())).shape
     covered = sum(resize_mask(mask, height, width) for mask in masks.values())
-    gap = 1 - np.mean(np.clip(covered, 0, 1))
+    gap = np.mean(covered == 0)
     if gap > NEGLIGIBLE_GAP:
         logging.warning("no style applies to %.0f %% of the picture, which stays as it is", 100 * gap)
