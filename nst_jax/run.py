@@ -69,6 +69,11 @@ def _run(values: flags.FlagValues) -> int:
             f"content_weight, style_weight, tv_weight: too large: the loss is not finite after step "
             f"{outcome.steps}, even with smaller steps; the best image so far is in {result}"
         )
+    if outcome.status == "stalled":
+        raise UserError(
+            "content_weight, style_weight, tv_weight: no step lowers the loss; bring the weights closer "
+            f"together, or start from another picture; the initial one is in {result}"
+        )
     _say(
         f"{outcome.status}: {result}, {outcome.steps} steps, {outcome.evaluations} evaluations, "
         f"{duration(outcome.seconds)}, network {job.weights.name} (sha256 {job.weights.sha256[:8]})"

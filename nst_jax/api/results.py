@@ -39,7 +39,9 @@ class Result:
 
     @property
     def status(self) -> str:
-        """`done`, or `diverged` if the loss did not stay finite; the picture is then the best one before."""
+        """`done`; `diverged` if the loss did not stay finite, with the best picture before; `stalled` if no
+        step lowered it.
+        """
         return self.record["status"]
 
     def save(self, path: str | Path) -> None:

@@ -169,5 +169,7 @@ class Session:
         (outcome,) = batch.finish()
         if outcome.status == "diverged":
             logging.warning("the loss is not finite after step %d, even with smaller steps", outcome.steps)
+        if outcome.status == "stalled":
+            logging.warning("no step lowers the loss; the result is the initial picture")
         result = made_result(job, outcome, folder.metrics.read())
         yield Snapshot(outcome.steps, steps, result.image, result.metrics[-1], result)

@@ -132,6 +132,8 @@ class _Driver:
             for folder, status in zip(outcome.folders, outcome.statuses, strict=True):
                 if status == "diverged":
                     logging.warning("%s: the loss is not finite; saved its best image", folder)
+                if status == "stalled":
+                    logging.warning("%s: no step lowers the loss; saved the initial picture", folder)
             tqdm.write(
                 f"{len(outcome.folders)} painted in {duration(outcome.seconds)}: {', '.join(outcome.folders)}"
             )

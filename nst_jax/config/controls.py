@@ -13,6 +13,7 @@ class StyleConfig:
 
     image: str = ""  # a path, sample:NAME, or folder:PATH for the average of its pictures
     weight: float = 1.0  # among the styles of its region
+    strength: float = 1.0  # its share of the style's statistics; the content itself has the rest
     region: str = ""  # a mask of the content, white where this style applies; '' for everywhere
     mask: str = ""  # a mask of the style picture, white where it is taken from; '' for all of it
     scale: float = 1.0  # times `style_scale`
@@ -30,6 +31,9 @@ def check_styles(styles: Mapping[str, StyleConfig], layers: Collection[str]) -> 
         if not style.image:
             raise UserError(f"{prefix}.image: is missing; give a path, sample:NAME or folder:PATH")
         fields.not_negative(f"{prefix}.weight", style.weight)
+        fields.not_negative(f"{prefix}.strength", style.strength)
+        if style.strength > 1:
+            raise UserError(f"{prefix}.strength: {style.strength} is above 1, the style alone")
         fields.positive(f"{prefix}.scale", style.scale)
         for layer in style.layers:
             fields.one_of(f"{prefix}.layers", layer, layers)

@@ -129,7 +129,7 @@ def positive(field: str, value: float) -> None:
 
 def not_negative(field: str, value: float) -> None:
     """Raise `UserError` unless `value` is finite and at least 0, also as float32."""
-    if not 0 <= value <= LARGEST_FLOAT:
+    if not (value == 0 or SMALLEST_FLOAT <= value <= LARGEST_FLOAT):
         raise UserError(f"{field}: {value} is not a finite number >= 0 in float32")
 
 

@@ -76,6 +76,7 @@ class Config:
     size: int = 512  # longer side of the result, pixels
     style_scale: float = 1.0  # size of the style relative to the result
     init: str = "noise"  # 'noise', 'content', 'style', or a path
+    init_scale: float = 1.0  # where a run from `init=PATH` begins; coarser `scales` are left out
     noise: float = 1 / 255  # standard deviation of 'noise' about the network's mean colour, in [0,1] units
     seed: int = 0  # of the noise
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
@@ -109,6 +110,9 @@ class Config:
             fields.not_empty(name, getattr(self, name))
         fields.at_least("size", self.size, SMALLEST_SIDE, LARGEST_SIDE)
         fields.positive("style_scale", self.style_scale)
+        fields.positive("init_scale", self.init_scale)
+        if self.init_scale > 1:
+            raise UserError(f"init_scale: {self.init_scale} is above 1.0, the full size")
         fields.not_negative("noise", self.noise)
         fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)
         fields.one_of("content_loss", self.content_loss, CONTENT_LOSSES)
@@ -170,8 +174,17 @@ class Config:
         self.steps_by_scale()
 
     def steps_by_scale(self) -> tuple[int, ...]:
-        """The number of steps at each scale."""
-        return self.optimizer.steps_by_scale(len(self.scales))
+        """The number of steps at each of `active_scales`."""
+        return self.optimizer.steps_by_scale(len(self.scales))[-len(self.active_scales()) :]
+
+    def starts_from_file(self) -> bool:
+        """Whether `init` is the path of a picture."""
+        return self.init not in ("noise", "content", "style")
+
+    def active_scales(self) -> tuple[float, ...]:
+        """The scales in use: a finished picture would lose its detail at those below `init_scale`."""
+        least = self.init_scale if self.starts_from_file() else 0.0
+        return tuple(scale for scale in self.scales if scale >= least)
 
     def active_styles(self) -> dict[str, StyleConfig]:
         """The styles in use, by name: those with a weight above 0, or `style` alone."""

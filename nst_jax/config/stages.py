@@ -16,7 +16,7 @@ class Stage(NamedTuple):
 
 def stages_of(config: Config) -> tuple[Stage, ...]:
     """Return the stages of a run in order: one per scale, and with NNST the feature splitting at last."""
-    parts = zip(config.scales, config.steps_by_scale(), strict=True)
+    parts = zip(config.active_scales(), config.steps_by_scale(), strict=True)
     stages = [Stage(index, scale, steps) for index, (scale, steps) in enumerate(parts)]
     if config.method == "nnst" and config.nnst.splitting:
         stages.append(Stage(len(stages), 1.0, config.nnst.splitting, splitting=True))

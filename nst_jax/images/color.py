@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
+from nst_jax.images.oklab import from_linear, from_oklab, to_linear, to_oklab
+
 Picture = Float[np.ndarray, "1 _ _ 3"]
 Covariance = Float[np.ndarray, "3 3"]
 
@@ -16,6 +18,8 @@ LUMA = np.array([0.299, 0.587, 0.114])
 # constants in circulation, so that a gray has no chroma and colours survive the way there and back.
 RGB_TO_YUV = np.stack([LUMA, 0.492 * ([0, 0, 1] - LUMA), 0.877 * ([1, 0, 0] - LUMA)])
 YUV_TO_RGB = np.linalg.inv(RGB_TO_YUV)
+GRAY = 4 / 255  # the largest difference of channels in a gray picture, which compression may have tinted
+LUMA_ERROR = 1e-4  # below a level of 8 bits
 EPSILON = 1e-5  # added to variances, so that pictures of one colour have an inverse
 
 
@@ -23,6 +27,11 @@ def luminance(picture: Picture) -> Picture:
     """Return the gray picture with the luminance of `picture` in all three channels."""
     gray = picture @ LUMA.astype(picture.dtype)
     return np.repeat(gray[..., np.newaxis], 3, axis=-1)
+
+
+def is_gray(picture: Picture) -> bool:
+    """Return whether a picture has no colours, up to the noise of compression."""
+    return bool(np.ptp(picture, axis=-1).max() <= GRAY)
 
 
 def match_moments(picture: Picture, target: Picture) -> Picture:
@@ -33,15 +42,36 @@ def match_moments(picture: Picture, target: Picture) -> Picture:
 
 
 def with_chroma(luminance: Picture, colored: Picture) -> Picture:
-    """Return the picture with the luminance of one picture and exactly the chroma of another.
+    """Return the picture with the luminance of one picture and the chroma of another.
 
-    The luminance, the mean of the channels of the first picture, is limited at each pixel to what leaves the
-    colour within [0, 1]: clipping the channels instead would change the chroma.
+    The luminance is the mean of the channels of the first picture, within [0, 1]. Where the colour would not
+    be, its chroma is lower, as little as the luminance allows, and its hue in OkLab is kept.
     """
     chroma = colored @ RGB_TO_YUV[1:].T @ YUV_TO_RGB[:, 1:].T
     lightest, darkest = 1 - chroma.max(-1, keepdims=True), -chroma.min(-1, keepdims=True)
-    gray = np.clip(luminance.mean(-1, keepdims=True), darkest, lightest)
-    return np.clip(gray + chroma, 0, 1).astype(np.float32)
+    wanted = np.clip(luminance.mean(-1, keepdims=True), 0, 1)
+    gray = np.clip(wanted, darkest, lightest)
+    picture = np.clip(gray + chroma, 0, 1)
+    outside = (np.abs(wanted - gray) > LUMA_ERROR)[..., 0]
+    picture[outside] = _faded(picture[outside], wanted[outside])
+    return picture.astype(np.float32)
+
+
+def _faded(colors: Float[np.ndarray, "n 3"], luma: Float[np.ndarray, "n 1"]) -> Float[np.ndarray, "n 3"]:
+    """Mix colours at the border of the cube with white or black in OkLab, until they have the `luma`.
+
+    Lines of constant hue from there to white and black run along the border, and leave it by little.
+    """
+    lab = to_oklab(to_linear(colors.astype(np.float64)))
+    lighter = luma > colors @ LUMA[:, np.newaxis]
+    end = lighter * np.array([1.0, 0.0, 0.0])
+    low, high = np.zeros_like(luma, np.float64), np.ones_like(luma, np.float64)
+    while len(luma) and np.max(high - low) > LUMA_ERROR:
+        middle = (low + high) / 2
+        mixed = np.clip(from_linear(from_oklab(lab + middle * (end - lab))), 0, 1)
+        short = (mixed @ LUMA[:, np.newaxis] < luma) == lighter
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    return np.clip(from_linear(from_oklab(lab + high * (end - lab))), 0, 1)
 
 
 def match_colors(picture: Picture, target: Picture, how: str) -> Picture:

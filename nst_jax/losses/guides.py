@@ -30,6 +30,20 @@ def guides(
     return {name: _normalized(_brought_down(mask, up_to(layers, name), mode, wrap)) for name in names}
 
 
+def peaks(
+    mask: Mask, layers: Sequence[Layer], names: Sequence[str], mode: str, wrap: bool = False
+) -> dict[str, float]:
+    """Return the largest value of the mask in use at each layer, as a share of its largest value.
+
+    It is below 1 where `inside` leaves gray parts of a mask alone, which guides would raise to full power.
+    """
+    if mode != "inside":
+        return dict.fromkeys(names, 1.0)
+    return {
+        name: float(_brought_down(mask, up_to(layers, name), mode, wrap).max() / mask.max()) for name in names
+    }
+
+
 def _brought_down(mask: Mask, layers: Sequence[Layer], mode: str, wrap: bool) -> Mask:
     if mode == "simple":
         height, width = receptive.shape(layers, layers[-1].name, *mask.shape)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from nst_jax.devices.split import Split
 from nst_jax.losses import tiling
 from nst_jax.losses.content import CONTENT_LOSSES
+from nst_jax.losses.kept import Kept, shown
 from nst_jax.losses.laplacian import laplacian_loss, outlines
 from nst_jax.losses.sharding import split_statistics
 from nst_jax.losses.style import STYLE_LOSSES, LayerLosses, fitted_targets, layer_statistics
@@ -54,6 +55,12 @@ class Objective:
     content_loss: str = dataclasses.field(default="sum", metadata={"static": True})
     tile: int = dataclasses.field(default=0, metadata={"static": True})  # pixels; 0: no tiling
     wrap: bool = dataclasses.field(default=False, metadata={"static": True})  # a periodic image
+    gray: bool = dataclasses.field(default=False, metadata={"static": True})  # of the picture, see `shown`
+    kept: Kept | None = None  # None if a style applies everywhere
+
+    def shown(self, image: Float[Array, "1 _ _ 3"]) -> Float[Array, "1 _ _ 3"]:
+        """The picture, or a strip of it, that the losses see of the optimised `image`."""
+        return shown(image, self.kept, self.gray)
 
 
 def make_objective(
@@ -150,6 +157,7 @@ def terms(
     without its weight. Gatys et al. 2015, equations 1, 4, 5 and 7.
     """
     targets, losses = objective.targets, objective.weights.layer_losses()
+    image = objective.shown(image)
     F, by_layer = statistics(network, image, tuple(targets.content), objective.guides, losses, objective.tile)
     content_loss, drawn = CONTENT_LOSSES[objective.content_loss], targets.outlines
     content = {layer: content_loss(F[layer], P) for layer, P in targets.content.items()}

@@ -43,6 +43,7 @@ def _strip_total_and_terms(
 ) -> TotalAndTerms:
     """J(G) of the whole picture, the same on every device."""
     targets, losses = objective.targets, objective.weights.layer_losses()
+    strip = objective.shown(strip)
     F, by_layer = strip_statistics(
         network, strip, tuple(targets.content), objective.guides, losses, objective.tile, height
     )

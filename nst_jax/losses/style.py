@@ -47,7 +47,7 @@ class StyleLoss(NamedTuple):
     `blend(statistics, weights)` is the statistic of several styles of one region, whose weights sum to 1.
     `fit(statistic, height, width)` makes the target for a result whose layer has `height` x `width`
     positions. The shapes of the target depend on these and the number of filters alone, not on the size of
-    the style.
+    the style. A loss that `dilutes` takes a blend with the content's own statistic as a weaker style.
     """
 
     statistic: Callable[[Float[Array, "1 h w n"], int, Float[Array, "1 h w 1"] | None], Any]
@@ -55,6 +55,7 @@ class StyleLoss(NamedTuple):
     additive: bool
     blend: Callable[[Sequence[Any], Sequence[float]], Any] = averaged
     fit: Callable[[Any, int, int], Any] = of_any_size
+    dilutes: bool = True
 
 
 STYLE_LOSSES = {
@@ -64,7 +65,7 @@ STYLE_LOSSES = {
     "w2": StyleLoss(gaussian, w2_distance, additive=True),
     "sliced": StyleLoss(distribution, sliced_distance, False, pooled, projected_quantiles),
     "histogram": StyleLoss(distribution, histogram_distance, False, pooled, filter_quantiles),
-    "mrf": StyleLoss(patches, mrf_distance, False, pooled, chosen_patches),
+    "mrf": StyleLoss(patches, mrf_distance, False, pooled, chosen_patches, dilutes=False),
     "sums": StyleLoss(guided_mean, mean_distance, additive=True),
 }
 

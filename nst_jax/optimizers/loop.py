@@ -105,6 +105,11 @@ class Loop:
                 return False
         return True
 
+    def first_values(self) -> np.ndarray:
+        """Return the loss of each lane's initial image, which is evaluated if it has not been yet."""
+        self.run_to(0, lambda look: True)
+        return self.look().value
+
     def settle(self) -> None:
         """Finish the searches in progress, so that `state` is at a complete step for every lane."""
         if not self._lanes.alone:

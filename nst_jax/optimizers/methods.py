@@ -6,10 +6,12 @@ from nst_jax.config import OptimizerConfig
 from nst_jax.errors import unknown
 from nst_jax.optimizers import first_order, lbfgs
 from nst_jax.optimizers.method import Method
+from nst_jax.optimizers.rescaling import in_own_units
 
+# The first step of L-BFGS is the gradient, doubled up to 20 times; Adam adds 1e-8 to the roots of squares.
 METHODS: dict[str, Callable[[OptimizerConfig], Method]] = {
-    "lbfgs": lambda config: lbfgs.lbfgs(config.memory, config.bands),
-    "adam": first_order.adam,
+    "lbfgs": lambda config: in_own_units(lbfgs.lbfgs(config.memory, config.bands), smallest=2.0**-20),
+    "adam": lambda config: in_own_units(first_order.adam(config), smallest=2.0**-30),
     "gd": lambda config: first_order.gradient_descent(),
 }
 

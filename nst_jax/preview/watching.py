@@ -14,7 +14,7 @@ from nst_jax.runs.folder import read_run, read_settings
 from nst_jax.runs.metrics import Metrics
 from nst_jax.storage.json_files import require_fields
 from nst_jax.sweeps.plan import flat
-from nst_jax.sweeps.sweep_folder import Sweep
+from nst_jax.sweeps.sweep_folder import FINAL, Sweep
 
 NOT_LOSSES = ("step", "evaluations", "seconds", "scale")
 Point = list[int | float | None]  # step, value
@@ -61,7 +61,7 @@ def _sweep_state(path: Path) -> dict[str, Any]:
         runs.append({"folder": run.folder, "title": ", ".join(run.labels) or run.folder, **progress})
     down, across = grid_axes([run.labels for run in sweep.runs])
     full = len(down) * len(across) == len(runs) > len(down)
-    ended = sum(run["status"] in ("done", "diverged") for run in runs)
+    ended = sum(run["status"] in FINAL for run in runs)
     return {
         "kind": "sweep",
         "name": sweep.name,

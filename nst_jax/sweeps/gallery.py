@@ -17,6 +17,7 @@ from nst_jax.figures import plots
 from nst_jax.figures.pages import render, short
 from nst_jax.figures.plots import XY
 from nst_jax.figures.sheets import grid_axes, sweep_sheet
+from nst_jax.images.region_masks import mask_file
 from nst_jax.sweeps import judging
 from nst_jax.sweeps.cross_table import NeutralScores, cross_rows, crosses_losses
 from nst_jax.sweeps.plan import Run, flat, swept
@@ -84,7 +85,8 @@ def _sources(sweep: Sweep, inputs: Pictures) -> Sources:
     for run in sweep.runs:
         for kind, name in _inputs(run.config):
             if (kind, name) not in seen:
-                seen[kind, name] = images.fit(inputs.fitted(name, run.config.size).pixels, run.config.size)
+                file = mask_file(name)[0] if _is_mask(kind) else name
+                seen[kind, name] = images.fit(inputs.fitted(file, run.config.size).pixels, run.config.size)
     ordered = sorted(seen.items(), key=lambda item: item[0][0] != "content")
     return [(printable(kind), printable(name), picture) for (kind, name), picture in ordered]
 

@@ -96,6 +96,8 @@ class Display:
                     folder,
                     steps,
                 )
+            if status == "stalled":
+                logging.warning("%s: no step lowers the loss; saved the initial picture", folder)
         if self.stop.requested:
             return
         # Runs that ended early, by stalling or diverging, count as complete.

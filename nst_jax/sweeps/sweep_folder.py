@@ -20,7 +20,7 @@ from nst_jax.sweeps.plan import Run, flat
 
 # Fields of run.json that the gallery shows.
 RECORDED = {"network": dict, "steps": int, "evaluations": int, "wall_seconds": float, "painted_together": int}
-FINAL = ("done", "diverged")  # statuses of runs that a resumed sweep does not repeat
+FINAL = ("done", "diverged", "stalled")  # statuses of runs that a resumed sweep does not repeat
 
 
 @dataclasses.dataclass
@@ -71,7 +71,7 @@ class Sweep:
         return RunFolder(self.path / run.folder, run.config)
 
     def status(self, run: Run) -> str:
-        """Return 'done', 'diverged', 'interrupted' or 'waiting'; a run whose result is missing waits."""
+        """Return one of `FINAL`, 'interrupted' or 'waiting'; a run whose result is missing waits."""
         return self.folder(run).status() or "waiting"
 
     def record(self, run: Run) -> dict[str, Any]:

@@ -6,8 +6,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from nst_jax.devices.split import Split
+from nst_jax.losses import objective
 from nst_jax.losses.objective import Guides, Statistics
 from nst_jax.losses.style import LayerLosses
+from nst_jax.losses.weighting import EVERYWHERE
+from nst_jax.networks import receptive
+from nst_jax.networks.network import Network
 from nst_jax.transfer.job import Job
 
 
@@ -45,3 +50,31 @@ def filled(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, A
 def _zeros(leaf: Any) -> Any:
     is_shape = isinstance(leaf, jax.ShapeDtypeStruct)
     return jnp.zeros(leaf.shape, leaf.dtype) if is_shape else leaf
+
+
+def empty_shapes(
+    network: Network,
+    shape: tuple[int, ...],
+    content_layers: Sequence[str],
+    style_layers: Sequence[str],
+    regions: Sequence[str],
+    losses: LayerLosses,
+    split: Split | None,
+) -> Empty:
+    """Return the shapes for all layers and regions of a group and a result of `shape`."""
+
+    def guide(layer: str, region: str) -> Any:
+        if region == EVERYWHERE:
+            return None
+        size = receptive.shape(network.geometry, layer, *shape[1:3])
+        return jax.ShapeDtypeStruct((1, *size, 1), jnp.float32)
+
+    guides = {layer: {region: guide(layer, region) for region in regions} for layer in style_layers}
+
+    def shapes(network: Any, image: Any, guides: Guides) -> tuple[Any, Statistics, Statistics]:
+        found = objective.statistics(network, image, tuple(content_layers), guides, losses, split=split)
+        return *found, objective.fitted_to(network, found[1], (shape[1], shape[2]))
+
+    image = jax.ShapeDtypeStruct(shape, jnp.float32)
+    content, statistics, style = jax.eval_shape(shapes, network, image, guides)
+    return Empty(content, style, guides, statistics)

@@ -5,6 +5,7 @@ from jaxtyping import Float
 
 from nst_jax import images
 from nst_jax.images.color import with_chroma
+from nst_jax.losses.kept import shown
 from nst_jax.nnst.recoloring import recolored
 from nst_jax.transfer.job import Job
 
@@ -12,12 +13,14 @@ from nst_jax.transfer.job import Job
 def finish(job: Job, image: Float[np.ndarray, "1 h w 3"]) -> Float[np.ndarray, "1 h w 3"]:
     """Return the optimised `image` of `job` as a picture, its values within [0, 1].
 
-    If the style sets the luminance alone, the chroma is that of the photo. NNST may end with a step of its
-    own, see `nst_jax.nnst.recoloring`.
+    If the style sets the luminance alone, the chroma is that of the photo; if all pictures are gray, so is
+    this one. NNST may end with a step of its own, see `nst_jax.nnst.recoloring`.
     """
     if job.config.method == "nnst" and job.config.nnst.color:
         content = images.resize(job.content, *image.shape[1:3])
-        return recolored(image, content, job.styles[0].pictures)
-    if job.config.color == "luminance":
-        return with_chroma(image, images.resize(job.photo, *image.shape[1:3]))
-    return np.clip(image, 0, 1)
+        picture = recolored(image, content, job.styles[0].pictures)
+    elif job.config.color == "luminance":
+        picture = with_chroma(image, images.resize(job.photo, *image.shape[1:3]))
+    else:
+        picture = np.clip(image, 0, 1)
+    return shown(picture, None, job.gray)

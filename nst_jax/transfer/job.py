@@ -1,6 +1,7 @@
 """A job: a config with its pictures and network, read and validated, ready to be computed."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 
@@ -9,12 +10,15 @@ import numpy as np
 
 from nst_jax import images
 from nst_jax.config import Config, to_dict
-from nst_jax.images.region_masks import Mask
+from nst_jax.images.color import is_gray
+from nst_jax.losses.kept import Kept
+from nst_jax.losses.weighting import EVERYWHERE
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.runs.checkpoint import picture_digest
 from nst_jax.runs.machine import environment, peak_memory_bytes
+from nst_jax.transfer.regions import Region, free_share
 from nst_jax.transfer.styles import Style
 
 
@@ -26,7 +30,7 @@ class Job:
     photo: np.ndarray  # the content at full size, or smaller if its file is
     content: np.ndarray  # what the losses see of it: the photo, or its luminance
     styles: tuple[Style, ...]
-    regions: dict[str, Mask]  # over the content
+    regions: dict[str, Region]  # of the content
     start: np.ndarray | None  # None for noise
     network: Network
     weights: Weights
@@ -34,7 +38,7 @@ class Job:
     def identity(self) -> str:
         """Return a digest of the inputs, which a resumed run compares with that of its checkpoint."""
         pictures = [self.content, *(picture for style in self.styles for picture in style.pictures)]
-        masks = [*self.regions.values(), *(style.mask for style in self.styles)]
+        masks = [*(region.mask for region in self.regions.values()), *(style.mask for style in self.styles)]
         inputs = [array for array in (*pictures, self.start, *masks) if array is not None]
         return f"{picture_digest(*inputs)} {self.weights.sha256}"
 
@@ -42,6 +46,27 @@ class Job:
         """Return a digest of the inputs and all settings, in hexadecimal digits."""
         text = f"{self.identity()} {json.dumps(to_dict(self.config), sort_keys=True)}"
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @functools.cached_property
+    def gray(self) -> bool:
+        """Whether the result is gray, because all pictures are; chroma of the content is added later."""
+        pictures = [self.photo, *(picture for style in self.styles for picture in style.pictures)]
+        if self.start is not None:
+            pictures.append(self.start)
+        return self.config.color != "luminance" and all(map(is_gray, pictures))
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether styles apply to regions only, which need not cover the content."""
+        return all(style.region != EVERYWHERE for style in self.styles)
+
+    def kept_at(self, scale: float) -> Kept | None:
+        """Return what the result keeps of the content at `scale` times the full size."""
+        if not self.has_gaps:
+            return None
+        size, config = self.size_at(scale), self.config
+        wrap = config.network.padding == "circular"
+        return Kept(images.resize(self.content, *size), free_share(self.regions, size, config.guides, wrap))
 
     def size_at(self, scale: float) -> tuple[int, int]:
         """Return (height, width) of the result at `scale` times the full size."""
@@ -80,7 +105,7 @@ class Outcome:
     """The result of a job: the picture, and statistics of the run."""
 
     image: np.ndarray
-    status: str  # 'done' or 'interrupted' or 'diverged'
+    status: str  # 'done', 'interrupted', 'diverged' or 'stalled'
     steps: int
     evaluations: int
     seconds: float

@@ -5,22 +5,22 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from absl import logging
 
 from nst_jax import images
-from nst_jax.config import Config
 from nst_jax.config.stages import stages_of
 from nst_jax.devices import processes
 from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look, Loop, Watch
 from nst_jax.optimizers.methods import find_method
-from nst_jax.optimizers.state import NOT_FINITE, restore
+from nst_jax.optimizers.state import NOT_FINITE, STALLED, restore
 from nst_jax.runs.checkpoint import Checkpoint
 from nst_jax.runs.folder import RunFolder
 from nst_jax.runs.recorder import Recorder
 from nst_jax.transfer.finish import finish
 from nst_jax.transfer.job import Job, Outcome, run_record
 from nst_jax.transfer.result import result_image
-from nst_jax.transfer.schedule import stage_ends, stops
+from nst_jax.transfer.schedule import reported_terms, stage_ends, stops
 from nst_jax.transfer.transfers import Transfer
 
 
@@ -35,7 +35,8 @@ def paint(
 
     A job with a checkpoint in `saved` resumes from it; all these checkpoints must be at the same stage.
     `watch` is called between chunks of steps with the progress of each job, and stops the run by returning
-    False. A job whose loss remains non-finite ends as 'diverged' with its best image; the others continue.
+    False. A job whose loss remains non-finite ends as 'diverged' with its best image, and one whose loss no
+    step has lowered as 'stalled'; the others continue.
 
     Raises:
         UserError: a folder cannot be written, in which case it tries to save the pictures so far, or a
@@ -78,9 +79,10 @@ class JobBatch:
         self.stages, self.ends = stages_of(self.config), stage_ends(self.config)
         # Copies of the last job fill up the width; they take no steps.
         self.padded = [*jobs, *[jobs[-1]] * (session.width - len(jobs))]
-        identities, reported = [job.identity() for job in jobs], [_reported(job.config) for job in jobs]
+        identities, reported = [job.identity() for job in jobs], [reported_terms(job.config) for job in jobs]
         self.recorder = Recorder(folders, identities, reported, saved)
         self.outcomes: dict[int, Outcome] = {}
+        self.gained = np.zeros(session.width, bool)  # whether a step has lowered the loss of a lane
         self.interrupted = False
         self.previous: StageResult | None = None
         self.loop: Loop
@@ -99,6 +101,7 @@ class JobBatch:
             yield from self._advance()
         except UserError as error:  # the disk is full, or the folder has become unwritable
             raise self._rescued(error) from error
+        self._note_stalls()
         state = self.loop.state
         shown = self.loop.fetch(self.method.picture(state))
         pictures = [self._unfinished(lane, shown[lane]) for lane in range(self.session.width)]
@@ -114,7 +117,8 @@ class JobBatch:
         """Save the result of every job that has not ended yet."""
         for lane in range(len(self.jobs)):
             if lane not in self.outcomes:
-                self._finish_lane(lane, "interrupted" if self.interrupted else "done")
+                ended = "done" if self.gained[lane] else "stalled"
+                self._finish_lane(lane, "interrupted" if self.interrupted else ended)
         return [self.outcomes[lane] for lane in range(len(self.jobs))]
 
     def _advance(self) -> Iterator[int]:
@@ -156,6 +160,15 @@ class JobBatch:
         self.loop.freeze(
             np.array([lane >= len(self.jobs) or lane in self.outcomes for lane in range(self.session.width)])
         )
+
+    def _note_stalls(self) -> None:
+        """Note which lanes have gained something so far, and say where one took fewer steps."""
+        look, last = self.loop.look(), self.ends[self.stage.number]
+        resumed = self.previous is None and self.stage.number > 0  # so that a coarser stage may have gained
+        self.gained |= (look.step > last - self.stage.steps) | (look.value == 0) | resumed
+        for lane in np.flatnonzero(self.loop.resting & (look.status == STALLED))[: len(self.jobs)]:
+            where = self.folders[lane].path.name, look.step[lane], last
+            logging.warning("%s: no step after %d of %d lowers the loss any further", *where)
 
     def _unfinished(self, lane: int, image: Any) -> np.ndarray:
         """Return the picture that an optimised `image` of a lane stands for."""
@@ -235,12 +248,3 @@ class JobBatch:
         record = run_record(job, outcome) | {"picture": which, "painted_together": len(self.jobs)}
         self.recorder.finish(lane, outcome.image, record)
         self.outcomes[lane] = outcome
-
-
-def _reported(config: Config) -> set[str]:
-    """Return the names of the layer terms that a run of `config` logs."""
-    splitting = {f"splitting/{layer}" for layer in config.active_layers()}
-    content = {f"content/{layer}" for layer in config.active_content()}
-    style = {f"style/{layer}" for layer in config.active_style()}
-    each = {f"style/{layer}/{loss}" for layer in config.active_style() for loss in config.losses_at(layer)}
-    return content | style | each | splitting

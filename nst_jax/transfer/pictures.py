@@ -124,7 +124,7 @@ def picture_sources(source: str) -> list[str]:
 def _needed(config: Config) -> Iterator[tuple[str, int]]:
     """Yield each picture that a run needs, and its longer side."""
     yield config.content, config.size
-    if config.init not in ("noise", "content", "style"):
+    if config.starts_from_file():
         yield config.init, config.size
     for style in config.active_styles().values():
         try:

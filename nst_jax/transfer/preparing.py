@@ -9,6 +9,7 @@ from nst_jax import images
 from nst_jax.config import Config, fields
 from nst_jax.errors import UserError
 from nst_jax.images.color import luminance
+from nst_jax.images.region_masks import MOST_DISTORTION
 from nst_jax.losses.style import STYLE_LOSSES
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
@@ -48,6 +49,12 @@ def prepare(
     styles, regions = read_styles(config, Picture(photo, size), pictures)
     content = luminance(photo) if config.color == "luminance" else photo
     start = content if config.init == "content" else _read_start(config, pictures, styles, size)
+    if skipped := [scale for scale in config.scales if scale not in config.active_scales()]:
+        named, first = ", ".join(f"{scale:g}" for scale in skipped), config.active_scales()[0]
+        logging.warning(
+            "scales: %s left out: init=%s starts at %g of the full size; init_scale changes that",
+            *(named, config.init, first),
+        )
     _check_sizes(config, content, styles)
     layers = config.required_layers()
     built, weights = network or load_network(config.network, layers, begun)
@@ -59,6 +66,7 @@ def prepare(
         _check_tiles(config, built)
     job = Job(config, photo, content, styles, regions, start, built, weights)
     _check_regions(job)
+    _check_strengths(job)
     if job.size_at(1.0) != images.fitted(size, config.size):
         logging.info("network.padding: circular rounds the sides to %d x %d", *reversed(job.size_at(1.0)))
     return job
@@ -75,6 +83,11 @@ def _read_start(
     image = next(iter(config.active_styles().values())).image
     source = picture_sources(image)[0] if config.init == "style" else config.init
     with field_named("init: expected noise, content, style or a picture"):
+        height, width = pictures.fitted(source, config.size).size
+        stretch = (height / width) / (size[0] / size[1])
+        if not 1 / (1 + MOST_DISTORTION) < stretch < 1 + MOST_DISTORTION:
+            shape = "the shape of the content"
+            logging.warning("init: %s, of %d x %d pixels, is stretched to %s", source, width, height, shape)
         return pictures.resized(source, *images.fitted(size, config.size))
 
 
@@ -88,7 +101,7 @@ def _check_sizes(config: Config, content: np.ndarray, styles: tuple[Style, ...])
     """Refuse pictures of which pooling would leave nothing at the deepest layer."""
     deepest = config.active_layers()[-1]
     needed = receptive.smallest_side(architecture(config.network.arch).layers, deepest)
-    size = config.size * min(config.scales)
+    size = config.size * min(config.active_scales())
     longer_sides = [("size", content, size)] + [
         ("style_scale", picture, size * style.scale) for style in styles for picture in style.pictures
     ]
@@ -125,4 +138,16 @@ def _check_regions(job: Job) -> None:
             raise UserError(
                 f"styles.{name}.region: vanishes at every style layer with guides={job.config.guides}; "
                 "choose a larger region, or guides=all"
+            )
+
+
+def _check_strengths(job: Job) -> None:
+    """Refuse a style of less than full strength with a loss that would find the content's own patches."""
+    searching = [name for name in job.config.active_losses() if not STYLE_LOSSES[name].dilutes]
+    for style in job.styles if searching else ():
+        strength = style.strength * (job.regions[style.region].strength if style.region else 1.0)
+        if strength < 1:
+            raise UserError(
+                f"styles.{style.name}.strength: {strength:.2g}, with the gray of its region, cannot be used "
+                f"with style_losses.{searching[0]}; use 1, and white in the region"
             )

@@ -1,4 +1,4 @@
-"""At which steps a run logs, saves a snapshot, or goes on to its next stage."""
+"""What a run logs, and at which steps it logs, saves a snapshot, or goes on to its next stage."""
 
 import itertools
 from collections.abc import Iterator
@@ -21,3 +21,12 @@ def stops(config: Config, stage: int) -> Iterator[int]:
 def stage_ends(config: Config) -> tuple[int, ...]:
     """Return the number of the last step of each stage, counted through all stages."""
     return tuple(itertools.accumulate(stage.steps for stage in stages_of(config)))
+
+
+def reported_terms(config: Config) -> set[str]:
+    """Return the names of the layer terms that a run of `config` logs."""
+    splitting = {f"splitting/{layer}" for layer in config.active_layers()}
+    content = {f"content/{layer}" for layer in config.active_content()}
+    style = {f"style/{layer}" for layer in config.active_style()}
+    each = {f"style/{layer}/{loss}" for layer in config.active_style() for loss in config.losses_at(layer)}
+    return content | style | each | splitting

@@ -19,11 +19,12 @@ from nst_jax import images
 from nst_jax.config.stages import Stage
 from nst_jax.devices.split import Split
 from nst_jax.losses import objective
-from nst_jax.losses.objective import Guides, Objective, Statistics, Targets
+from nst_jax.losses.kept import Kept, shown
+from nst_jax.losses.objective import Objective, Targets
 from nst_jax.losses.relative import content_size, style_sizes
 from nst_jax.losses.sharding import outlines_of
 from nst_jax.losses.split_objective import objective_specs, split_total_and_terms
-from nst_jax.losses.weighting import EVERYWHERE, loss_weights
+from nst_jax.losses.weighting import LossWeights, loss_weights
 from nst_jax.networks import receptive
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.lanes import Lanes
@@ -33,8 +34,9 @@ from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.optimizers.split_lane import SplitLane
 from nst_jax.transfer import memory
 from nst_jax.transfer.dividing import split_of
-from nst_jax.transfer.filling import Empty, filled, filled_regions, losses_by_layer
+from nst_jax.transfer.filling import Empty, empty_shapes, filled, filled_regions, losses_by_layer
 from nst_jax.transfer.job import Job
+from nst_jax.transfer.starting import with_better_start
 from nst_jax.transfer.targets import StyleTargets, TargetMaker, placed_guides
 
 NO_STYLE = StyleTargets({}, {}, {})
@@ -54,12 +56,13 @@ def program_key(job: Job) -> Any:
     return (
         (job.weights.sha256, job.weights.arch, job.weights.preprocessing),
         (config.network.pool, config.network.conv, config.network.precision, config.network.padding),
-        tuple(job.shape_at(scale) for scale in config.scales),
-        (dataclasses.replace(config.optimizer, learning_rate=1.0), config.scales),
+        tuple(job.shape_at(scale) for scale in config.active_scales()),
+        (dataclasses.replace(config.optimizer, learning_rate=1.0), config.active_scales()),
         (config.content_loss, config.active_losses(), config.laplacian_weight > 0, config.tile),
         config.devices,
         tuple(dict.fromkeys(style.region for style in job.styles)),
         (config.log_every, config.snapshot_every),
+        job.gray,
         (config.method, config.nnst.layers, config.nnst.splitting),
     )
 
@@ -109,15 +112,19 @@ class Session:
         return sum(lanes.advance._cache_size() for lanes in (self._lanes, *self._split_lanes.values()))
 
     def begin(self, jobs: Sequence[Job], stage: Stage, pictures: np.ndarray) -> Loop:
-        """Start `width` jobs at the size of `stage`, from their stacked initial `pictures`."""
+        """Start `width` jobs at the size of `stage`, from their stacked initial `pictures`.
+
+        After a coarser stage, a job whose `init` picture has a lower loss starts from that again.
+        """
         objectives = [self.objective(job, stage.scale) for job in jobs]
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *objectives)
         rates = [job.config.optimizer.learning_rate for job in jobs]
-        return Loop(self._lanes_at(stage.scale), self.network, stacked, pictures, rates)
+        begun = functools.partial(Loop, self._lanes_at(stage.scale), self.network, stacked)
+        return with_better_start(lambda images: begun(images, rates), jobs, stage, pictures)
 
     def picture(self, job: Job, stage: Stage, image: np.ndarray) -> np.ndarray:
-        """Return the picture that an optimised `image` stands for: itself."""
-        return image
+        """Return the picture that an optimised `image` stands for, see `nst_jax.losses.kept`."""
+        return shown(image, job.kept_at(stage.scale), job.gray)
 
     def to_leaves(self, state: list[np.ndarray], start: np.ndarray) -> list[np.ndarray]:
         """Return the leaves of a checkpoint: those of the state, as no objective depends on `start`."""
@@ -133,21 +140,27 @@ class Session:
         split = self.split_at(job.size_at(scale))
         if split:
             job = dataclasses.replace(job, network=self.network)
-        style = self._style_targets.targets(job, scale)
+        style, kept = self._style_targets.targets(job, scale), job.kept_at(scale)
         if split:
             guides = placed_guides(job, style.guides, job.size_at(scale), split)
-            return self._assemble(job, split.place_rows(content), style._replace(guides=guides), split)
-        return self._assemble(job, jnp.asarray(content), style)
+            style, kept = style._replace(guides=guides), jax.tree.map(split.place_rows, kept)
+            return self._assemble(job, split.place_rows(content), style, kept, split)
+        return self._assemble(job, jnp.asarray(content), style, jax.tree.map(jnp.asarray, kept))
 
     def abstract_objective(self, job: Job) -> tuple[Objective, jax.ShapeDtypeStruct]:
         """Return the shapes of `job`'s objective and image at full size, without computing anything."""
         split = self.split_at(job.size_at(1.0))
+
+        def abstract(content: Any) -> Objective:
+            kept = Kept(content, content[..., :1]) if job.has_gaps else None
+            return self._assemble(job, content, NO_STYLE, kept, split)
+
         if split is None:
             content = jax.ShapeDtypeStruct(job.shape_at(1.0), jnp.float32)
-            return jax.eval_shape(lambda c: self._assemble(job, c, NO_STYLE), content), content
+            return jax.eval_shape(abstract, content), content
         shape = (1, split.padded, *job.shape_at(1.0)[2:])
         content = jax.ShapeDtypeStruct(shape, jnp.float32, sharding=split.by_rows)
-        found = jax.eval_shape(lambda c: self._assemble(job, c, NO_STYLE, split), content)
+        found = jax.eval_shape(abstract, content)
         return split.abstract(found, objective_specs(found)), content
 
     def split_at(self, size: tuple[int, int]) -> Split | None:
@@ -191,35 +204,45 @@ class Session:
             picture,
         )
 
-    def _assemble(self, job: Job, content: Any, style: StyleTargets, split: Split | None = None) -> Objective:
+    def _assemble(
+        self, job: Job, content: Any, style: StyleTargets, kept: Kept | None, split: Split | None = None
+    ) -> Objective:
         """Build the objective of `job`; layers of other jobs get targets of zeros and a weight of 0."""
         config = job.config
         layers = tuple(config.active_content())
         content_targets = objective.content_targets(job.network, content, layers, config.tile, split)
         empty = self._empty(job, content.shape, split)
-        nowhere = {layer: dict.fromkeys(self.regions, 0.0) for layer in self.style_layers}
         wrap = config.network.padding == "circular"
         targets = Targets(
             filled(content_targets, empty.content),
             filled_regions(style.targets, empty.style),
             outlines_of(content, wrap, split) if config.laplacian_weight else None,
         )
-        content_weights: dict[str, Any] = config.active_content()
+        height = split.height if split else content.shape[1]
+        weights = self._weights(job, targets, style, empty, (height, content.shape[2]))
+        guides = filled_regions(style.guides, empty.guides)
+        return Objective(targets, weights, guides, config.content_loss, config.tile, wrap, job.gray, kept)
+
+    def _weights(
+        self, job: Job, targets: Targets, style: StyleTargets, empty: Empty, size: tuple[int, int]
+    ) -> LossWeights:
+        """Return the weights for a result of `size`; relative ones are divided by the size of their target."""
+        config = job.config
+        content: dict[str, Any] = config.active_content()
         losses: dict[str, dict[str, Any]] = {layer: config.losses_at(layer) for layer, _ in self.losses}
         if config.relative_losses:
-            height = split.height if split else content.shape[1]
-            for layer, weight in content_weights.items():
-                positions = math.prod(receptive.shape(job.network.geometry, layer, height, content.shape[2]))
-                size = content_size(content_targets[layer], config.content_loss, positions)
-                content_weights[layer] = weight / size
+            for layer, weight in content.items():
+                positions = math.prod(receptive.shape(job.network.geometry, layer, *size))
+                content[layer] = weight / content_size(targets.content[layer], config.content_loss, positions)
             for layer, by_region in style.targets.items():
                 sizes = style_sizes(by_region, empty.statistics[layer], style.shares[layer])
                 losses[layer] = {name: weight / sizes[name] for name, weight in losses[layer].items()}
-        weights = loss_weights(
+        nowhere = {layer: dict.fromkeys(self.regions, 0.0) for layer in self.style_layers}
+        return loss_weights(
             config.content_weight,
             config.style_weight,
             config.tv_weight,
-            filled(content_weights, dict.fromkeys(self.content_layers, 0.0)),
+            filled(content, dict.fromkeys(self.content_layers, 0.0)),
             filled(config.active_style(), dict.fromkeys(self.style_layers, 0.0)),
             regions=filled_regions(style.shares, nowhere),
             laplacian=config.laplacian_weight,
@@ -227,32 +250,10 @@ class Session:
                 layer: filled(losses[layer], dict.fromkeys(names, 0.0)) for layer, names in self.losses
             },
         )
-        guides = filled_regions(style.guides, empty.guides)
-        return Objective(targets, weights, guides, config.content_loss, config.tile, wrap)
 
     def _empty(self, job: Job, shape: tuple[int, ...], split: Split | None) -> Empty:
         """Return the shapes for all layers and regions of the group and a result of `shape`."""
         if shape not in self._shapes:
-            self._shapes[shape] = self._empty_shapes(job, shape, split)
+            layers = self.content_layers, self.style_layers
+            self._shapes[shape] = empty_shapes(job.network, shape, *layers, self.regions, self.losses, split)
         return self._shapes[shape]
-
-    def _empty_shapes(self, job: Job, shape: tuple[int, ...], split: Split | None) -> Empty:
-        def guide(layer: str, region: str) -> Any:
-            if region == EVERYWHERE:
-                return None
-            size = receptive.shape(job.network.geometry, layer, *shape[1:3])
-            return jax.ShapeDtypeStruct((1, *size, 1), jnp.float32)
-
-        guides = {
-            layer: {region: guide(layer, region) for region in self.regions} for layer in self.style_layers
-        }
-
-        def shapes(network: Any, image: Any, guides: Guides) -> tuple[Any, Statistics, Statistics]:
-            found = objective.statistics(
-                network, image, self.content_layers, guides, self.losses, split=split
-            )
-            return *found, objective.fitted_to(network, found[1], (shape[1], shape[2]))
-
-        image = jax.ShapeDtypeStruct(shape, jnp.float32)
-        content, statistics, style = jax.eval_shape(shapes, job.network, image, guides)
-        return Empty(content, style, guides, statistics)

@@ -2,20 +2,18 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
-from absl import logging
 
 from nst_jax.config import Config
 from nst_jax.config.controls import StyleConfig
 from nst_jax.errors import UserError
 from nst_jax.images import color
-from nst_jax.images.region_masks import Mask, resize_mask
+from nst_jax.images.region_masks import Mask
 from nst_jax.losses.weighting import EVERYWHERE
 from nst_jax.transfer.pictures import Picture, Pictures, picture_sources
-
-NEGLIGIBLE_GAP = 0.01  # share of the picture without a style that needs no warning
+from nst_jax.transfer.regions import Region, regions_of, warn_of_gaps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +27,13 @@ class Style:
     mask: Mask | None  # over each of its pictures
     scale: float  # of the pictures, relative to the result
     layers: tuple[str, ...]
+    strength: float = 1.0
 
 
 def read_styles(
     config: Config, content: Picture, pictures: Pictures
-) -> tuple[tuple[Style, ...], dict[str, Mask]]:
-    """Return the styles in use, and the masks over the content by region.
+) -> tuple[tuple[Style, ...], dict[str, Region]]:
+    """Return the styles in use, and the regions of the content by name.
 
     Regions are numbered in the order of the styles, so that masks can vary within one compiled program.
 
@@ -43,15 +42,16 @@ def read_styles(
     """
     named = config.active_styles()
     numbers: dict[str, str] = {"": EVERYWHERE}
-    styles, regions = [], {}
+    styles, masks = [], {}
     for name, style in named.items():
         if style.region not in numbers:
             numbers[style.region] = region = f"region {len(numbers)}"
             with field_named(f"styles.{name}.region"):
-                regions[region] = pictures.mask(style.region, content.size, config.size)
+                masks[region] = pictures.mask(style.region, content.size, config.size)
         styles.append(_read_style(name, style, numbers[style.region], config, content.pixels, pictures))
-    _warn_of_gaps(styles, regions)
-    return tuple(styles), regions
+    if not any(style.region == EVERYWHERE for style in styles):
+        warn_of_gaps(masks)
+    return tuple(styles), regions_of(masks)
 
 
 @contextlib.contextmanager
@@ -77,7 +77,8 @@ def _read_style(
             mask = pictures.mask(style.mask, read[0].size, side)
     recolored = tuple(_recolored(picture.pixels, content, config.color) for picture in read)
     layers = tuple(layer for layer in config.active_style() if not style.layers or layer in style.layers)
-    return Style(name, recolored, style.weight, region, mask, style.scale * config.style_scale, layers)
+    scale = style.scale * config.style_scale
+    return Style(name, recolored, style.weight, region, mask, scale, layers, style.strength)
 
 
 def _recolored(picture: np.ndarray, content: np.ndarray, how: str) -> np.ndarray:
@@ -87,14 +88,3 @@ def _recolored(picture: np.ndarray, content: np.ndarray, how: str) -> np.ndarray
     if how == "luminance":
         return color.match_moments(color.luminance(picture), color.luminance(content))
     return color.match_colors(picture, content, how)
-
-
-def _warn_of_gaps(styles: Iterable[Style], regions: Mapping[str, Mask]) -> None:
-    """Log how much of the content no style applies to."""
-    if any(style.region == EVERYWHERE for style in styles):
-        return
-    height, width = next(iter(regions.values())).shape
-    covered = sum(resize_mask(mask, height, width) for mask in regions.values())
-    gap = 1 - np.mean(np.clip(covered, 0, 1))
-    if gap > NEGLIGIBLE_GAP:
-        logging.warning("no style applies to %.0f %% of the picture", 100 * gap)

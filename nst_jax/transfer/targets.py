@@ -11,9 +11,10 @@ from nst_jax import images
 from nst_jax.devices.split import Split
 from nst_jax.images.region_masks import Mask, resize_mask
 from nst_jax.losses import objective
-from nst_jax.losses.guides import guides
+from nst_jax.losses.guides import guides, peaks
 from nst_jax.losses.objective import Guides, Statistics
 from nst_jax.losses.style import STYLE_LOSSES, LayerLosses
+from nst_jax.losses.weighting import EVERYWHERE
 from nst_jax.networks import receptive
 from nst_jax.runs.checkpoint import picture_digest
 from nst_jax.transfer.job import Job
@@ -40,15 +41,10 @@ class TargetMaker:
         """Return the targets of `job` at `scale` times the full size.
 
         A region is left out of a layer at which its guide vanishes, or for which it has no style. Those that
-        remain share the loss of the layer equally.
+        remain share the loss of the layer equally, or by their shares of the pixels that they have together.
+        What a style of less than full strength leaves of its target is the content's.
         """
-        parts = [
-            Part(
-                style.region, style.weight / len(style.pictures), self._statistics(job, style, picture, scale)
-            )
-            for style in job.styles
-            for picture in style.pictures
-        ]
+        parts = self._parts(job, scale)
         found = StyleTargets({}, {}, {})
         blended: Statistics = {}
         for layer in job.config.active_style():
@@ -59,13 +55,34 @@ class TargetMaker:
             }
             found.guides[layer] = visible
             blended[layer] = {region: self._blended(parts, region, layer) for region in visible}
-            found.shares[layer] = {region: 1 / len(visible) for region in visible}
+            shares = {region: job.regions[region].share if region else 1.0 for region in visible}
+            found.shares[layer] = {region: share / sum(shares.values()) for region, share in shares.items()}
         return found._replace(targets=objective.fitted_to(job.network, blended, job.size_at(scale)))
+
+    def _parts(self, job: Job, scale: float) -> list["Part"]:
+        """What every style picture contributes, and the content to regions that styles leave a rest."""
+        parts = []
+        rest: dict[str, dict[str, float]] = {}
+        strengths = _strengths(job, scale)
+        for style in job.styles:
+            by_layer = {layer: style.strength * strengths[style.region][layer] for layer in style.layers}
+            for picture in style.pictures:
+                weights = {layer: style.weight / len(style.pictures) * s for layer, s in by_layer.items()}
+                parts.append(Part(style.region, weights, self._statistics(job, style, picture, scale)))
+            left = rest.setdefault(style.region, {})
+            for layer, strength in by_layer.items():
+                left[layer] = left.get(layer, 0.0) + style.weight * (1 - strength)
+        for region, weights in rest.items():
+            if any(weights.values()):
+                mask = job.regions[region].mask if region else None
+                content = Style("content", (job.content,), 1.0, region, mask, 1.0, tuple(weights))
+                parts.append(Part(region, weights, self._statistics(job, content, job.content, scale)))
+        return parts
 
     def _blended(self, parts: Sequence["Part"], region: str, layer: str) -> dict[str, Any]:
         """The statistic of each loss for the styles of one region."""
         members = [part for part in parts if part.sets(region, layer)]
-        weights = np.array([part.weight for part in members])
+        weights = np.array([part.weights[layer] for part in members])
         shares = (weights / weights.sum()).tolist()
         by_loss = [part.statistics[layer][region] for part in members]
         return {
@@ -92,22 +109,36 @@ class TargetMaker:
 
 
 class Part(NamedTuple):
-    """What one style picture contributes to the target of its region."""
+    """What one picture contributes to the target of its region."""
 
     region: str
-    weight: float
+    weights: dict[str, float]  # by layer
     statistics: Statistics
 
     def sets(self, region: str, layer: str) -> bool:
         """Whether it counts for a region of a layer."""
-        return region in self.statistics.get(layer, {})
+        return self.weights.get(layer, 0.0) > 0 and region in self.statistics.get(layer, {})
 
 
 def content_guides(job: Job, scale: float) -> dict[str, dict[str, Any]]:
     """Return the guide of each region and layer for a result at `scale`; None stands for the whole layer."""
     layers, size = tuple(job.config.active_style()), job.size_at(scale)
-    regions = dict.fromkeys(style.region for style in job.styles)
-    return {region: _guides(job, job.regions.get(region), size, layers) for region in regions}
+    masks = {style.region: job.regions[style.region].mask if style.region else None for style in job.styles}
+    return {region: _guides(job, mask, size, layers) for region, mask in masks.items()}
+
+
+def _strengths(job: Job, scale: float) -> dict[str, dict[str, float]]:
+    """Return the share of styles in what each region sees at each layer."""
+    layers = tuple(job.config.active_style())
+    found = {EVERYWHERE: dict.fromkeys(layers, 1.0)}
+    for name, region in job.regions.items():
+        mask = resize_mask(region.mask, *job.size_at(scale))
+        wrap = job.config.network.padding == "circular"
+        found[name] = {
+            layer: region.strength * peak
+            for layer, peak in peaks(mask, job.network.geometry, layers, job.config.guides, wrap).items()
+        }
+    return found
 
 
 def is_visible(guide: jax.Array | None) -> bool:

@@ -5,6 +5,7 @@ import pytest
 
 from nst_jax import images
 from nst_jax.images import color
+from nst_jax.images.oklab import from_linear, to_linear, to_oklab
 from tests.seams.jobs import run, settings
 
 CONTENT, STYLE = (images.fit(images.read(f"sample:{name}"), 64) for name in ("coffee", "chelsea"))
@@ -67,15 +68,38 @@ def test_luminance_is_gray_and_its_moments_can_be_matched():
     assert np.isfinite(color.match_moments(np.full_like(gray, 0.5), gray)).all()
 
 
-def test_chroma_survives_any_luminance_within_one_level():
+def test_chroma_survives_any_luminance_that_leaves_the_colour_in_the_cube():
     rng = np.random.default_rng(0)
     for luminance in (rng.uniform(-0.5, 1.5, CONTENT.shape), np.zeros(CONTENT.shape), np.ones(CONTENT.shape)):
         result = color.with_chroma(luminance.astype(np.float32), CONTENT)
         assert result.min() >= 0
         assert result.max() <= 1
+        gray = luminance.mean(-1, keepdims=True) - CONTENT @ color.LUMA[:, np.newaxis]
+        fits = np.all((gray + CONTENT > 0) & (gray + CONTENT < 1), axis=-1)
         change = (np.float64(result) - CONTENT) @ color.RGB_TO_YUV[1:].T
-        assert np.abs(change).max() < 1 / 255 / 10
+        assert np.abs(change[fits]).max(initial=0) < 1 / 255 / 10
+        wanted = np.clip(luminance.mean(-1), 0, 1)
+        np.testing.assert_allclose(result @ color.LUMA, wanted, atol=0.5 / 255)
     np.testing.assert_allclose(color.with_chroma(color.luminance(CONTENT), CONTENT), CONTENT, atol=1e-6)
+
+
+@pytest.mark.parametrize("saturated", [(0, 0, 1), (1, 0, 0), (1, 1, 0), (0, 1, 1), (0.1, 0.9, 0.2)])
+def test_saturated_colours_take_any_luminance_in_their_hue(saturated):
+    levels = np.linspace(0, 1, 21, dtype=np.float32)[None, None, :, None].repeat(3, -1)
+    result = color.with_chroma(levels, np.broadcast_to(np.float32(saturated), levels.shape))
+    np.testing.assert_allclose(result @ color.LUMA, levels[..., 0], atol=0.5 / 255)
+    _, a, b = np.moveaxis(to_oklab(to_linear(result[0, 0].astype(np.float64))), -1, 0)
+    _, *hue = to_oklab(to_linear(np.array(saturated, np.float64)))
+    colored = np.hypot(a, b) > 0.03
+    turned = np.angle((a + 1j * b) / complex(*hue))[colored]
+    assert colored.sum() >= 15
+    assert np.degrees(np.abs(turned)).max() < 5
+
+
+def test_linear_light_goes_both_ways():
+    encoded = np.linspace(0, 1, 257)[:, None].repeat(3, 1)
+    np.testing.assert_allclose(from_linear(to_linear(encoded)), encoded, atol=1e-7)
+    assert to_linear(np.full((1, 3), 0.5))[0, 0] == pytest.approx(0.2140411, rel=1e-6)
 
 
 def test_a_result_keeps_the_chroma_of_the_content(tiny_weights, tmp_path):
@@ -83,7 +107,9 @@ def test_a_result_keeps_the_chroma_of_the_content(tiny_weights, tmp_path):
     result = images.read(str(tmp_path / "run" / "result.png"))
     content = images.resize(images.read("sample:coffee"), *result.shape[1:3])
     # 0.492 (B - Y) and 0.877 (R - Y): differences of channels, which adding a gray leaves alone.
+    fits = np.all((result > 0) & (result < 1), axis=-1)
+    assert fits.mean() > 0.5
     for a, b in ((0, 1), (2, 1)):
         found, expected = result[..., a] - result[..., b], content[..., a] - content[..., b]
-        assert np.abs(found - expected).max() <= 1 / 255 + 1e-6
+        assert np.abs(found - expected)[fits].max() <= 1 / 255 + 1e-6
     assert np.abs(result - content).max() > 0.05
