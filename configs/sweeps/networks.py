@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from configs.sweeps import common
+from nst_jax.configs.sweeps import common
 from nst_jax.weights import cache, registry
 
 # Trained weights that are not in the cache: architecture -> file.
