@@ -4,17 +4,19 @@ A source only lists and opens files; decoding is the same for all sources (`nst_
 """
 
 import dataclasses
+import functools
 import os
 import re
 from collections.abc import Callable, Iterator
 from io import BufferedReader, BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
+from absl import logging
 
 from nst_jax.errors import UserError, unknown
-from nst_jax.images.reading import UnreadableError, open_file
+from nst_jax.images.reading import UnreadableError, open_file, picture_suffixes
 from nst_jax.images.samples import PHOTOS, SAMPLE_PREFIX, locate
 
 FOLDER = "folder:"
@@ -83,6 +85,30 @@ def folder_files(path: str) -> tuple[Path, list[str]]:
     if not paths:
         raise UserError(f"'folder:{path}' contains no files")
     return folder, paths
+
+
+def folder_pictures(source: str) -> tuple[Path, list[str]]:
+    """The folder that `source`, `folder:PATH`, names, and the relative paths of the pictures below it, sorted.
+
+    Files with other suffixes are skipped, with a warning that names them.
+
+    Raises:
+        UserError: there is no such folder, or it has no pictures.
+    """
+    folder, paths = folder_files(source.removeprefix(FOLDER))
+    suffixes = picture_suffixes()
+    pictures = [path for path in paths if PurePath(path).suffix.lower() in suffixes]
+    if not pictures:
+        raise UserError(f"{source!r} contains no pictures ({', '.join(sorted(suffixes))})")
+    _warn_of_skipped(source, tuple(path for path in paths if path not in pictures))
+    return folder, pictures
+
+
+@functools.cache  # said once, however many runs use the folder
+def _warn_of_skipped(source: str, skipped: tuple[str, ...]) -> None:
+    if skipped:
+        names = ", ".join(skipped[:5]) + ", ..." * (len(skipped) > 5)
+        logging.warning("%s: skipped %d files that are not pictures: %s", source, len(skipped), names)
 
 
 def _files_below(folder: Path) -> Iterator[str]:
