@@ -49,7 +49,7 @@ def paths(kind: type, prefix: str = "") -> Iterator[str]:
 
 
 def hint_of(kind: type, path: str) -> Any:
-    """Return the type of the field with the dotted name `path` in a dataclass; None if there is no such field."""
+    """Return the type of the field with the dotted name `path` in a dataclass; None if there is none."""
     hint: Any = kind
     for name in path.split("."):
         parameters = get_args(hint)

@@ -30,7 +30,7 @@ def override(base: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Return `value` as JSON can hold it: ConfigDicts as dicts, paths as text, numbers of NumPy as Python's."""
+    """Return `value` as JSON can hold it: ConfigDicts as dicts, paths as text, scalars as plain ones."""
     if hasattr(value, "items"):
         return {str(name): plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -51,7 +51,7 @@ def extensible(config: Any) -> Any:
 
 
 def _complete(section: ConfigDict, kind: type) -> None:
-    """Add the fields of the dataclass `kind` that `section` lacks, and make integers in float fields floats."""
+    """Add the fields of the dataclass `kind` that `section` lacks; make integers floats where due."""
     defaults = ConfigDict(dataclasses.asdict(kind()))
     for name, hint in get_type_hints(kind).items():
         if name not in section:

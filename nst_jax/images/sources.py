@@ -18,6 +18,7 @@ from absl import logging
 from nst_jax.errors import UserError, unknown
 from nst_jax.images.reading import UnreadableError, open_file, picture_suffixes
 from nst_jax.images.samples import PHOTOS, SAMPLE_PREFIX, locate
+from nst_jax.images.tfrecords import TFRecords
 
 FOLDER = "folder:"
 CHOICES = ("folder:PATH", "tfds:NAME[/CONFIG]:SPLIT", SAMPLE_PREFIX)
@@ -88,7 +89,7 @@ def folder_files(path: str) -> tuple[Path, list[str]]:
 
 
 def folder_pictures(source: str) -> tuple[Path, list[str]]:
-    """The folder that `source`, `folder:PATH`, names, and the relative paths of the pictures below it, sorted.
+    """The folder that `source`, `folder:PATH`, names, and the sorted relative paths of the pictures below it.
 
     Files with other suffixes are skipped, with a warning that names them.
 
@@ -140,7 +141,7 @@ def _samples(name: str) -> Source:
 
 
 def _tfds(rest: str) -> Source:
-    """A split of a dataset that TFDS has prepared as array_record; reading it does not need TensorFlow."""
+    """A split of a dataset that TFDS has prepared; reading it does not need TensorFlow."""
     match = _TFDS_SPEC.fullmatch(rest)
     if not match:
         raise UserError(f"data: 'tfds:{rest}' names no split; write tfds:NAME[/CONFIG]:SPLIT")
@@ -188,15 +189,21 @@ def _prepared_folder(name: str) -> Path:
         return prepared[name]
     choices = sorted(dataset for dataset in prepared if ":" not in dataset) or ["none yet"]
     refusal = unknown(f"data: dataset in {root}", name, choices)
-    raise UserError(refusal.message, f"{refusal.tail}; {_how_to_prepare(name)}")
+    tail = f"{refusal.tail}{_how_to_prepare(name)}; TFDS_DATA_DIR sets the folder"
+    raise UserError(refusal.message, tail)
 
 
 def _how_to_prepare(name: str) -> str:
+    """The command for a dataset that comes with TFDS; others are prepared by the code that defines them."""
+    import tensorflow_datasets as tfds
+
+    if re.split("[/:]", name)[0] not in tfds.list_builders(with_community_datasets=False):
+        return ""
     python = (
         "import tensorflow_datasets as tfds; "
         f"tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
     )
-    return f'to prepare it (requires TensorFlow): python -c "{python}"; TFDS_DATA_DIR sets the folder'
+    return f'; to prepare it (requires TensorFlow): python -c "{python}"'
 
 
 def _picture_feature(name: str, features: Any) -> str:
@@ -227,13 +234,37 @@ def _class_feature(features: Any) -> str | None:
 
 
 def _records(builder: Any, name: str, split: str, decoders: dict[str, Any]) -> Any:
+    from tensorflow_datasets.core.data_sources import base
+
     try:
+        if "tfrecord" in {known.value for known in builder.info.available_file_formats()}:
+            records = TFRecords(base.file_instructions(builder.info, split))
+            return _Examples(records, builder.info.features, decoders)
         return builder.as_data_source(split, decoders=decoders)
     except NotImplementedError as error:
-        why = f"{builder.info.file_format.value} can be read with TensorFlow only"
-        message = f"data: {name!r} in {builder.data_dir}: {why}"
-        raise UserError(message, f"; {_how_to_prepare(name)}") from error
+        kind = builder.info.file_format.value
+        raise UserError(
+            f"data: {name!r} in {builder.data_dir} was prepared as {kind}, which cannot be read",
+            f"; prepare it with file_format='array_record'{_how_to_prepare(name)}",
+        ) from error
+    except UserError:
+        raise
     except ValueError as error:
         why = " ".join(str(error).split())
         choices = ", ".join(sorted(builder.info.splits))
         raise UserError(f"data: no split {split!r} in {name!r}: {why}; choices: {choices}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class _Examples:
+    """The examples in records, by number."""
+
+    records: TFRecords
+    features: Any
+    decoders: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, number: int) -> Any:
+        return self.features.deserialize_example_np(self.records[number], decoders=self.decoders)

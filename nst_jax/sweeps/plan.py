@@ -180,7 +180,7 @@ def _axis(flag: str) -> tuple[str, list[Any]]:
 
 
 def _with_whole_paths(parts: Sequence[str]) -> list[str]:
-    """Join `parts`, text that was split at commas, where they are the path of a file or folder; drop quotes."""
+    """Join `parts` of text that was split at commas if they are the path of a file or folder; drop quotes."""
     values, first = [], 0
     while first < len(parts):
         candidates = [",".join(parts[first:end]) for end in range(len(parts), first, -1)]

@@ -11,7 +11,8 @@ from nst_jax.errors import UserError
 OWN = """
 from ml_collections import ConfigDict
 def get_config():
-    return ConfigDict({"size": 64, "tv_weight": 0, "network": {"arch": "slim"}, "style_layers": {"conv1_1": 1}})
+    layers = {"conv1_1": 1}
+    return ConfigDict({"size": 64, "tv_weight": 0, "network": {"arch": "slim"}, "style_layers": layers})
 """
 
 
