@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 
 from absl import flags, logging
 from ml_collections import config_flags
+from ml_collections.config_flags.config_path import split
 
-from nst_jax.config import arguments, fields
-from nst_jax.config.named import make_importable
+from nst_jax.config import Config, arguments, fields
+from nst_jax.config.effects import changed_fields
+from nst_jax.config.named import make_importable, shipped_configs
 from nst_jax.errors import UserError
 from nst_jax.files import cache_dir, is_writable
 from nst_jax.storage.locks import claimed
@@ -143,6 +145,14 @@ def config_value(values: flags.FlagValues, example: str) -> Any:
             f"{next(iter(config.styles))}.image instead"
         )
     return config
+
+
+def given_fields(values: flags.FlagValues, config: Config) -> list[str]:
+    """The dotted names of the fields of `config` that the user set, by flags or in a file of their own."""
+    flagged = config_flags.get_override_values(values["config"])
+    own = Path(config_path(values)).resolve() not in map(Path.resolve, shipped_configs().values())
+    names = [".".join(map(str, split(path))) for path in flagged] + (changed_fields(config) if own else [])
+    return list(dict.fromkeys(names))
 
 
 def config_path(values: flags.FlagValues) -> str:

@@ -7,6 +7,7 @@ from absl import flags
 
 from nst_jax import cli
 from nst_jax.config import from_dict, to_dict
+from nst_jax.config.effects import warn_of_idle
 from nst_jax.config.tables import extensible
 from nst_jax.devices import processes
 from nst_jax.errors import UserError
@@ -113,6 +114,8 @@ def _folder(values: flags.FlagValues) -> RunFolder:
         folder = RunFolder(path, from_dict(read_settings(path)))
         return folder if processes.is_first() else UnwrittenFolder(folder)
     config = from_dict(cli.config_value(values, EXAMPLE))
+    if processes.is_first():
+        warn_of_idle(config, cli.given_fields(values, config))
     folder = RunFolder(cli.work_folder(values), config)
     if not processes.is_first():
         return UnwrittenFolder(folder)

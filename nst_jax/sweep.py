@@ -80,11 +80,12 @@ def open_sweep(values: flags.FlagValues) -> Sweep:
     if values.resume and values["config"].value is None:
         return Sweep.load(cli.work_folder(values))
     base = cli.config_value(values, EXAMPLE)
-    from_dict(base)
+    given = cli.given_fields(values, from_dict(base))
     cells = plan.cells_of(cli.config_path(values))
     if values.vary:
         cells = plan.vary(cells, values.vary)
     runs = plan.plan_runs(base, cells)
+    plan.warn_of_repeats(runs, given)
     return Sweep.open(cli.work_folder(values), cli.config_name(values), runs, values.resume)
 
 

@@ -59,7 +59,7 @@ def sweep(add: Callable[..., None]) -> None:
         fields = {
             "network.arch": arch,
             "style_layers": common.equal_weights(layers[:depths]),
-            "content_layers": {layers[depths - 1]: 1.0},  # without effect, but it has to exist
+            "content_layers": {layers[depths - 1]: 0.0},  # the default layer does not exist in each
         }
         if trained := trained_weights(arch):
             add(arch, "trained", **fields, **{"network.weights": trained})

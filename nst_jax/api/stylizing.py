@@ -12,6 +12,7 @@ from PIL import Image
 from nst_jax.api.inputs import Picture, base_config, changes, saved_pictures
 from nst_jax.api.results import Result, Snapshot, made_result
 from nst_jax.config import Config, NetworkConfig, from_dict
+from nst_jax.config.effects import warn_of_idle
 from nst_jax.config.overriding import override
 from nst_jax.images.writing import to_bytes
 from nst_jax.runs.folder import RunFolder, require_free
@@ -80,7 +81,7 @@ class Session:
         """
         self._inputs = {name: fields.pop(name) for name in ("content", "style", "init") if name in fields}
         self._base = override(base_config(config), changes(fields))
-        from_dict(self._base)
+        warn_of_idle(from_dict(self._base), changes(fields))
         self._networks: dict[tuple[NetworkConfig, tuple[str, ...]], Any] = {}
         self._groups: dict[Any, Transfer] = {}
 
@@ -137,6 +138,7 @@ class Session:
             require_free(path)
             with claimed(path):
                 config = self._config({**saved_pictures(given, inputs), **fields})
+                warn_of_idle(config, changes(fields))
                 job = self._job(config)
                 yield from self._paint(job, RunFolder(path, job.config))
 

@@ -51,9 +51,9 @@ def sweep(
                 name.replace("__", "."): [plain(value) for value in values]
                 for name, values in (vary or {}).items()
             }
-            planned = Sweep.open(
-                path, Path(file).stem or "sweep", plan.plan_runs(base, plan.combine(cells, axes)), False
-            )
+            runs = plan.plan_runs(base, plan.combine(cells, axes))
+            plan.warn_of_repeats(runs, changes(fields))
+            planned = Sweep.open(path, Path(file).stem or "sweep", runs, False)
             if not run_sweep(planned, batch):
                 raise KeyboardInterrupt
             gallery.write_gallery(planned)

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import PurePath
 
 from nst_jax.errors import UserError
-from nst_jax.images.sources import folder_pictures
+from nst_jax.images.folders import folder_pictures
 
 PICTURE_FIELDS = ("content", "style")  # for which folder:PATH means one run per picture
 

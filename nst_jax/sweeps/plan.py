@@ -10,11 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from absl import logging
+
 from nst_jax.config import Config, from_dict, to_dict
+from nst_jax.config.effects import effective, warn_of_all_idle
 from nst_jax.config.fields import dotted, hint_of
 from nst_jax.config.overriding import override, plain
 from nst_jax.errors import UserError, one_line
-from nst_jax.images.sources import FOLDER
+from nst_jax.images.folders import FOLDER
 from nst_jax.storage.json_files import require_fields
 from nst_jax.sweeps.picture_folders import PICTURE_FIELDS, pictures_in
 
@@ -54,6 +57,24 @@ def plan_runs(base: Any, cells: Sequence[Cell]) -> list[Run]:
             raise UserError(f"sweep: {folder} and {same[0].folder} are the same run")
         runs.append(Run(names, fields, config, folder))
     return runs
+
+
+def warn_of_repeats(runs: Sequence[Run], given: Iterable[str] = ()) -> None:
+    """Log which of the fields that are swept, or `given` for all runs, have no effect, and equal pictures."""
+    warn_of_all_idle((run.config, {**dict.fromkeys(given), **run.fields}) for run in runs)
+    first: dict[str, Run] = {}
+    repeats = []
+    for run in runs:
+        before = first.setdefault(json.dumps(effective(run.config), sort_keys=True), run)
+        if before is not run:
+            repeats.append((before, run))
+    if repeats:
+        before, run = repeats[0]
+        differing = ", ".join(swept([before, run]))
+        logging.warning(
+            "sweep: %d runs, but only %d different pictures: %s and %s differ in %s alone, without effect",
+            *(len(runs), len(first), before.folder, run.folder, differing),
+        )
 
 
 def cells_of(path: str) -> list[Cell]:
