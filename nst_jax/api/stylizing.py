@@ -19,6 +19,7 @@ from nst_jax.runs.folder import RunFolder, require_free
 from nst_jax.runs.progress import Progress
 from nst_jax.storage.locks import claimed
 from nst_jax.transfer.estimate import fitting_memory, require_memory, with_memory
+from nst_jax.transfer.fitting import with_fitting_scales
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import JobBatch
 from nst_jax.transfer.preparing import prepare
@@ -139,6 +140,9 @@ class Session:
             with claimed(path):
                 config = self._config({**saved_pictures(given, inputs), **fields})
                 warn_of_idle(config, changes(fields))
+                config, note = with_fitting_scales(config)
+                if note:
+                    logging.warning("%s", note)
                 job = self._job(config)
                 yield from self._paint(job, RunFolder(path, job.config))
 

@@ -16,6 +16,7 @@ from nst_jax.config.overriding import override, plain
 from nst_jax.storage.locks import claimed
 from nst_jax.sweeps import gallery, plan
 from nst_jax.sweeps.collecting import collect_results
+from nst_jax.sweeps.fitting_runs import fitting_runs
 from nst_jax.sweeps.running import run_sweep
 from nst_jax.sweeps.sweep_folder import Sweep, require_no_sweep
 
@@ -53,7 +54,7 @@ def sweep(
             }
             runs = plan.plan_runs(base, plan.combine(cells, axes))
             plan.warn_of_repeats(runs, changes(fields))
-            planned = Sweep.open(path, Path(file).stem or "sweep", runs, False)
+            planned = Sweep.open(path, Path(file).stem or "sweep", fitting_runs(runs), False)
             if not run_sweep(planned, batch):
                 raise KeyboardInterrupt
             gallery.write_gallery(planned)

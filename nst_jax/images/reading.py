@@ -45,15 +45,21 @@ def read(source: str, smallest: int = MIN_SIDE) -> Float32[np.ndarray, "1 h w 3"
         return to_floats(ImageOps.exif_transpose(picture), source)[np.newaxis].astype(np.float32)
 
 
-def pixel_count(source: str) -> int:
-    """Return the number of pixels of a picture, from its header.
+def sides(source: str) -> tuple[int, int]:
+    """Return the two sides of a picture in pixels, from its header; its orientation is not applied.
 
     Raises:
         UserError: as `read`, but damage after the header is not noticed.
     """
     quieten_pillow()
     with open_file(locate(source), source) as file, opened(file, source) as picture:
-        return picture.width * picture.height
+        return picture.height, picture.width
+
+
+def pixel_count(source: str) -> int:
+    """Return the number of pixels of a picture; see `sides`."""
+    height, width = sides(source)
+    return height * width
 
 
 def open_file(path: Path, source: str) -> BufferedReader:
