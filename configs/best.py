@@ -9,7 +9,7 @@ keeps more of the photo.
 
 from ml_collections import ConfigDict
 
-from configs import quick
+from nst_jax.configs import quick
 
 # These let the terms of all layers begin at the same order of magnitude with `slim`.
 STYLE_WEIGHTS = {"conv1_1": 400.0, "conv2_1": 130.0, "conv3_1": 130.0, "conv4_1": 60.0, "conv5_1": 600.0}

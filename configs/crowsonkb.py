@@ -17,7 +17,7 @@ pixels, and grows with 1 / pixels. A style larger than its file is enlarged.
 
 from ml_collections import ConfigDict
 
-from configs import gatys
+from nst_jax.configs import gatys
 from nst_jax.errors import unknown
 
 STYLE_WEIGHTS = {"conv1_1": 256, "conv2_1": 64, "conv3_1": 16, "conv4_1": 4, "conv5_1": 1}

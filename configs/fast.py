@@ -8,7 +8,7 @@ measurements, see docs/performance.md.
 
 from ml_collections import ConfigDict
 
-from configs import gatys
+from nst_jax.configs import gatys
 
 
 def get_config() -> ConfigDict:

@@ -9,7 +9,7 @@ from the fine painting, the others from the coarse one.
 
 from ml_collections import ConfigDict
 
-from configs import quick
+from nst_jax.configs import quick
 
 
 def get_config() -> ConfigDict:

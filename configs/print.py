@@ -12,7 +12,7 @@ never enlarged. Where memory is short, L-BFGS remembers fewer steps: see docs/sc
 
 from ml_collections import ConfigDict
 
-from configs import quick
+from nst_jax.configs import quick
 from nst_jax.errors import UserError
 
 COARSEST = 1024  # longer side of the first scale at most, pixels

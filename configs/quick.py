@@ -10,7 +10,7 @@ larger `content_weight` keeps more of the photo.
 
 from ml_collections import ConfigDict
 
-from configs import gatys
+from nst_jax.configs import gatys
 
 
 def get_config() -> ConfigDict:

@@ -18,7 +18,7 @@ set `scales` and `optimizer.steps`, such as (0.25, 0.5, 1.0) and (600, 200, 66).
 
 from ml_collections import ConfigDict
 
-from configs import gatys
+from nst_jax.configs import gatys
 from nst_jax.errors import unknown
 
 STEPS = {"baseline": (600, 300), "fast": (600, 200)}

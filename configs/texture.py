@@ -10,7 +10,7 @@ not used otherwise.
 
 from ml_collections import ConfigDict
 
-from configs import quick
+from nst_jax.configs import quick
 
 
 def get_config() -> ConfigDict:

@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 
 from absl import flags, logging
 from ml_collections import config_flags
+from ml_collections.config_flags.config_path import split
 
-from nst_jax.config import fields
-from nst_jax.config.named import config_file, make_importable
+from nst_jax.config import Config, arguments, fields
+from nst_jax.config.effects import changed_fields
+from nst_jax.config.named import make_importable, shipped_configs
 from nst_jax.errors import UserError
 from nst_jax.files import cache_dir, is_writable
 from nst_jax.storage.locks import claimed
@@ -45,6 +47,12 @@ def define_config(
     `adapt` receives the config of the file, and returns the one to which the overrides are applied.
     """
     make_importable()
+    argv = arguments.prepared(argv)
+
+    def checked(config: Any) -> Any:
+        arguments.check_overrides(adapted := adapt(config), argv)
+        return adapted
+
     config_flags.DEFINE_config_file(
         "config",
         help_string="a config by name, e.g. quick or gatys:normalized, or a Python file with get_config()",
@@ -52,9 +60,9 @@ def define_config(
         # Unknown names are accepted here and rejected in config/, which also sees typos inside the file.
         lock_config=False,
         accept_new_attributes=True,
-        sys_argv=config_first(argv),
+        sys_argv=argv,
     )
-    values["config"].parser = AdaptingParser(values["config"].parser, adapt)
+    values["config"].parser = AdaptingParser(values["config"].parser, checked)
 
 
 def define_resumable(
@@ -81,9 +89,10 @@ def parse(values: flags.FlagValues, argv: Sequence[str], usage: str) -> None:
     """
     flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=values)
     try:
-        extra = values(config_first(argv))[1:]
+        extra = values(arguments.prepared(argv))[1:]
     except flags.Error as error:
-        raise UserError(_last_line(error)) from error
+        cause = error.__context__
+        raise cause if isinstance(cause, UserError) else UserError(_last_line(error)) from error
     except (Exception, SystemExit) as error:
         # Config files are Python programs, so any exception here comes from the config file.
         raise UserError(f"--config: {type(error).__name__}: {_last_line(error)}") from error
@@ -138,6 +147,14 @@ def config_value(values: flags.FlagValues, example: str) -> Any:
     return config
 
 
+def given_fields(values: flags.FlagValues, config: Config) -> list[str]:
+    """The dotted names of the fields of `config` that the user set, by flags or in a file of their own."""
+    flagged = config_flags.get_override_values(values["config"])
+    own = Path(config_path(values)).resolve() not in map(Path.resolve, shipped_configs().values())
+    names = [".".join(map(str, split(path))) for path in flagged] + (changed_fields(config) if own else [])
+    return list(dict.fromkeys(names))
+
+
 def config_path(values: flags.FlagValues) -> str:
     """The file part of `--config`, without its variant."""
     return config_flags.get_config_filename(values["config"]).partition(":")[0]
@@ -163,24 +180,6 @@ def work_folder(values: flags.FlagValues) -> Path:
     if values.workdir is not None:
         return Path(values.workdir)
     return Path(f"runs/{config_name(values)}-{time.strftime('%Y%m%d-%H%M%S')}")
-
-
-def config_first(argv: Sequence[str]) -> list[str]:
-    """`argv` with `--config` moved to the front, as a path even if it is a name.
-
-    Its overrides are unknown flags until the file is loaded.
-
-    Raises:
-        UserError: there is no such config file.
-    """
-    program, *arguments = argv
-    for index, argument in enumerate(arguments):
-        flag, equals, value = argument.partition("=")
-        if flag in ("-config", "--config"):
-            end = index + (1 if equals else 2)
-            value = value if equals else "".join(arguments[index + 1 : end])
-            return [program, f"--config={config_file(value)}", *arguments[:index], *arguments[end:]]
-    return list(argv)
 
 
 def use_compilation_cache() -> None:

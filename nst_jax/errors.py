@@ -25,10 +25,13 @@ class UserError(ValueError):
         return UserError(f"{prefix}: {self.message}", self.tail)
 
 
-def unknown(what: str, value: object, choices: Iterable[str]) -> UserError:
-    """The error for a `value` that is not among the `choices`; it suggests the closest one and lists all."""
+def unknown(what: str, value: object, choices: Iterable[str], meant: str | None = None) -> UserError:
+    """The error for a `value` that is not among the `choices`, which it lists.
+
+    It suggests what was probably `meant`, by default the closest choice.
+    """
     names, shown = list(choices), abridged(repr(value), _LONGEST_NAME)
-    near = difflib.get_close_matches(shown.strip("'").lower(), names, n=1)
+    near = [meant] if meant else difflib.get_close_matches(shown.strip("'").lower(), names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     message = f"{abridged(what, _LONGEST_NAME)}: unknown {shown};"
     return UserError(message, f" {hint}choices: {', '.join(names)}")

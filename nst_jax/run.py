@@ -3,10 +3,11 @@
 import contextlib
 import dataclasses
 
-from absl import flags
+from absl import flags, logging
 
 from nst_jax import cli
 from nst_jax.config import from_dict, to_dict
+from nst_jax.config.effects import warn_of_idle
 from nst_jax.config.tables import extensible
 from nst_jax.devices import processes
 from nst_jax.errors import UserError
@@ -19,6 +20,7 @@ from nst_jax.runs.tensorboard_log import define_log, logged
 from nst_jax.runs.unwritten import UnwrittenFolder
 from nst_jax.terminal.signals import StopSignal
 from nst_jax.transfer.estimate import fitting_memory, require_memory, with_memory
+from nst_jax.transfer.fitting import with_fitting_scales
 from nst_jax.transfer.job import Job, Outcome
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
@@ -119,6 +121,11 @@ def _folder(values: flags.FlagValues) -> RunFolder:
         folder = RunFolder(path, from_dict(read_settings(path)))
         return folder if processes.is_first() else UnwrittenFolder(folder)
     config = from_dict(cli.config_value(values, EXAMPLE))
+    if processes.is_first():
+        warn_of_idle(config, cli.given_fields(values, config))
+    config, note = with_fitting_scales(config)
+    if note and processes.is_first():
+        logging.warning("%s", note)
     folder = RunFolder(cli.work_folder(values), config)
     if not processes.is_first():
         return UnwrittenFolder(folder)

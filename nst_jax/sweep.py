@@ -15,6 +15,7 @@ from nst_jax.runs.tensorboard_log import define_log, logged
 from nst_jax.storage.locks import claimed
 from nst_jax.sweeps import gallery, plan
 from nst_jax.sweeps.collecting import collect_results
+from nst_jax.sweeps.fitting_runs import fitting_runs
 from nst_jax.sweeps.running import run_sweep
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
@@ -80,11 +81,13 @@ def open_sweep(values: flags.FlagValues) -> Sweep:
     if values.resume and values["config"].value is None:
         return Sweep.load(cli.work_folder(values))
     base = cli.config_value(values, EXAMPLE)
-    from_dict(base)
+    given = cli.given_fields(values, from_dict(base))
     cells = plan.cells_of(cli.config_path(values))
     if values.vary:
         cells = plan.vary(cells, values.vary)
     runs = plan.plan_runs(base, cells)
+    plan.warn_of_repeats(runs, given)
+    runs = fitting_runs(runs)
     return Sweep.open(cli.work_folder(values), cli.config_name(values), runs, values.resume)
 
 

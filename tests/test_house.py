@@ -11,8 +11,8 @@ from tests.command import ROOT
 PACKAGE = ROOT / "nst_jax"
 # Each imports from those before it, never from those after.
 LAYERS = (
-    *("errors", "files", "storage", "terminal", "devices", "networks", "images", "config", "weights"),
-    *("losses", "nnst"),
+    *("errors", "files", "storage", "terminal", "devices", "networks", "images", "configs", "config"),
+    *("weights", "losses", "nnst"),
     *(
         "optimizers",
         "runs",

@@ -7,7 +7,7 @@ Where photograph and painting compete, it goes from coarse to fine, in which lar
 
 from ml_collections import ConfigDict
 
-from configs import gatys
+from nst_jax.configs import gatys
 from nst_jax.errors import unknown
 
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")

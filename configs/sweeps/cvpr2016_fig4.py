@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from configs.sweeps import common
+from nst_jax.configs.sweeps import common
 
 RATIOS = (1e-4, 1e-3, 1e-2, 1e-1)
 

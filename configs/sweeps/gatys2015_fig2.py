@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from configs.sweeps import common
+from nst_jax.configs.sweeps import common
 
 PAINTINGS = {
     "sample:swirls": 1e-4,

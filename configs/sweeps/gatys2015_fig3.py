@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from configs.sweeps import common
+from nst_jax.configs.sweeps import common
 
 RATIOS = (1e-5, 1e-4, 1e-3, 1e-2)
 

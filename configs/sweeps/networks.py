@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from configs.sweeps import common
+from nst_jax.configs.sweeps import common
 from nst_jax.weights import cache, registry
 
 # Trained weights that are not in the cache: architecture -> file.
@@ -59,7 +59,7 @@ def sweep(add: Callable[..., None]) -> None:
         fields = {
             "network.arch": arch,
             "style_layers": common.equal_weights(layers[:depths]),
-            "content_layers": {layers[depths - 1]: 1.0},  # without effect, but it has to exist
+            "content_layers": {layers[depths - 1]: 0.0},  # the default layer does not exist in each
         }
         if trained := trained_weights(arch):
             add(arch, "trained", **fields, **{"network.weights": trained})

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from configs.sweeps import common
+from nst_jax.configs.sweeps import common
 
 RATES = {"lbfgs": 1.0, "adam": 0.02, "gd": 1e-5}  # ignored by lbfgs, which uses a line search
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from configs import gatys
-from configs.sweeps import common
+from nst_jax.configs import gatys
+from nst_jax.configs.sweeps import common
 
 STYLES = ("swirls", "stained_glass", "sunset")
 # Weights of the authors for the fourth power of activations, and ones for their squares.

@@ -12,12 +12,14 @@ from PIL import Image
 from nst_jax.api.inputs import Picture, base_config, changes, saved_pictures
 from nst_jax.api.results import Result, Snapshot, made_result
 from nst_jax.config import Config, NetworkConfig, from_dict
+from nst_jax.config.effects import warn_of_idle
 from nst_jax.config.overriding import override
 from nst_jax.images.writing import to_bytes
 from nst_jax.runs.folder import RunFolder, require_free
 from nst_jax.runs.progress import Progress
 from nst_jax.storage.locks import claimed
 from nst_jax.transfer.estimate import fitting_memory, require_memory, with_memory
+from nst_jax.transfer.fitting import with_fitting_scales
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import JobBatch
 from nst_jax.transfer.preparing import prepare
@@ -80,7 +82,7 @@ class Session:
         """
         self._inputs = {name: fields.pop(name) for name in ("content", "style", "init") if name in fields}
         self._base = override(base_config(config), changes(fields))
-        from_dict(self._base)
+        warn_of_idle(from_dict(self._base), changes(fields))
         self._networks: dict[tuple[NetworkConfig, tuple[str, ...]], Any] = {}
         self._groups: dict[Any, Transfer] = {}
 
@@ -137,6 +139,10 @@ class Session:
             require_free(path)
             with claimed(path):
                 config = self._config({**saved_pictures(given, inputs), **fields})
+                warn_of_idle(config, changes(fields))
+                config, note = with_fitting_scales(config)
+                if note:
+                    logging.warning("%s", note)
                 job = self._job(config)
                 yield from self._paint(job, RunFolder(path, job.config))
 

@@ -1,7 +1,6 @@
 """Sweeps from Python."""
 
 import csv
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,10 +12,11 @@ from nst_jax.api.inputs import base_config, changes, saved_pictures
 from nst_jax.api.results import SweepResult, load_result
 from nst_jax.config import Config
 from nst_jax.config.named import config_file
-from nst_jax.config.overriding import override
+from nst_jax.config.overriding import override, plain
 from nst_jax.storage.locks import claimed
 from nst_jax.sweeps import gallery, plan
 from nst_jax.sweeps.collecting import collect_results
+from nst_jax.sweeps.fitting_runs import fitting_runs
 from nst_jax.sweeps.running import run_sweep
 from nst_jax.sweeps.sweep_folder import Sweep, require_no_sweep
 
@@ -49,12 +49,12 @@ def sweep(
             file = config_file(config).partition(":")[0] if isinstance(config, str) else ""
             cells = plan.cells_of(file) if file and not vary else [((), {})]
             axes = {
-                name.replace("__", "."): [_plain(value) for value in values]
+                name.replace("__", "."): [plain(value) for value in values]
                 for name, values in (vary or {}).items()
             }
-            planned = Sweep.open(
-                path, Path(file).stem or "sweep", plan.plan_runs(base, plan.combine(cells, axes)), False
-            )
+            runs = plan.plan_runs(base, plan.combine(cells, axes))
+            plan.warn_of_repeats(runs, changes(fields))
+            planned = Sweep.open(path, Path(file).stem or "sweep", fitting_runs(runs), False)
             if not run_sweep(planned, batch):
                 raise KeyboardInterrupt
             gallery.write_gallery(planned)
@@ -67,7 +67,3 @@ def _result(sweep: Sweep) -> SweepResult:
     with Image.open(sweep.path / "sheet.png") as sheet, (sweep.path / "table.csv").open() as table:
         programs = sum(group["compilations"] for group in sweep.groups)
         return SweepResult(results, sheet.copy(), list(csv.DictReader(table)), programs)
-
-
-def _plain(value: Any) -> Any:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value

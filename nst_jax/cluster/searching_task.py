@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from nst_jax import cli
 from nst_jax.cluster.inbox import Outbox, unpack
 from nst_jax.errors import UserError
+from nst_jax.images.folders import FOLDER
 from nst_jax.images.reading import UnreadableError
-from nst_jax.images.sources import FOLDER, Source
+from nst_jax.images.sources import Source
 from nst_jax.images.streams import Stream
 from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.network import Network

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -26,7 +26,36 @@ def from_config(kind: type[Fields], values: Any) -> Fields:
     """
     if not hasattr(values, "items"):
         raise UserError(f"config: get_config() must return a ConfigDict, not {type(values).__name__}")
-    return _build(kind, values, prefix="")
+    try:
+        return _build(kind, values, prefix="")
+    except _UnknownFieldError as error:
+        path, section = error.args
+        name = path.rpartition(".")[2]
+        elsewhere = [other for other in paths(kind) if other.rpartition(".")[2] == name]
+        value = path if elsewhere else name
+        raise unknown(f"config field {path}", value, get_type_hints(section), *elsewhere[:1]) from None
+
+
+class _UnknownFieldError(Exception):
+    """Its arguments are the dotted name of the field, and the dataclass that lacks it."""
+
+
+def paths(kind: type, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted name of every field of a dataclass and of those in it, such as `network.pool`."""
+    for name, hint in get_type_hints(kind).items():
+        yield prefix + name
+        if dataclasses.is_dataclass(hint):
+            yield from paths(cast(type, hint), f"{prefix}{name}.")
+
+
+def hint_of(kind: type, path: str) -> Any:
+    """Return the type of the field with the dotted name `path` in a dataclass; None if there is none."""
+    hint: Any = kind
+    for name in path.split("."):
+        parameters = get_args(hint)
+        fields = get_type_hints(hint) if dataclasses.is_dataclass(hint) else {}
+        hint = parameters[1] if get_origin(hint) is dict else fields.get(name)
+    return hint
 
 
 def _build(kind: type[Fields], values: Any, prefix: str) -> Fields:
@@ -34,7 +63,7 @@ def _build(kind: type[Fields], values: Any, prefix: str) -> Fields:
     given = _items(values, prefix)
     for name in given:
         if name not in hints:
-            raise unknown(f"config field {prefix}{name}", name, hints)
+            raise _UnknownFieldError(prefix + name, kind)
     for field in dataclasses.fields(cast(Any, kind)):
         required = field.default is field.default_factory is dataclasses.MISSING
         if required and field.name not in given:

@@ -6,12 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from nst_jax import configs
 from nst_jax.errors import UserError, unknown
-
-# A wheel holds the folder configs/ here; a checkout has it next to the package. Config files import one
-# another as `configs.NAME`, which is why the folder above has no other contents.
-_PACKAGE = Path(__file__).parents[1]
-_ROOTS = (_PACKAGE / "shipped", _PACKAGE.parent)
 
 
 def config_file(name: str) -> str:
@@ -37,15 +33,15 @@ def config_file(name: str) -> str:
 
 def shipped_configs() -> dict[str, Path]:
     """Return the config files of the package by name."""
-    folder = _root() / "configs"
+    folder = configs.ROOT / "configs"
     paths = {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.py")}
     return {name: paths[name] for name in sorted(paths) if name != "sweeps/common"}
 
 
 def make_importable() -> None:
-    """Let config files import `configs.NAME` from any folder; a `configs` folder of the user comes first."""
-    if str(_root()) not in sys.path:
-        sys.path.append(str(_root()))
+    """Let config files of users import `configs.NAME` too, if they have no `configs` of their own."""
+    if str(configs.ROOT) not in sys.path:
+        sys.path.append(str(configs.ROOT))
 
 
 def read_config(name: str) -> Any:
@@ -63,7 +59,3 @@ def read_config(name: str) -> Any:
         raise
     except Exception as error:  # config files are programs: any exception is an error in the file
         raise UserError(f"config: {path}: {type(error).__name__}: {error}") from error
-
-
-def _root() -> Path:
-    return next(root for root in _ROOTS if (root / "configs" / "gatys.py").is_file())

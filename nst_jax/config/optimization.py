@@ -7,6 +7,12 @@ from nst_jax.errors import UserError
 
 # Limits that no real run comes near; a number beyond them is a mistake.
 MOST_STEPS, MOST_MEMORY = 10_000_000, 1000
+# The fields that each method reads, of those that not all of them do; a method not listed here may read any.
+READ = {
+    "lbfgs": ("memory", "least_memory", "bands"),
+    "adam": ("learning_rate", "b2", "average", "warm_start"),
+    "gd": ("learning_rate",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +38,11 @@ class OptimizerConfig:
         for field in ("b2", "average"):
             if not 0 <= getattr(self, field) < 1:
                 raise UserError(f"optimizer.{field}: {getattr(self, field)} is not in [0, 1)")
+
+    def unread(self) -> tuple[str, ...]:
+        """The fields that the method of this name does without."""
+        some = {field for fields in READ.values() for field in fields}
+        return tuple(sorted(some - {*READ.get(self.name, some)}))
 
     def with_memory(self, memory: int) -> "OptimizerConfig":
         """These settings with a history of `memory` steps."""

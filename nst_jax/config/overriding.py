@@ -1,7 +1,10 @@
 """Changing fields of a config by their dotted names."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from nst_jax.errors import UserError
 
@@ -27,5 +30,11 @@ def override(base: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Copy `value` with dicts in place of ConfigDicts, which would otherwise be shared between runs."""
-    return {k: plain(v) for k, v in value.items()} if hasattr(value, "items") else value
+    """Return `value` as JSON can hold it: ConfigDicts as dicts, paths as text, scalars as plain ones."""
+    if hasattr(value, "items"):
+        return {str(name): plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return (list if isinstance(value, list) else tuple)(map(plain, value))
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,16 +1,20 @@
-"""Fields of a config file that the command line may extend or give in another type.
+"""Fields of a transfer's config that the command line may set although the config file does not.
 
-With `ml_collections`, a flag can only change fields that the file has, in their types. `extensible` makes two
-exceptions: styles, style losses, their layers and settings of NNST can be added by name, and
-`optimizer.steps` is a number or one per scale.
+With `ml_collections`, a flag can only change fields that the file has, in their types. `extensible` adds the
+fields that are missing with their defaults, and lets styles, style losses and their layers be added by name.
 """
 
-from typing import Any
+import contextlib
+import dataclasses
+from collections.abc import Iterable
+from typing import Any, cast, get_type_hints
 
 from ml_collections import ConfigDict, FieldReference
+from ml_collections.config_dict import RequiredValueError
 
 from nst_jax.config.controls import StyleConfig
-from nst_jax.config.transfer_methods import NNSTConfig
+from nst_jax.config.fields import LARGEST_FLOAT
+from nst_jax.config.schema import Config
 
 
 class StyleTable(ConfigDict):
@@ -38,11 +42,31 @@ def extensible(config: Any) -> Any:
     if not isinstance(config, ConfigDict):
         return config
     with config.unlocked(), config.ignore_type():
-        config.styles = StyleTable(config.get("styles") or {})
-        config.style_losses = ConfigDict(config.get("style_losses") or {"gram": 1.0})
-        config.loss_layers = LayerTable(config.get("loss_layers") or {})
-        config.nnst = ConfigDict({**vars(NNSTConfig()), **(config.get("nnst") or {})})
-        optimizer = config.get("optimizer")
-        if optimizer is not None and "steps" in optimizer:
-            optimizer.steps = FieldReference(optimizer.steps, field_type=object)
+        _complete(config, Config)
+        config.styles = StyleTable(config.styles)
+        config.loss_layers = LayerTable(config.loss_layers)
+        if isinstance(config.optimizer, ConfigDict):  # `steps` is a number or a tuple
+            config.optimizer.steps = FieldReference(config.optimizer.steps, field_type=object)
     return config
+
+
+def _complete(section: ConfigDict, kind: type) -> None:
+    """Add the fields of the dataclass `kind` that `section` lacks; make integers floats where due."""
+    defaults = ConfigDict(dataclasses.asdict(kind()))
+    for name, hint in get_type_hints(kind).items():
+        if name not in section:
+            section[name] = defaults[name]
+            continue
+        with contextlib.suppress(RequiredValueError):  # a flag may still give the value
+            if isinstance(section[name], ConfigDict) and dataclasses.is_dataclass(hint):
+                _complete(section[name], cast(type, hint))
+            elif isinstance(section[name], ConfigDict) and hint == dict[str, float]:
+                _make_floats(section[name], list(section[name]))
+            elif hint is float:
+                _make_floats(section, [name])
+
+
+def _make_floats(section: ConfigDict, names: Iterable[str]) -> None:
+    for name in names:
+        if type(section[name]) is int and abs(section[name]) < LARGEST_FLOAT:
+            section[name] = float(section[name])

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from nst_jax.figures.lettering import draw_text
 from nst_jax.images.writing import to_bytes
 
 MOST_NAMED = 8  # classes with a colour of their own
@@ -34,7 +35,7 @@ def class_colours(classes: Int[np.ndarray, "rows columns"]) -> Float[np.ndarray,
 def class_legend(classes: Int[np.ndarray, "rows columns"], side: int, names: Sequence[str]) -> Picture:
     """Draw the legend of `class_colours`: each colour with its class's name and its share of the cells."""
     canvas = Image.new("RGB", (side, side), "white")
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(_FONT_SIZE)
+    draw = ImageDraw.Draw(canvas)
     ranked = _by_frequency(classes)
     entries = [(_colour(i), names[number], count) for i, (number, count) in enumerate(ranked[:MOST_NAMED])]
     if others := ranked[MOST_NAMED:]:
@@ -42,7 +43,7 @@ def class_legend(classes: Int[np.ndarray, "rows columns"], side: int, names: Seq
     for line, (fill, name, count) in enumerate(entries):
         y = line * _LINE
         draw.rectangle((0, y, _FONT_SIZE, y + _FONT_SIZE), tuple(round(255 * value) for value in fill))
-        draw.text((_FONT_SIZE + 8, y), f"{name}: {count / classes.size:.0%}", "black", font)
+        draw_text(draw, (_FONT_SIZE + 8, y), f"{name}: {count / classes.size:.0%}", _FONT_SIZE)
     return np.asarray(canvas, np.float32)[None] / 255
 
 

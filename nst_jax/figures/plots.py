@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from nst_jax.figures.lettering import drawable, font_file
+
 XY = tuple[float | int, float | int]
 
 SIZE = (5.6, 3.2)  # inches
@@ -24,6 +26,7 @@ def line_plot(
     A `logarithmic` scale omits points whose value is not finite and positive.
     """
     from matplotlib.figure import Figure  # imported here: it takes half a second, and few commands plot
+    from matplotlib.font_manager import FontProperties
 
     figure = Figure(SIZE, DPI, layout=None if logarithmic else "constrained")
     axes = figure.add_subplot(xlabel=across, ylabel=up)
@@ -37,7 +40,10 @@ def line_plot(
     else:
         axes.set_ylim(bottom=0)
     axes.grid(color="#dddddd")
-    axes.legend(fontsize="small", ncols=math.ceil(len(series) / 12))
+    legend = axes.legend(fontsize="small", ncols=math.ceil(len(series) / 12))
+    for name, text in zip(series, legend.get_texts(), strict=True):
+        if not name.isascii() and (file := font_file(name)):
+            text.set_fontproperties(FontProperties(fname=file, size="small"))
     return figure
 
 
@@ -62,4 +68,4 @@ def as_svg(figure: Any) -> bytes:
 
 def _plain(label: str) -> str:
     """Escape `label`: matplotlib reads $ as mathematics and hides labels that begin with an underscore."""
-    return " " + label.replace("$", r"\$")
+    return " " + drawable(label).replace("$", r"\$")

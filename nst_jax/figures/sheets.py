@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from nst_jax import images
+from nst_jax.figures.lettering import draw_text, text_width
 from nst_jax.images.writing import to_bytes
 
 Labelled = Sequence[tuple[str, np.ndarray]]
@@ -33,9 +34,8 @@ def contact_sheet(panels: Sequence[Sequence[tuple[str, np.ndarray]]], height: in
 
 def _panel(label: str, picture: np.ndarray, height: int) -> Image.Image:
     shown = images.resize(picture, height, max(1, round(height * picture.shape[2] / picture.shape[1])))
-    font = ImageFont.load_default(LABEL_SIZE)
     panel = Image.new("RGB", (shown.shape[2], height + LABEL_SIZE + MARGIN), "white")
-    ImageDraw.Draw(panel).text((0, 0), label, "black", font)
+    draw_text(ImageDraw.Draw(panel), (0, 0), label, LABEL_SIZE)
     panel.paste(Image.fromarray(to_bytes(shown[0])), (0, LABEL_SIZE + MARGIN))
     return panel
 
@@ -73,21 +73,21 @@ def _grid(
     cells: Mapping[tuple[str, str], np.ndarray],
     sources: Labelled,
 ) -> np.ndarray:
-    font = ImageFont.load_default(LABEL_SIZE)
     height = _height(list(cells.values()), len(columns) + 1)
     shown = {key: _picture(cell, height) for key, cell in cells.items()}
     wide = max(picture.width for picture in shown.values())
-    wide = max(wide, *(int(font.getlength(column)) for column in columns)) + MARGIN
+    wide = max(wide, *(text_width(column, LABEL_SIZE) for column in columns)) + MARGIN
     tall, top = height + MARGIN, LABEL_SIZE + 2 * MARGIN
     side = _source_strip(sources, height, len(rows) * tall)
-    left = side.width + max(int(font.getlength(row)) for row in rows) + 3 * MARGIN
+    left = side.width + max(text_width(row, LABEL_SIZE) for row in rows) + 3 * MARGIN
     canvas = Image.new("RGB", (left + len(columns) * wide, top + len(rows) * tall), "white")
     canvas.paste(side, (MARGIN, top))
     draw = ImageDraw.Draw(canvas)
     for x, column in enumerate(columns):
-        draw.text((left + x * wide, MARGIN), column, "black", font)
+        draw_text(draw, (left + x * wide, MARGIN), column, LABEL_SIZE)
     for y, row in enumerate(rows):
-        draw.text((side.width + 2 * MARGIN, top + y * tall + height // 2), row, "black", font, anchor="lm")
+        place = side.width + 2 * MARGIN, top + y * tall + height // 2
+        draw_text(draw, place, row, LABEL_SIZE, anchor="lm")
         for x, column in enumerate(columns):
             if (row, column) in shown:
                 canvas.paste(shown[row, column], (left + x * wide, top + y * tall))

@@ -77,21 +77,26 @@ def read_reduced(source: str, longer_side: int) -> tuple[Float32[np.ndarray, "1 
     return pixels, (width, height) if is_turned else (height, width)
 
 
-def pixel_count(source: str) -> int:
-    """Return the number of pixels of a picture, from its header.
+def sides(source: str) -> tuple[int, int]:
+    """Return the two sides of a picture in pixels, from its header; its orientation is not applied.
 
     Raises:
         UserError: as `read`, but damage after the header is not noticed.
     """
     with _opened_source(source) as picture:
-        return picture.size[0] * picture.size[1]
+        return picture.size[1], picture.size[0]
+
+
+def pixel_count(source: str) -> int:
+    """Return the number of pixels of a picture; see `sides`."""
+    return math.prod(sides(source))
 
 
 def decoding_bytes(source: str, longer_side: int) -> int:
     """Return about how much memory `read_reduced` takes, from the header.
 
     Raises:
-        UserError: as `pixel_count`.
+        UserError: as `sides`.
     """
     with _opened_source(source) as picture:
         factor = _reduction(picture, longer_side)

@@ -6,7 +6,7 @@ A source only lists and opens files; decoding is the same for all sources (`nst_
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from nst_jax.errors import UserError, unknown
+from nst_jax.images.folders import folder_files
 from nst_jax.images.reading import UnreadableError, open_file
 from nst_jax.images.samples import PHOTOS, SAMPLE_PREFIX, locate
+from nst_jax.images.tfrecords import TFRecords
 
-FOLDER = "folder:"
 CHOICES = ("folder:PATH", "tfds:NAME[/CONFIG]:SPLIT", SAMPLE_PREFIX)
 
 _TFDS_SPEC = re.compile(r"(?P<name>[^:]+(?::\d+\.\d+\.\d+)?):(?P<split>.+)")
@@ -69,43 +70,6 @@ def _folder(path: str) -> Source:
     return Source(len(paths), name, lambda i: open_file(folder / paths[i], name(i)), label)
 
 
-def folder_files(path: str) -> tuple[Path, list[str]]:
-    """The folder at `path`, and the relative paths of the files below it except hidden ones, sorted.
-
-    Raises:
-        UserError: it is not a folder, or contains no files.
-    """
-    folder = Path(os.path.expanduser(path))
-    if not (path and folder.is_dir()):
-        why = "it is not a folder" if path and folder.exists() else "no such folder"
-        raise UserError(f"cannot read 'folder:{path}': {why}")
-    paths = sorted(_files_below(folder))
-    if not paths:
-        raise UserError(f"'folder:{path}' contains no files")
-    return folder, paths
-
-
-def _files_below(folder: Path) -> Iterator[str]:
-    """Paths relative to `folder`; links are followed, but each folder is entered once: links can form cycles.
-
-    Folders that cannot be opened are included, so that they are reported with the unreadable files.
-    """
-    unreadable: list[str] = []
-    entered = {os.path.realpath(folder)}
-    walk = os.walk(folder, onerror=lambda error: unreadable.append(error.filename), followlinks=True)
-    for place, folders, names in walk:
-        below = {name: os.path.realpath(os.path.join(place, name)) for name in sorted(folders)}
-        folders.clear()
-        for name, real in below.items():
-            if not name.startswith(".") and real not in entered:
-                entered.add(real)
-                folders.append(name)
-        for name in names:
-            if not name.startswith("."):
-                yield os.path.relpath(os.path.join(place, name), folder)
-    yield from (os.path.relpath(path, folder) for path in unreadable)
-
-
 def _samples(name: str) -> Source:
     """All bundled photographs, or only the one called `name`."""
     names = (name,) if name else PHOTOS
@@ -114,7 +78,7 @@ def _samples(name: str) -> Source:
 
 
 def _tfds(rest: str) -> Source:
-    """A split of a dataset that TFDS has prepared as array_record; reading it does not need TensorFlow."""
+    """A split of a dataset that TFDS has prepared; reading it does not need TensorFlow."""
     match = _TFDS_SPEC.fullmatch(rest)
     if not match:
         raise UserError(f"data: 'tfds:{rest}' names no split; write tfds:NAME[/CONFIG]:SPLIT")
@@ -162,15 +126,21 @@ def _prepared_folder(name: str) -> Path:
         return prepared[name]
     choices = sorted(dataset for dataset in prepared if ":" not in dataset) or ["none yet"]
     refusal = unknown(f"data: dataset in {root}", name, choices)
-    raise UserError(refusal.message, f"{refusal.tail}; {_how_to_prepare(name)}")
+    tail = f"{refusal.tail}{_how_to_prepare(name)}; TFDS_DATA_DIR sets the folder"
+    raise UserError(refusal.message, tail)
 
 
 def _how_to_prepare(name: str) -> str:
+    """The command for a dataset that comes with TFDS; others are prepared by the code that defines them."""
+    import tensorflow_datasets as tfds
+
+    if re.split("[/:]", name)[0] not in tfds.list_builders(with_community_datasets=False):
+        return ""
     python = (
         "import tensorflow_datasets as tfds; "
         f"tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
     )
-    return f'to prepare it (requires TensorFlow): python -c "{python}"; TFDS_DATA_DIR sets the folder'
+    return f'; to prepare it (requires TensorFlow): python -c "{python}"'
 
 
 def _picture_feature(name: str, features: Any) -> str:
@@ -201,13 +171,37 @@ def _class_feature(features: Any) -> str | None:
 
 
 def _records(builder: Any, name: str, split: str, decoders: dict[str, Any]) -> Any:
+    from tensorflow_datasets.core.data_sources import base
+
     try:
+        if "tfrecord" in {known.value for known in builder.info.available_file_formats()}:
+            records = TFRecords(base.file_instructions(builder.info, split))
+            return _Examples(records, builder.info.features, decoders)
         return builder.as_data_source(split, decoders=decoders)
     except NotImplementedError as error:
-        why = f"{builder.info.file_format.value} can be read with TensorFlow only"
-        message = f"data: {name!r} in {builder.data_dir}: {why}"
-        raise UserError(message, f"; {_how_to_prepare(name)}") from error
+        kind = builder.info.file_format.value
+        raise UserError(
+            f"data: {name!r} in {builder.data_dir} was prepared as {kind}, which cannot be read",
+            f"; prepare it with file_format='array_record'{_how_to_prepare(name)}",
+        ) from error
+    except UserError:
+        raise
     except ValueError as error:
         why = " ".join(str(error).split())
         choices = ", ".join(sorted(builder.info.splits))
         raise UserError(f"data: no split {split!r} in {name!r}: {why}; choices: {choices}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class _Examples:
+    """The examples in records, by number."""
+
+    records: TFRecords
+    features: Any
+    decoders: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, number: int) -> Any:
+        return self.features.deserialize_example_np(self.records[number], decoders=self.decoders)

@@ -10,11 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from absl import logging
+
 from nst_jax.config import Config, from_dict, to_dict
-from nst_jax.config.fields import dotted
-from nst_jax.config.overriding import override
+from nst_jax.config.effects import effective, warn_of_all_idle
+from nst_jax.config.fields import dotted, hint_of
+from nst_jax.config.overriding import override, plain
 from nst_jax.errors import UserError, one_line
-from nst_jax.images.sources import FOLDER
+from nst_jax.images.folders import FOLDER
 from nst_jax.storage.json_files import require_fields
 from nst_jax.sweeps.picture_folders import PICTURE_FIELDS, pictures_in
 
@@ -45,14 +48,33 @@ def plan_runs(base: Any, cells: Sequence[Cell]) -> list[Run]:
         raise UserError("sweep: has no runs; call add(...) in sweep(add), or use --vary=field=value,value")
     runs: list[Run] = []
     digits = len(str(len(cells) - 1))
-    for index, (labels, fields) in enumerate(cells):
+    for index, (labels, changes) in enumerate(cells):
+        fields = plain(changes)
         names = tuple(label(item) for item in labels) or tuple(f"{k}={label(v)}" for k, v in fields.items())
         config = from_dict(override(base, fields))
         folder = _folder_name(f"{index:0{digits}d}", *names)
         if same := [run for run in runs if run.config == config]:
             raise UserError(f"sweep: {folder} and {same[0].folder} are the same run")
-        runs.append(Run(names, dict(fields), config, folder))
+        runs.append(Run(names, fields, config, folder))
     return runs
+
+
+def warn_of_repeats(runs: Sequence[Run], given: Iterable[str] = ()) -> None:
+    """Log which of the fields that are swept, or `given` for all runs, have no effect, and equal pictures."""
+    warn_of_all_idle((run.config, {**dict.fromkeys(given), **run.fields}) for run in runs)
+    first: dict[str, Run] = {}
+    repeats = []
+    for run in runs:
+        before = first.setdefault(json.dumps(effective(run.config), sort_keys=True), run)
+        if before is not run:
+            repeats.append((before, run))
+    if repeats:
+        before, run = repeats[0]
+        differing = ", ".join(swept([before, run]))
+        logging.warning(
+            "sweep: %d runs, but only %d different pictures: %s and %s differ in %s alone, without effect",
+            *(len(runs), len(first), before.folder, run.folder, differing),
+        )
 
 
 def cells_of(path: str) -> list[Cell]:
@@ -173,7 +195,24 @@ def _axis(flag: str) -> tuple[str, list[Any]]:
     values = [value for value in re.split(r",(?![^(\[{]*[)\]}])", text) if value]
     if not (name and equals and values):
         raise UserError(f"--vary: {flag!r} is not field=value,value; e.g. --vary=seed=0,1,2")
+    if hint_of(Config, name) is str:
+        return name, _with_whole_paths(text.split(","))
     return name, [_literal(value) for value in values]
+
+
+def _with_whole_paths(parts: Sequence[str]) -> list[str]:
+    """Join `parts` of text that was split at commas if they are the path of a file or folder; drop quotes."""
+    values, first = [], 0
+    while first < len(parts):
+        candidates = [",".join(parts[first:end]) for end in range(len(parts), first, -1)]
+        value = next((path for path in candidates[:-1] if _exists(path)), candidates[-1])
+        values.append(value)
+        first += value.count(",") + 1
+    return [re.sub(r"""^(['"])(.*)\1$""", r"\2", value) for value in values if value]
+
+
+def _exists(path: str) -> bool:
+    return bool(path) and Path(path.removeprefix(FOLDER)).expanduser().exists()
 
 
 def _literal(text: str) -> Any:

@@ -10,8 +10,8 @@ from jaxtyping import Float32
 from nst_jax import images
 from nst_jax.config import Config
 from nst_jax.errors import UserError
+from nst_jax.images.folders import FOLDER, folder_pictures
 from nst_jax.images.region_masks import Mask, read_mask, resize_mask
-from nst_jax.images.sources import FOLDER, folder_files
 from nst_jax.runs.machine import free_host_bytes
 from nst_jax.runs.progress import byte_count
 
@@ -117,7 +117,7 @@ def picture_sources(source: str) -> list[str]:
     """
     if not source.startswith(FOLDER):
         return [source]
-    folder, paths = folder_files(source.removeprefix(FOLDER))
+    folder, paths = folder_pictures(source)
     return [str(folder / path) for path in paths]
 
 

@@ -11,13 +11,12 @@ from nst_jax.errors import UserError
 from nst_jax.images.color import luminance
 from nst_jax.images.region_masks import MOST_DISTORTION
 from nst_jax.losses.style import STYLE_LOSSES
-from nst_jax.networks import receptive
-from nst_jax.networks.architectures import architecture
 from nst_jax.networks.layers import misfit, up_to
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.optimizers.methods import find_method
 from nst_jax.transfer.dividing import check_devices
+from nst_jax.transfer.fitting import Input, require_size
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.pictures import Picture, Pictures, picture_sources
 from nst_jax.transfer.styles import Style, field_named, read_styles
@@ -99,19 +98,12 @@ def _check_names(config: Config) -> None:
 
 def _check_sizes(config: Config, content: np.ndarray, styles: tuple[Style, ...]) -> None:
     """Refuse pictures of which pooling would leave nothing at the deepest layer."""
-    deepest = config.active_layers()[-1]
-    needed = receptive.smallest_side(architecture(config.network.arch).layers, deepest)
-    size = config.size * min(config.active_scales())
-    longer_sides = [("size", content, size)] + [
-        ("style_scale", picture, size * style.scale) for style in styles for picture in style.pictures
-    ]
-    for field, picture, longer in longer_sides:
-        shorter = longer * min(picture.shape[1:3]) / max(picture.shape[1:3])
-        if round(shorter) < needed:
-            raise UserError(
-                f"{field}: {getattr(config, field)} leaves a shorter side of {shorter:.0f} pixels; "
-                f"{deepest} needs {needed}"
-            )
+    inputs = [Input("size", config.content, content.shape[1:3], 1.0)]
+    for style in styles:
+        image = config.active_styles()[style.name].image
+        inputs += [Input("style_scale", image, one.shape[1:3], style.scale) for one in style.pictures]
+    for scale in config.active_scales():
+        require_size(config, inputs, scale)
 
 
 def _check_tiles(config: Config, network: Network) -> None:

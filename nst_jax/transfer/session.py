@@ -226,7 +226,7 @@ class Session:
     def _weights(
         self, job: Job, targets: Targets, style: StyleTargets, empty: Empty, size: tuple[int, int]
     ) -> LossWeights:
-        """Return the weights for a result of `size`; relative ones are divided by the size of their target."""
+        """Return the weights for a result of `size`, relative losses divided by the size of their target."""
         config = job.config
         content: dict[str, Any] = config.active_content()
         losses: dict[str, dict[str, Any]] = {layer: config.losses_at(layer) for layer, _ in self.losses}

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
+from nst_jax.figures.lettering import draw_text
 from nst_jax.images.streams import Stream
 from nst_jax.images.writing import to_bytes
 from nst_jax.networks import receptive
@@ -133,7 +134,7 @@ def _grid(pictures: Sequence[Image.Image], across: int, gap: int) -> Image.Image
 
 def _labelled(label: str, picture: Image.Image) -> Image.Image:
     canvas = Image.new("RGB", (picture.width, picture.height + LABEL_SIZE + PATCH_GAP), "white")
-    ImageDraw.Draw(canvas).text((0, 0), label, "black", ImageFont.load_default(LABEL_SIZE), anchor="lt")
+    draw_text(ImageDraw.Draw(canvas), (0, 0), label, LABEL_SIZE, anchor="lt")
     canvas.paste(picture, (0, LABEL_SIZE + PATCH_GAP))
     return canvas
 

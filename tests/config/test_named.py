@@ -1,5 +1,6 @@
 """Configs by name, from any folder: in a checkout, and from a wheel."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -32,6 +33,38 @@ def test_a_path_wins(tmp_path, monkeypatch):
     assert from_dict(read_config("configs/quick.py")).size == 64
     assert from_dict(read_config("configs/quick.py:96")).size == 96
     assert from_dict(read_config("quick")).size == 512
+
+
+# What a user's folder may hold beside the pictures, each of which Python finds before the shipped configs.
+HIDING = {
+    "a package": "configs/__init__.py",
+    "a module": "configs.py",
+    "a folder with a config of that name": "configs/gatys.py",
+    "a folder of sweeps": "configs/sweeps/common.py",
+}
+
+
+@pytest.mark.parametrize("hiding", HIDING.values(), ids=HIDING)
+def test_configs_of_a_user_do_not_hide_those_of_the_package(hiding, tmp_path):
+    (tmp_path / hiding).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / hiding).write_text("")
+    names = [name for name in shipped_configs() if name != "distill"]  # which needs its data
+    code = f"from nst_jax.config.named import read_config\nfor name in {names}: read_config(name)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_config_of_a_user_builds_on_a_shipped_one(tmp_path):
+    for index, name in enumerate(("configs", "nst_jax.configs")):
+        own = f"from {name} import quick\ndef get_config():\n    return quick.get_config()\n"
+        (tmp_path / f"own{index}.py").write_text(own)
+        assert from_dict(read_config(str(tmp_path / f"own{index}.py"))) == from_dict(read_config("quick"))
 
 
 def test_refused_with_the_nearest_name(tmp_path):

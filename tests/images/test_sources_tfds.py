@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import subprocess
 import sys
 
@@ -123,7 +124,9 @@ def test_configs_are_named(root, tmp_path, monkeypatch):
 def test_names_and_splits_that_do_not_exist_list_the_choices(root, tmp_path, monkeypatch):
     message = refusal("tfds:smal:train")
     assert f"dataset in {root}: unknown 'smal'; did you mean 'small'? choices: small;" in message
-    assert "tfds.builder('smal', file_format='array_record').download_and_prepare()" in message
+    assert "download_and_prepare" not in message, "TFDS has no such dataset"
+    message = refusal("tfds:mnist:train")
+    assert "tfds.builder('mnist', file_format='array_record').download_and_prepare()" in message
     for split in ("valid", "train[", "train[7:9]", "train[:0]"):
         message = refusal(f"tfds:small:{split}")
         assert f"no split '{split}' in 'small'" in message
@@ -159,14 +162,47 @@ def test_label_maps_and_depths_are_no_pictures(tmp_path, monkeypatch):
     assert len(Stream("tfds:maps:train", 16)) == 2
 
 
-def test_tfrecord_needs_tensorflow_and_says_how_to_do_without(tmp_path, monkeypatch):
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    folder = prepare(tmp_path, "small", PICTURE, {"train": examples(1)})
+def as_tfrecord(folder):
+    """Rewrite a prepared dataset as TFDS writes it by default; checksums are zeros, which nothing reads."""
+    builder = tfds.builder_from_directory(folder)
+    for split in builder.info.splits:
+        raw = builder.as_data_source(split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
+        (old,) = folder.glob(f"*-{split}.array_record*")
+        frames = [struct.pack("<Q4x", len(record)) + record + bytes(4) for record in map(bytes, raw)]
+        (folder / old.name.replace("array_record", "tfrecord")).write_bytes(b"".join(frames))
+        old.unlink()
     info = json.loads((folder / "dataset_info.json").read_text())
     (folder / "dataset_info.json").write_text(json.dumps({**info, "fileFormat": "tfrecord"}))
+
+
+def test_tfrecord_is_read_without_tensorflow(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    folder = prepare(tmp_path, "small", PICTURE, {"train": examples(6), "test": examples(3)})
+    splits = ("train", "test", "train[2:5]", "train[50%:]+test")
+    before = [order(Stream(f"tfds:small:{split}", 16)) for split in splits]
+    as_tfrecord(folder)
+    assert [order(Stream(f"tfds:small:{split}", 16)) for split in splits] == before
+    assert order(Stream("tfds:small:train", 16, workers=3)) == before[0]
+    assert "no split 'valid' in 'small'" in refusal("tfds:small:valid")
+    (file,) = folder.glob("*-train.tfrecord*")
+    for damaged in (file.read_bytes()[:-3], file.read_bytes()[:5], b"\xff" * 40):
+        file.write_bytes(damaged)
+        assert f"{file.name} ends within a record" in refusal("tfds:small:train")
+    file.unlink()
+    assert f"cannot read {file}: No such file" in refusal("tfds:small:train")
+
+
+def test_another_format_is_named_and_only_datasets_of_tfds_get_its_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    for name in ("small", "mnist"):
+        folder = prepare(tmp_path, name, PICTURE, {"train": examples(1)})
+        info = json.loads((folder / "dataset_info.json").read_text())
+        (folder / "dataset_info.json").write_text(json.dumps({**info, "fileFormat": "riegeli"}))
     message = refusal("tfds:small:train")
-    assert "tfrecord can be read with TensorFlow only" in message
+    assert "was prepared as riegeli, which cannot be read" in message
     assert "file_format='array_record'" in message
+    assert "download_and_prepare" not in message
+    assert "tfds.builder('mnist', file_format='array_record')" in refusal("tfds:mnist:train")
 
 
 def test_a_missing_package_is_named(monkeypatch):

@@ -3,10 +3,13 @@
 import itertools
 import json
 import runpy
+from pathlib import Path
 
+import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
-from nst_jax import sweep
+from nst_jax import images, sweep
 from nst_jax.config import from_dict
 from nst_jax.errors import UserError
 from nst_jax.sweeps import groups, plan
@@ -24,6 +27,37 @@ def test_values_in_a_flag():
         ("a", "content=y", "tv_weight=0"),
     ]
     assert cells[0][1] == {"seed": 1, "content": "x.jpg", "tv_weight": 0}
+
+
+def test_the_path_of_a_picture_is_text_and_may_contain_commas(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("Holiday, 2020/写真.png", "Holiday, 2020/1e5.png", "a,b,c.png"):
+        images.write(tmp_path / name, np.full((1, 32, 48, 3), 0.5, np.float32))
+    assert values_of("content=1e5.jpg,1e5,2020,'x.png'") == ["1e5.jpg", "1e5", "2020", "x.png"]
+    assert values_of("styles.a.image=1e5,a,b,c.png,z") == ["1e5", "a,b,c.png", "z"]
+    cells = plan.vary([((), {})], ["content=folder:Holiday, 2020,a,b,c.png"])
+    assert [fields["content"] for _, fields in cells] == [
+        "Holiday, 2020/1e5.png",
+        "Holiday, 2020/写真.png",
+        "a,b,c.png",
+    ]
+
+
+def values_of(flag):
+    return [value for _, fields in plan.vary([((), {})], [flag]) for value in fields.values()]
+
+
+def test_a_sweep_may_add_what_a_config_file_has_at_hand(tmp_path):
+    fields = {
+        "style_layers": ConfigDict({"conv1_1": 1.0}),
+        "content_weight": np.float64(0.5),
+        "scales": (np.float32(0.5), 1.0),
+        "content": Path("photo.jpg"),
+    }
+    runs = plan.plan_runs({}, [(("a",), fields), (("b",), {"style_layers": ConfigDict({"conv2_1": 1.0})})])
+    assert runs[0].config.style_layers == {"conv1_1": 1.0}
+    assert (runs[0].config.content, runs[0].config.scales) == ("photo.jpg", (0.5, 1.0))
+    assert plan.from_json(json.loads(json.dumps(plan.to_json(runs))))[1] == runs[1]
 
 
 def test_swept_names_the_fields_that_differ():
