@@ -7,6 +7,7 @@ from nst_jax import images
 from nst_jax.config import Config, fields
 from nst_jax.errors import UserError
 from nst_jax.images.color import luminance
+from nst_jax.losses.mrf import MOST_PATCHES, patch_count
 from nst_jax.losses.style import STYLE_LOSSES
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
@@ -18,7 +19,7 @@ from nst_jax.transfer.dividing import check_devices
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.pictures import Picture, Pictures, picture_sources
 from nst_jax.transfer.styles import Style, field_named, read_styles
-from nst_jax.transfer.targets import content_guides, is_visible
+from nst_jax.transfer.targets import content_guides, is_visible, style_layer_sizes
 from nst_jax.weights import load_network
 
 USEFUL_TILE = 128  # pixels: below, memory does not shrink any more, and halos dominate the arithmetic
@@ -52,6 +53,7 @@ def prepare(
         _check_tiles(config, built)
     job = Job(config, photo, content, styles, regions, start, built, weights)
     _check_regions(job)
+    _warn_of_patches(job)
     if job.size_at(1.0) != images.fitted(size, config.size):
         logging.info("network.padding: circular rounds the sides to %d x %d", *reversed(job.size_at(1.0)))
     return job
@@ -119,3 +121,30 @@ def _check_regions(job: Job) -> None:
                 f"styles.{name}.region: vanishes at every style layer with guides={job.config.guides}; "
                 "choose a larger region, or guides=all"
             )
+
+
+def _warn_of_patches(job: Job) -> None:
+    """Log which styles `mrf` thins out, and that it ignores how they are weighted."""
+    layers = [layer for layer in job.config.active_style() if "mrf" in job.config.losses_at(layer)]
+    regions = {style.region: style for style in job.styles}
+    counts = {
+        layer: max(
+            sum(patch_count(*size) for size in style_layer_sizes(job, region, layer, 1.0))
+            for region in regions
+        )
+        for layer in layers
+    }
+    if thinned := [f"{count:,} at {layer}" for layer, count in counts.items() if count > MOST_PATCHES]:
+        logging.warning(
+            "style_losses.mrf: compares with %s patches of the style; it has %s",
+            f"{MOST_PATCHES:,}",
+            ", ".join(thinned),
+        )
+    for style in job.styles if layers else ():
+        if style.weight != regions[style.region].weight:
+            logging.warning(
+                "styles.%s.weight: has no effect on style_losses.mrf, which takes the most similar patches "
+                "of all styles of a region",
+                style.name,
+            )
+            break

@@ -19,11 +19,10 @@ from nst_jax import images
 from nst_jax.config.stages import Stage
 from nst_jax.devices.split import Split
 from nst_jax.losses import objective
-from nst_jax.losses.objective import Guides, Objective, Statistics, Targets
+from nst_jax.losses.objective import Objective, Targets
 from nst_jax.losses.sharding import outlines_of
 from nst_jax.losses.split_objective import objective_specs, split_total_and_terms
-from nst_jax.losses.weighting import EVERYWHERE, loss_weights
-from nst_jax.networks import receptive
+from nst_jax.losses.weighting import loss_weights
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.lanes import Lanes
 from nst_jax.optimizers.loop import Loop
@@ -32,7 +31,14 @@ from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.optimizers.split_lane import SplitLane
 from nst_jax.transfer import memory
 from nst_jax.transfer.dividing import split_of
-from nst_jax.transfer.filling import Empty, filled, filled_regions, losses_by_layer
+from nst_jax.transfer.filling import (
+    Empty,
+    empty_shapes,
+    filled,
+    filled_regions,
+    filled_targets,
+    losses_by_layer,
+)
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.targets import StyleTargets, TargetMaker, placed_guides
 
@@ -73,7 +79,7 @@ class Session:
 
         Jobs are divided evenly into batches: with a `width` of 4, five jobs are painted as three and two.
         """
-        self._job = jobs[0]
+        self._job, self._jobs = jobs[0], tuple(jobs)
         self.config = config = jobs[0].config
         # Every lane computes the layers of all jobs; those that only other jobs use have a weight of 0.
         self.content_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_content()}))
@@ -84,7 +90,7 @@ class Session:
         self.regions = tuple(dict.fromkeys(style.region for style in self._job.styles))
         self._split = split_of(self._job) if config.devices != 1 else None
         self._style_targets = TargetMaker(self.losses, self._split)
-        self._shapes: dict[tuple[int, ...], Empty] = {}
+        self._shapes: dict[tuple[float, tuple[int, ...]], Empty] = {}
         if self._split:
             width = 1  # all devices are needed for one picture
         elif width is None:
@@ -135,18 +141,19 @@ class Session:
         style = self._style_targets.targets(job, scale)
         if split:
             guides = placed_guides(job, style.guides, job.size_at(scale), split)
-            return self._assemble(job, split.place_rows(content), style._replace(guides=guides), split)
-        return self._assemble(job, jnp.asarray(content), style)
+            style = style._replace(guides=guides)
+            return self._assemble(job, scale, split.place_rows(content), style, split)
+        return self._assemble(job, scale, jnp.asarray(content), style)
 
     def abstract_objective(self, job: Job) -> tuple[Objective, jax.ShapeDtypeStruct]:
         """Return the shapes of `job`'s objective and image at full size, without computing anything."""
         split = self.split_at(job.size_at(1.0))
         if split is None:
             content = jax.ShapeDtypeStruct(job.shape_at(1.0), jnp.float32)
-            return jax.eval_shape(lambda c: self._assemble(job, c, NO_STYLE), content), content
+            return jax.eval_shape(lambda c: self._assemble(job, 1.0, c, NO_STYLE), content), content
         shape = (1, split.padded, *job.shape_at(1.0)[2:])
         content = jax.ShapeDtypeStruct(shape, jnp.float32, sharding=split.by_rows)
-        found = jax.eval_shape(lambda c: self._assemble(job, c, NO_STYLE, split), content)
+        found = jax.eval_shape(lambda c: self._assemble(job, 1.0, c, NO_STYLE, split), content)
         return split.abstract(found, objective_specs(found)), content
 
     def split_at(self, size: tuple[int, int]) -> Split | None:
@@ -190,17 +197,19 @@ class Session:
             picture,
         )
 
-    def _assemble(self, job: Job, content: Any, style: StyleTargets, split: Split | None = None) -> Objective:
+    def _assemble(
+        self, job: Job, scale: float, content: Any, style: StyleTargets, split: Split | None = None
+    ) -> Objective:
         """Build the objective of `job`; layers of other jobs get targets of zeros and a weight of 0."""
         config = job.config
         layers = tuple(config.active_content())
         content_targets = objective.content_targets(job.network, content, layers, config.tile, split)
-        empty = self._empty(job, content.shape, split)
+        empty = self._empty(scale, content.shape, split)
         nowhere = {layer: dict.fromkeys(self.regions, 0.0) for layer in self.style_layers}
         wrap = config.network.padding == "circular"
         targets = Targets(
             filled(content_targets, empty.content),
-            filled_regions(style.targets, empty.style),
+            filled_targets(style.targets, empty.style),
             outlines_of(content, wrap, split) if config.laplacian_weight else None,
         )
         weights = loss_weights(
@@ -219,29 +228,9 @@ class Session:
         guides = filled_regions(style.guides, empty.guides)
         return Objective(targets, weights, guides, config.content_loss, config.tile, wrap)
 
-    def _empty(self, job: Job, shape: tuple[int, ...], split: Split | None) -> Empty:
-        """Return the shapes for all layers and regions of the group and a result of `shape`."""
-        if shape not in self._shapes:
-            self._shapes[shape] = self._empty_shapes(job, shape, split)
-        return self._shapes[shape]
-
-    def _empty_shapes(self, job: Job, shape: tuple[int, ...], split: Split | None) -> Empty:
-        def guide(layer: str, region: str) -> Any:
-            if region == EVERYWHERE:
-                return None
-            size = receptive.shape(job.network.geometry, layer, *shape[1:3])
-            return jax.ShapeDtypeStruct((1, *size, 1), jnp.float32)
-
-        guides = {
-            layer: {region: guide(layer, region) for region in self.regions} for layer in self.style_layers
-        }
-
-        def shapes(network: Any, image: Any, guides: Guides) -> tuple[dict[str, Any], Statistics]:
-            found = objective.statistics(
-                network, image, self.content_layers, guides, self.losses, split=split
-            )
-            return found[0], objective.fitted_to(network, found[1], (shape[1], shape[2]))
-
-        image = jax.ShapeDtypeStruct(shape, jnp.float32)
-        content, style = jax.eval_shape(shapes, job.network, image, guides)
-        return Empty(content, style, guides)
+    def _empty(self, scale: float, shape: tuple[int, ...], split: Split | None) -> Empty:
+        """Return the shapes for all layers and regions of the group and a result of `shape` at `scale`."""
+        if (scale, shape) not in self._shapes:
+            found = empty_shapes(self._jobs, self.content_layers, self.losses, scale, shape, split)
+            self._shapes[scale, shape] = found
+        return self._shapes[scale, shape]
