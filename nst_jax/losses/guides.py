@@ -1,7 +1,7 @@
 """Spatial guides: masks over a picture, brought down to the layers of a network.
 
-Gatys et al. 2017 (arXiv 1611.07865), section 4. The guide T of a layer weights its positions, with a mean
-square of 1, so that a guided statistic is that of the region alone.
+Gatys et al. 2017 (arXiv 1611.07865), section 4. The guide T of a layer has a mean square of 1. Statistics
+weight positions by T^2, so that they are those of the region alone; except `sums`, which weights them by T.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,8 @@
 
 Li & Wand 2016 (arXiv 1601.04589), equations 2 and 3. Patches are 3 x 3 positions at a stride of 2, as in the
 released code. There, the gradients of overlapping patches are averaged; here, the loss is the mean over
-patches and their entries, whose gradients add up.
+patches and their entries, whose gradients add up. The most similar patch is searched among those of all
+styles of a region, whose weights have no effect therefore.
 """
 
 import jax.numpy as jnp
@@ -14,8 +15,9 @@ from nst_jax.losses.distribution import Distribution
 
 SIDE = 3
 STRIDE = 2
-# The time for a search is the product of the numbers of patches of both pictures.
-MOST_PATCHES = 4096
+# The time for a search is the product of the numbers of patches of both pictures. This keeps all of a style
+# of 2 megapixels at conv3_1, the first layer of the paper, and of 364 x 364 pixels at conv1_1.
+MOST_PATCHES = 1 << 15
 PATCHES_TOGETHER = 512
 SMALLEST = 1e-12
 
@@ -33,18 +35,33 @@ def patches(
     return Distribution(corners, weights)
 
 
-def chosen_patches(style: Distribution, height: int, width: int) -> Float[Array, "k d"]:
-    """Return as many patches as a result's layer of `height` x `width` has, but at most 4096.
+def kept_patches(style: Distribution, height: int, width: int) -> Float[Array, "k d"]:
+    """Return the patches of the style that have a weight, whatever the size of the result; see `kept_count`.
 
-    Patches are chosen at equal intervals of the sum of their weights. If the style has fewer, they repeat.
+    Patches without weight are replaced by others. Too many patches are thinned out to `MOST_PATCHES` at equal
+    intervals of the sum of their weights.
     """
-    count = min(MOST_PATCHES, _count(height) * _count(width))
+    del height, width
+    points, weights = style
+    count = kept_count(len(points))
     levels = (np.arange(count) + 0.5) / count
-    if style.weights is None:
-        return style.points[np.floor(levels * len(style.points)).astype(np.int32)]
-    through = jnp.cumsum(style.weights)
+    if weights is None:
+        return points[np.floor(levels * len(points)).astype(np.int32)]
+    if count == len(points):
+        return points[jnp.where(weights > 0, np.arange(count), jnp.argmax(weights))]
+    through = jnp.cumsum(weights)
     # A patch without weight has the level of its predecessor, and is never found.
-    return style.points[jnp.searchsorted(through, levels * through[-1], side="right")]
+    return points[jnp.searchsorted(through, levels * through[-1], side="right")]
+
+
+def kept_count(patches: int) -> int:
+    """Return how many of the `patches` of all styles of a region a layer of the result is compared with."""
+    return min(patches, MOST_PATCHES)
+
+
+def patch_count(height: int, width: int) -> int:
+    """Return the number of patches of a layer of `height` x `width` positions."""
+    return _count(height) * _count(width)
 
 
 def mrf_distance(found: Distribution, target: Float[Array, "k d"]) -> Float[Array, ""]:
@@ -61,13 +78,12 @@ def mrf_distance(found: Distribution, target: Float[Array, "k d"]) -> Float[Arra
 
 def most_similar(points: Float[Array, "m d"], target: Float[Array, "k d"]) -> Int[Array, "m"]:
     """Return the row of `target` with the largest normalised cross-correlation with each row of `points`."""
-    lengths = jnp.sqrt(jnp.sum(jnp.square(target), axis=1, keepdims=True) + SMALLEST)
+    lengths = jnp.sqrt(jnp.sum(jnp.square(target), axis=1) + SMALLEST)
 
-    def search(rows: Array) -> Array:
-        # The length of a row itself changes no maximum.
-        return jnp.argmax(jnp.matmul(unit, rows, precision=lax.Precision.HIGHEST), axis=0)
+    def search(point: Array) -> Array:
+        # The length of the point itself changes no maximum.
+        return jnp.argmax(jnp.matmul(target, point, precision=lax.Precision.HIGHEST) / lengths)
 
-    unit = target / lengths
     return lax.map(search, points, batch_size=PATCHES_TOGETHER).astype(jnp.int32)
 
 

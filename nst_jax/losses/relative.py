@@ -25,17 +25,22 @@ def content_size(target: Float[Array, "1 h w n"], content_loss: str, positions: 
 
 def style_sizes(
     targets: Mapping[str, Mapping[str, Any]],
-    statistics: Mapping[str, Mapping[str, Any]],
+    activations: jax.ShapeDtypeStruct,
+    guides: Mapping[str, jax.ShapeDtypeStruct | None],
     shares: Mapping[str, float],
 ) -> dict[str, Float[Array, ""]]:
     """The size of a layer's style target by loss: an average over regions, weighted by their `shares`.
 
-    `targets` are by region and loss, and so are the shapes of the result's `statistics`.
+    `targets` are by region and loss. `activations` and `guides`, by region, are shapes, for the result.
     """
+    positions = activations.shape[1] * activations.shape[2]
     sizes: dict[str, Array] = {}
     for region, by_loss in targets.items():
         for name, target in by_loss.items():
-            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), statistics[region][name])
-            size = shares[region] * STYLE_LOSSES[name].distance(nothing, target)
-            sizes[name] = sizes.get(name, jnp.zeros(())) + size
+            loss = STYLE_LOSSES[name]
+            shapes = jax.eval_shape(
+                lambda F, T, loss=loss: loss.statistic(F, positions, T), activations, guides[region]
+            )
+            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+            sizes[name] = sizes.get(name, jnp.zeros(())) + shares[region] * loss.distance(nothing, target)
     return {name: jnp.maximum(size, SMALLEST) for name, size in sizes.items()}

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from nst_jax.losses.covariance import covariance_distance, gaussian
@@ -12,7 +13,7 @@ from nst_jax.losses.distribution import distribution, pooled
 from nst_jax.losses.gram import gram, gram_distance
 from nst_jax.losses.histogram import filter_quantiles, histogram_distance
 from nst_jax.losses.moments import moments, moments_distance
-from nst_jax.losses.mrf import chosen_patches, mrf_distance, patches
+from nst_jax.losses.mrf import kept_patches, mrf_distance, patches
 from nst_jax.losses.sliced import projected_quantiles, sliced_distance
 from nst_jax.losses.sums import guided_mean, mean_distance
 from nst_jax.losses.w2 import w2_distance
@@ -46,8 +47,9 @@ class StyleLoss(NamedTuple):
 
     `blend(statistics, weights)` is the statistic of several styles of one region, whose weights sum to 1.
     `fit(statistic, height, width)` makes the target for a result whose layer has `height` x `width`
-    positions. The shapes of the target depend on these and the number of filters alone, not on the size of
-    the style. A loss that `dilutes` takes a blend with the content's own statistic as a weaker style.
+    positions. The shapes of the target depend on these and the number of filters alone; only its first axis
+    may be as long as the style asks for, in which case the distance must not change if rows are repeated.
+    A loss that `dilutes` takes a blend with the content's own statistic as a weaker style.
     """
 
     statistic: Callable[[Float[Array, "1 h w n"], int, Float[Array, "1 h w 1"] | None], Any]
@@ -65,7 +67,7 @@ STYLE_LOSSES = {
     "w2": StyleLoss(gaussian, w2_distance, additive=True),
     "sliced": StyleLoss(distribution, sliced_distance, False, pooled, projected_quantiles),
     "histogram": StyleLoss(distribution, histogram_distance, False, pooled, filter_quantiles),
-    "mrf": StyleLoss(patches, mrf_distance, False, pooled, chosen_patches, dilutes=False),
+    "mrf": StyleLoss(patches, mrf_distance, False, pooled, kept_patches, dilutes=False),
     "sums": StyleLoss(guided_mean, mean_distance, additive=True),
 }
 
@@ -81,6 +83,20 @@ def layer_statistics(
         region: {name: STYLE_LOSSES[name].statistic(F, positions, guide) for name in losses}
         for region, guide in guides.items()
     }
+
+
+def target_shapes(
+    losses: Sequence[str], styles: Sequence[tuple[int, int]], filters: int, height: int, width: int
+) -> dict[str, Any]:
+    """The shapes of the targets by loss, for styles whose layers have these positions (height, width)."""
+    layers = [jax.ShapeDtypeStruct((1, *size, filters), jnp.float32) for size in styles]
+    shares = [1 / len(styles)] * len(styles)
+
+    def target(loss: StyleLoss, *layers: Array) -> Any:
+        found = [loss.statistic(F, F.shape[1] * F.shape[2], None) for F in layers]
+        return loss.fit(loss.blend(found, shares), height, width)
+
+    return {name: jax.eval_shape(partial(target, STYLE_LOSSES[name]), *layers) for name in losses}
 
 
 @partial(jax.jit, static_argnums=(1, 2))

@@ -1,6 +1,9 @@
 """The mean activations of a region: a weaker and cheaper statistic than a guided Gram matrix.
 
 Gatys et al. 2017 (arXiv 1611.07865), section 4, "guided sums": usually beside one Gram matrix of the whole.
+As in the paper, a guide T with a mean square of 1 enters once, not squared: the mean of T o F is that of the
+region times the root of the region's share of the layer. Unlike with the other style losses, a region that
+takes up different shares of the content and of the style is therefore not drawn to the style's own mean.
 """
 
 import jax.numpy as jnp

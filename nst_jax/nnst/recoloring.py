@@ -13,7 +13,7 @@ from nst_jax.images.oklab import from_oklab, to_oklab
 
 Hues = Float[np.ndarray, "h w 2"]
 EPSILON = 1e-4  # added to variances
-COLORLESS = 6e-5  # a style all of whose (co)variances of A and B are below
+COLORLESS = 6e-5  # a style is nearly gray if all (co)variances of its A and B are below
 PASSES = 5  # of the bilateral filter
 FALLOFF = 10.0  # of its weights, per unit of lightness
 
@@ -26,34 +26,28 @@ def recolored(
     """Return `result` with the palette of the `styles`, within [0, 1].
 
     The hues are the content's, mapped to the mean and covariance of the style's, and smoothed where the
-    lightness of the result is smooth. If the style is almost gray, they are those of the result, with the
-    style's mean and standard deviation. Each coordinate is clipped to the range that it has in the style.
+    lightness of the result is smooth. If the style is nearly gray, the hues and the lightness of the result
+    are mapped together to its mean and covariance. Each coordinate is clipped to its range in the style.
     """
     painted, photo = (to_oklab(picture[0].astype(np.float64)) for picture in (result, content))
     style = np.concatenate([to_oklab(picture.reshape(-1, 3).astype(np.float64)) for picture in styles])
     low, high = style.min(0), style.max(0)
-    painted = np.clip(painted, low, high)
-    lightness, hues = painted[..., :1], style[:, 1:]
+    lightness, hues = np.clip(painted[..., :1], low[0], high[0]), style[:, 1:]
     if np.all(np.abs(np.cov(hues.T)) < COLORLESS):
-        chosen = with_moments(painted[..., 1:], hues)
+        whole = with_covariance(np.concatenate([lightness, painted[..., 1:]], axis=-1), style)
     else:
-        chosen = smoothed(with_covariance(photo[..., 1:], hues), lightness)
-    whole = np.clip(np.concatenate([lightness, chosen], axis=-1), low, high)
-    return np.clip(from_oklab(whole), 0, 1).astype(np.float32)[np.newaxis]
+        mapped = with_covariance(photo[..., 1:], hues)
+        whole = np.concatenate([lightness, smoothed(mapped, lightness)], axis=-1)
+    return np.clip(from_oklab(np.clip(whole, low, high)), 0, 1).astype(np.float32)[np.newaxis]
 
 
-def with_covariance(hues: Hues, target: Float[np.ndarray, "m 2"]) -> Hues:
-    """Map `hues` linearly to the mean and covariance of `target`: whitened by its symmetric root (ZCA)."""
-    flat = hues.reshape(-1, 2)
+def with_covariance(
+    colors: Float[np.ndarray, "h w n"], target: Float[np.ndarray, "m n"]
+) -> Float[np.ndarray, "h w n"]:
+    """Map `colors` linearly to the mean and covariance of `target`: whitened by its symmetric root (ZCA)."""
+    flat = colors.reshape(-1, colors.shape[-1])
     white = (flat - flat.mean(0)) @ _root_of_covariance(flat, -0.5)
-    return (white @ _root_of_covariance(target, 0.5) + target.mean(0)).reshape(hues.shape)
-
-
-def with_moments(hues: Hues, target: Float[np.ndarray, "m 2"]) -> Hues:
-    """Shift and scale each coordinate of `hues` to the mean and standard deviation of `target`."""
-    flat = hues.reshape(-1, 2)
-    scale = target.std(0) / np.sqrt(flat.var(0) + EPSILON**2)
-    return (hues - flat.mean(0)) * scale + target.mean(0)
+    return (white @ _root_of_covariance(target, 0.5) + target.mean(0)).reshape(colors.shape)
 
 
 def smoothed(hues: Hues, lightness: Float[np.ndarray, "h w 1"]) -> Hues:
@@ -73,7 +67,7 @@ def _neighbourhood(values: Float[np.ndarray, "h w n"]) -> list[np.ndarray]:
     return [padded[y : y + height, x : x + width] for y in range(3) for x in range(3)]
 
 
-def _root_of_covariance(rows: Float[np.ndarray, "m 2"], power: float) -> Float[np.ndarray, "2 2"]:
+def _root_of_covariance(rows: Float[np.ndarray, "m n"], power: float) -> Float[np.ndarray, "n n"]:
     centered = rows - rows.mean(0)
-    values, vectors = np.linalg.eigh(centered.T @ centered / len(rows) + EPSILON * np.eye(2))
+    values, vectors = np.linalg.eigh(centered.T @ centered / len(rows) + EPSILON * np.eye(rows.shape[1]))
     return vectors @ np.diag(values**power) @ vectors.T

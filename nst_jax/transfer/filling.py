@@ -9,11 +9,12 @@ import jax.numpy as jnp
 from nst_jax.devices.split import Split
 from nst_jax.losses import objective
 from nst_jax.losses.objective import Guides, Statistics
-from nst_jax.losses.style import LayerLosses
+from nst_jax.losses.style import LayerLosses, target_shapes
 from nst_jax.losses.weighting import EVERYWHERE
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
 from nst_jax.transfer.job import Job
+from nst_jax.transfer.targets import style_layer_sizes
 
 
 class Empty(NamedTuple):
@@ -22,7 +23,41 @@ class Empty(NamedTuple):
     content: dict[str, Any]
     style: Statistics
     guides: Guides
-    statistics: Statistics  # of the result, which `style` is compared with
+    activations: dict[str, Any]  # of the result at the style layers
+
+
+def empty_shapes(
+    jobs: Sequence[Job],
+    content_layers: Sequence[str],
+    losses: LayerLosses,
+    scale: float,
+    shape: tuple[int, ...],
+    split: Split | None,
+) -> Empty:
+    """Return the shapes for results of `shape` at `scale`; style targets have those of the largest job."""
+    network, layers = jobs[0].network, tuple(layer for layer, _ in losses)
+    sizes = {layer: receptive.shape(network.geometry, layer, *shape[1:3]) for layer in layers}
+    regions = tuple(dict.fromkeys(style.region for style in jobs[0].styles))
+
+    def activations(network: Network, image: Any) -> Any:
+        content = objective.content_targets(network, image, tuple(content_layers), 0, split)
+        return content, network(image, layers)
+
+    def target(layer: str, region: str) -> Any:
+        pools = {style_layer_sizes(job, region, layer, scale) for job in jobs} - {()}
+        filters, names = F[layer].shape[-1], dict(losses)[layer]
+        shapes = (target_shapes(names, pool, filters, *sizes[layer]) for pool in pools or [(sizes[layer],)])
+        return jax.tree.map(_largest, *shapes)
+
+    def guide(layer: str, region: str) -> Any:
+        return None if region == EVERYWHERE else jax.ShapeDtypeStruct((1, *sizes[layer], 1), jnp.float32)
+
+    content, F = jax.eval_shape(activations, network, jax.ShapeDtypeStruct(shape, jnp.float32))
+    style, guides = (
+        {layer: {region: of(layer, region) for region in regions} for layer in layers}
+        for of in (target, guide)
+    )
+    return Empty(content, style, guides, F)
 
 
 def losses_by_layer(jobs: Sequence[Job], layers: Sequence[str]) -> LayerLosses:
@@ -32,6 +67,19 @@ def losses_by_layer(jobs: Sequence[Job], layers: Sequence[str]) -> LayerLosses:
         (layer, tuple(name for name in jobs[0].config.active_losses() if name in used[layer]))
         for layer in layers
     )
+
+
+def filled_targets(targets: Statistics, default: Statistics) -> Statistics:
+    """Return `default` with the entries of `targets`, whose rows are repeated to the shapes in `default`."""
+    return {
+        layer: {
+            region: jax.tree.map(_repeated, targets[layer][region], shapes)
+            if region in targets.get(layer, {})
+            else jax.tree.map(_zeros, shapes)
+            for region, shapes in by_region.items()
+        }
+        for layer, by_region in default.items()
+    }
 
 
 def filled_regions(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,34 +95,16 @@ def filled(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, A
     }
 
 
+def _repeated(target: Any, like: Any) -> Any:
+    missing = like.shape[:1] > target.shape[:1]  # never true of a scalar
+    return jnp.resize(target, like.shape) if missing else target
+
+
 def _zeros(leaf: Any) -> Any:
     is_shape = isinstance(leaf, jax.ShapeDtypeStruct)
     return jnp.zeros(leaf.shape, leaf.dtype) if is_shape else leaf
 
 
-def empty_shapes(
-    network: Network,
-    shape: tuple[int, ...],
-    content_layers: Sequence[str],
-    style_layers: Sequence[str],
-    regions: Sequence[str],
-    losses: LayerLosses,
-    split: Split | None,
-) -> Empty:
-    """Return the shapes for all layers and regions of a group and a result of `shape`."""
-
-    def guide(layer: str, region: str) -> Any:
-        if region == EVERYWHERE:
-            return None
-        size = receptive.shape(network.geometry, layer, *shape[1:3])
-        return jax.ShapeDtypeStruct((1, *size, 1), jnp.float32)
-
-    guides = {layer: {region: guide(layer, region) for region in regions} for layer in style_layers}
-
-    def shapes(network: Any, image: Any, guides: Guides) -> tuple[Any, Statistics, Statistics]:
-        found = objective.statistics(network, image, tuple(content_layers), guides, losses, split=split)
-        return *found, objective.fitted_to(network, found[1], (shape[1], shape[2]))
-
-    image = jax.ShapeDtypeStruct(shape, jnp.float32)
-    content, statistics, style = jax.eval_shape(shapes, network, image, guides)
-    return Empty(content, style, guides, statistics)
+def _largest(*shapes: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    lengths = tuple(max(lengths) for lengths in zip(*(one.shape for one in shapes), strict=True))
+    return jax.ShapeDtypeStruct(lengths, shapes[0].dtype)

@@ -45,7 +45,8 @@ def with_fitting_scales(config: Config) -> tuple[Config, str]:
     if not small:
         return config, ""
     kept = [index for index, scale in enumerate(config.scales) if scale not in small]
-    steps = tuple(config.steps_by_scale()[index] for index in kept)
+    steps_by_scale = config.optimizer.steps_by_scale(len(config.scales))
+    steps = tuple(steps_by_scale[index] for index in kept)
     fitting = dataclasses.replace(
         config,
         scales=tuple(config.scales[index] for index in kept),

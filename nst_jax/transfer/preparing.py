@@ -10,6 +10,7 @@ from nst_jax.config import Config, fields
 from nst_jax.errors import UserError
 from nst_jax.images.color import luminance
 from nst_jax.images.region_masks import MOST_DISTORTION
+from nst_jax.losses.mrf import MOST_PATCHES, patch_count
 from nst_jax.losses.style import STYLE_LOSSES
 from nst_jax.networks.layers import misfit, up_to
 from nst_jax.networks.network import Network
@@ -20,7 +21,7 @@ from nst_jax.transfer.fitting import Input, require_size
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.pictures import Picture, Pictures, picture_sources
 from nst_jax.transfer.styles import Style, field_named, read_styles
-from nst_jax.transfer.targets import content_guides, is_visible
+from nst_jax.transfer.targets import content_guides, is_visible, style_layer_sizes
 from nst_jax.weights import load_network
 
 USEFUL_TILE = 128  # pixels: below, memory does not shrink any more, and halos dominate the arithmetic
@@ -66,6 +67,7 @@ def prepare(
     job = Job(config, photo, content, styles, regions, start, built, weights)
     _check_regions(job)
     _check_strengths(job)
+    _warn_of_patches(job)
     if job.size_at(1.0) != images.fitted(size, config.size):
         logging.info("network.padding: circular rounds the sides to %d x %d", *reversed(job.size_at(1.0)))
     return job
@@ -143,3 +145,30 @@ def _check_strengths(job: Job) -> None:
                 f"styles.{style.name}.strength: {strength:.2g}, with the gray of its region, cannot be used "
                 f"with style_losses.{searching[0]}; use 1, and white in the region"
             )
+
+
+def _warn_of_patches(job: Job) -> None:
+    """Log which styles `mrf` thins out, and that it ignores how they are weighted."""
+    layers = [layer for layer in job.config.active_style() if "mrf" in job.config.losses_at(layer)]
+    regions = {style.region: style for style in job.styles}
+    counts = {
+        layer: max(
+            sum(patch_count(*size) for size in style_layer_sizes(job, region, layer, 1.0))
+            for region in regions
+        )
+        for layer in layers
+    }
+    if thinned := [f"{count:,} at {layer}" for layer, count in counts.items() if count > MOST_PATCHES]:
+        logging.warning(
+            "style_losses.mrf: compares with %s patches of the style; it has %s",
+            f"{MOST_PATCHES:,}",
+            ", ".join(thinned),
+        )
+    for style in job.styles if layers else ():
+        if style.weight != regions[style.region].weight:
+            logging.warning(
+                "styles.%s.weight: has no effect on style_losses.mrf, which takes the most similar patches "
+                "of all styles of a region",
+                style.name,
+            )
+            break

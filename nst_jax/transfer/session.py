@@ -21,11 +21,8 @@ from nst_jax.devices.split import Split
 from nst_jax.losses import objective
 from nst_jax.losses.kept import Kept, shown
 from nst_jax.losses.objective import Objective, Targets
-from nst_jax.losses.relative import content_size, style_sizes
 from nst_jax.losses.sharding import outlines_of
 from nst_jax.losses.split_objective import objective_specs, split_total_and_terms
-from nst_jax.losses.weighting import LossWeights, loss_weights
-from nst_jax.networks import receptive
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.lanes import Lanes
 from nst_jax.optimizers.loop import Loop
@@ -34,8 +31,16 @@ from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.optimizers.split_lane import SplitLane
 from nst_jax.transfer import memory
 from nst_jax.transfer.dividing import split_of
-from nst_jax.transfer.filling import Empty, empty_shapes, filled, filled_regions, losses_by_layer
+from nst_jax.transfer.filling import (
+    Empty,
+    empty_shapes,
+    filled,
+    filled_regions,
+    filled_targets,
+    losses_by_layer,
+)
 from nst_jax.transfer.job import Job
+from nst_jax.transfer.job_weights import job_weights
 from nst_jax.transfer.starting import with_better_start
 from nst_jax.transfer.targets import StyleTargets, TargetMaker, placed_guides
 
@@ -77,7 +82,7 @@ class Session:
 
         Jobs are divided evenly into batches: with a `width` of 4, five jobs are painted as three and two.
         """
-        self._job = jobs[0]
+        self._job, self._jobs = jobs[0], tuple(jobs)
         self.config = config = jobs[0].config
         # Every lane computes the layers of all jobs; those that only other jobs use have a weight of 0.
         self.content_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_content()}))
@@ -88,7 +93,7 @@ class Session:
         self.regions = tuple(dict.fromkeys(style.region for style in self._job.styles))
         self._split = split_of(self._job) if config.devices != 1 else None
         self._style_targets = TargetMaker(self.losses, self._split)
-        self._shapes: dict[tuple[int, ...], Empty] = {}
+        self._shapes: dict[tuple[float, tuple[int, ...]], Empty] = {}
         if self._split:
             width = 1  # all devices are needed for one picture
         elif width is None:
@@ -144,8 +149,8 @@ class Session:
         if split:
             guides = placed_guides(job, style.guides, job.size_at(scale), split)
             style, kept = style._replace(guides=guides), jax.tree.map(split.place_rows, kept)
-            return self._assemble(job, split.place_rows(content), style, kept, split)
-        return self._assemble(job, jnp.asarray(content), style, jax.tree.map(jnp.asarray, kept))
+            return self._assemble(job, scale, split.place_rows(content), style, kept, split)
+        return self._assemble(job, scale, jnp.asarray(content), style, jax.tree.map(jnp.asarray, kept))
 
     def abstract_objective(self, job: Job) -> tuple[Objective, jax.ShapeDtypeStruct]:
         """Return the shapes of `job`'s objective and image at full size, without computing anything."""
@@ -153,7 +158,7 @@ class Session:
 
         def abstract(content: Any) -> Objective:
             kept = Kept(content, content[..., :1]) if job.has_gaps else None
-            return self._assemble(job, content, NO_STYLE, kept, split)
+            return self._assemble(job, 1.0, content, NO_STYLE, kept, split)
 
         if split is None:
             content = jax.ShapeDtypeStruct(job.shape_at(1.0), jnp.float32)
@@ -205,55 +210,33 @@ class Session:
         )
 
     def _assemble(
-        self, job: Job, content: Any, style: StyleTargets, kept: Kept | None, split: Split | None = None
+        self,
+        job: Job,
+        scale: float,
+        content: Any,
+        style: StyleTargets,
+        kept: Kept | None,
+        split: Split | None = None,
     ) -> Objective:
         """Build the objective of `job`; layers of other jobs get targets of zeros and a weight of 0."""
         config = job.config
         layers = tuple(config.active_content())
         content_targets = objective.content_targets(job.network, content, layers, config.tile, split)
-        empty = self._empty(job, content.shape, split)
+        empty = self._empty(scale, content.shape, split)
         wrap = config.network.padding == "circular"
         targets = Targets(
             filled(content_targets, empty.content),
-            filled_regions(style.targets, empty.style),
+            filled_targets(style.targets, empty.style),
             outlines_of(content, wrap, split) if config.laplacian_weight else None,
         )
         height = split.height if split else content.shape[1]
-        weights = self._weights(job, targets, style, empty, (height, content.shape[2]))
+        weights = job_weights(job, targets, style, empty, self.losses, (height, content.shape[2]))
         guides = filled_regions(style.guides, empty.guides)
         return Objective(targets, weights, guides, config.content_loss, config.tile, wrap, job.gray, kept)
 
-    def _weights(
-        self, job: Job, targets: Targets, style: StyleTargets, empty: Empty, size: tuple[int, int]
-    ) -> LossWeights:
-        """Return the weights for a result of `size`, relative losses divided by the size of their target."""
-        config = job.config
-        content: dict[str, Any] = config.active_content()
-        losses: dict[str, dict[str, Any]] = {layer: config.losses_at(layer) for layer, _ in self.losses}
-        if config.relative_losses:
-            for layer, weight in content.items():
-                positions = math.prod(receptive.shape(job.network.geometry, layer, *size))
-                content[layer] = weight / content_size(targets.content[layer], config.content_loss, positions)
-            for layer, by_region in style.targets.items():
-                sizes = style_sizes(by_region, empty.statistics[layer], style.shares[layer])
-                losses[layer] = {name: weight / sizes[name] for name, weight in losses[layer].items()}
-        nowhere = {layer: dict.fromkeys(self.regions, 0.0) for layer in self.style_layers}
-        return loss_weights(
-            config.content_weight,
-            config.style_weight,
-            config.tv_weight,
-            filled(content, dict.fromkeys(self.content_layers, 0.0)),
-            filled(config.active_style(), dict.fromkeys(self.style_layers, 0.0)),
-            regions=filled_regions(style.shares, nowhere),
-            laplacian=config.laplacian_weight,
-            layer_losses={
-                layer: filled(losses[layer], dict.fromkeys(names, 0.0)) for layer, names in self.losses
-            },
-        )
-
-    def _empty(self, job: Job, shape: tuple[int, ...], split: Split | None) -> Empty:
-        """Return the shapes for all layers and regions of the group and a result of `shape`."""
-        if shape not in self._shapes:
-            layers = self.content_layers, self.style_layers
-            self._shapes[shape] = empty_shapes(job.network, shape, *layers, self.regions, self.losses, split)
-        return self._shapes[shape]
+    def _empty(self, scale: float, shape: tuple[int, ...], split: Split | None) -> Empty:
+        """Return the shapes for all layers and regions of the group and a result of `shape` at `scale`."""
+        if (scale, shape) not in self._shapes:
+            found = empty_shapes(self._jobs, self.content_layers, self.losses, scale, shape, split)
+            self._shapes[scale, shape] = found
+        return self._shapes[scale, shape]

@@ -141,6 +141,16 @@ def _strengths(job: Job, scale: float) -> dict[str, dict[str, float]]:
     return found
 
 
+def style_layer_sizes(job: Job, region: str, layer: str, scale: float) -> tuple[tuple[int, int], ...]:
+    """Return the positions (height, width) of `layer` for each picture of the styles that set it."""
+    return tuple(
+        receptive.shape(job.network.geometry, layer, *job.style_size(style, picture, scale))
+        for style in job.styles
+        if style.region == region and layer in style.layers
+        for picture in style.pictures
+    )
+
+
 def is_visible(guide: jax.Array | None) -> bool:
     """Whether any position of a layer is in use."""
     return guide is None or bool(np.any(guide))

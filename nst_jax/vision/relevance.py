@@ -3,7 +3,9 @@
 Units are ranked by what they contribute to a decision instead of how strongly they fire (Achtibat et al.
 2023, "From attribution maps to human-understandable explanations through Concept Relevance Propagation",
 "Relevance maximization"). The contributions here are gradient times activation (Shrikumar et al. 2016,
-arXiv 1605.01713); for ReLU networks without biases they equal layer-wise relevance propagation (z-rule).
+arXiv 1605.01713). In a ReLU network, they equal layer-wise relevance propagation by the z-rule, with biases
+that keep their share of the relevance. A picture counts with its largest value at one position, as for
+activations; zennit-crp by default ranks pictures by the sum over positions.
 """
 
 from collections.abc import Sequence

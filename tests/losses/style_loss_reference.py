@@ -101,12 +101,10 @@ def sliced(directions):
 
 
 def mrf(F, S, ours, theirs):
-    """By brute force; there must be no more patches of the style than of the result."""
+    """By brute force over all patches of the style that have a weight."""
     psi, phi = (torch.nn.functional.unfold(X[None], 3, stride=2)[0].T for X in (F, S))
     if theirs is not None:
-        through = np.cumsum(theirs[1:-1:2, 1:-1:2].reshape(-1).numpy())
-        levels = (np.arange(len(psi)) + 0.5) / len(psi) * through[-1]
-        phi = phi[[int(np.argmax(through > level)) for level in levels]]
+        phi = phi[theirs[1:-1:2, 1:-1:2].reshape(-1) > 0]
     similarity = (psi @ phi.T) / (phi.norm(dim=1) * psi.norm(dim=1, keepdim=True)).clamp(min=1e-12)
     squares = ((psi - phi[similarity.argmax(dim=1)].detach()) ** 2).mean(dim=1)
     if ours is None:

@@ -1,5 +1,6 @@
 """Relative losses: each is divided by its value for a picture that excites no filter."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -73,16 +74,18 @@ def neutral_share(F, S):
 
 def test_without_activations_every_relative_loss_is_one():
     target = jnp.asarray(np.random.default_rng(0).random((1, 5, 6, 4), np.float32))
+    shape = jax.ShapeDtypeStruct(target.shape, target.dtype)
     for kind, loss in CONTENT_LOSSES.items():
         assert loss(0 * target, target) / content_size(target, kind, 30) == pytest.approx(1)
     for name, loss in STYLE_LOSSES.items():
         statistic = loss.statistic(target, 30, None)
         goal, nothing = loss.fit(statistic, 5, 6), loss.statistic(0 * target, 30, None)
-        sizes = style_sizes({"": {name: goal}}, {"": {name: statistic}}, {"": 1.0})
+        sizes = style_sizes({"": {name: goal}}, shape, {"": None}, {"": 1.0})
         assert loss.distance(nothing, goal) / sizes[name] == pytest.approx(1, rel=1e-5), name
 
 
 def test_a_region_counts_by_its_share():
     grams = {region: {"gram": scale * jnp.eye(3)} for region, scale in {"a": 1.0, "b": 3.0}.items()}
-    (size,) = style_sizes(grams, grams, {"a": 0.5, "b": 0.5}).values()
+    F, T = (jax.ShapeDtypeStruct((1, 4, 5, n), jnp.float32) for n in (3, 1))
+    (size,) = style_sizes(grams, F, {"a": T, "b": T}, {"a": 0.5, "b": 0.5}).values()
     assert size == pytest.approx(np.mean([3 / 36, 27 / 36]))

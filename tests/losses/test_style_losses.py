@@ -156,17 +156,9 @@ def test_a_blend_of_a_style_with_itself_is_the_style(name):
     blend = loss.blend([found, found], [0.25, 0.75])
     value, _ = value_and_gradient(name, F, loss.fit(blend, *size))
     expected, _ = value_and_gradient(name, F, target(name, S))
-    # Interpolated between ranks of the pool, and with patches that repeat.
-    tolerance = {"sliced": 0.02, "histogram": 0.02, "mrf": 0.1}.get(name, 1e-5)
+    # Interpolated between ranks of the pool.
+    tolerance = {"sliced": 0.02, "histogram": 0.02}.get(name, 1e-5)
     assert float(value) == pytest.approx(float(expected), rel=tolerance)
-
-
-def test_patches_of_a_blend_are_chosen_by_share():
-    loss = STYLE_LOSSES["mrf"]
-    zeros, ones = (loss.statistic(jnp.full((1, 21, 21, 2), value), 441, None) for value in (0.0, 1.0))
-    chosen = loss.fit(loss.blend([zeros, ones], [0.2, 0.8]), 21, 21)
-    assert chosen.shape == (100, 18)
-    assert float(chosen.mean()) == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize("count", [3, 7, 20])
