@@ -48,8 +48,11 @@ def time_text(job: Job) -> str:
     seconds = predicted_seconds(job)
     if seconds is None:
         return ""
-    text, other = f", {roughly(seconds)}", slim()
-    if seconds < LONG or job.weights.arch == other.arch or not _covers(other, job.config.active_layers()):
+    text = f", {roughly(seconds)}"
+    if seconds < LONG:
+        return text
+    other = slim()
+    if job.weights.arch == other.arch or not _covers(other, job.config.active_layers()):
         return text
     flags = f"--config.network.arch={other.arch}"
     if job.config.network.weights != "auto":

@@ -55,6 +55,17 @@ def test_a_checkpoint_of_other_inputs_is_refused(folder):
         folder.load_checkpoint("others")
 
 
+def test_a_checkpoint_of_another_network_is_refused_and_its_own_is_known(folder):
+    assert folder.network_digests() == set()
+    folder.save_checkpoint(Checkpoint([], 0, 0.0), "pictures 1234567890")
+    with pytest.raises(UserError, match="the network has changed from sha256 12345678 to abcdefgh since"):
+        folder.load_checkpoint("pictures abcdefghij")
+    assert folder.network_digests() == {"pictures", "1234567890"}
+    (folder.path / "checkpoint.safetensors").write_bytes(b"?")
+    (folder.path / "run.json").write_text('{"network": {"sha256": "1234567890"}}')
+    assert folder.network_digests() == {"1234567890"}
+
+
 def test_a_damaged_checkpoint_is_refused(folder):
     folder.save_checkpoint(Checkpoint([np.ones(100)], 0, 0.0), "inputs")
     path = folder.path / "checkpoint.safetensors"

@@ -80,6 +80,18 @@ def test_each_network_is_loaded_once(tiny_weights, monkeypatch):
     assert len({id(job.network) for job in jobs.values()}) == 1
 
 
+def test_runs_go_on_with_the_network_of_those_that_have_begun(tiny_weights, tmp_path, monkeypatch):
+    begun, load = [], groups.load_network
+    monkeypatch.setattr(groups, "load_network", lambda n, names, b: begun.append(b) or load(n, names, b))
+    base = {"size": 32, "network": {"arch": "slim", "weights": str(tiny_weights)}}
+    runs = plan.plan_runs(base, [((i,), {"seed": i}) for i in range(2)])
+    finished = tmp_path / runs[0].folder
+    finished.mkdir()
+    (finished / "run.json").write_text('{"network": {"sha256": "1234567890"}}')
+    groups.prepare_jobs({run.folder: run.config for run in runs}, tmp_path)
+    assert begun == [{"1234567890"}]
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("variant", ["paper", "quick"])
 def test_every_figure_is_a_sweep_that_can_be_run(path, variant):

@@ -96,4 +96,4 @@ def test_durations_are_rough(seconds, text):
 
 def test_a_run_says_it_before_it_starts(tiny_weights, tmp_path):
     result = call(*tiny(tiny_weights, tmp_path / "run", optimizer__steps=2))
-    assert re.search(r"^estimate: \d+ MiB of memory, under a minute$", result.stdout, re.MULTILINE)
+    assert re.search(r"^estimate: .* of memory, under a minute$", result.stdout, re.MULTILINE)
