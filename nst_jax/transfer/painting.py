@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from absl import logging
 
 from nst_jax import images
 from nst_jax.config.stages import stages_of
@@ -19,7 +18,7 @@ from nst_jax.runs.folder import RunFolder
 from nst_jax.runs.recorder import Recorder
 from nst_jax.transfer.finish import finish
 from nst_jax.transfer.job import Job, Outcome, run_record
-from nst_jax.transfer.result import result_image
+from nst_jax.transfer.result import result_image, warn_of_stalls
 from nst_jax.transfer.schedule import reported_terms, stage_ends, stops
 from nst_jax.transfer.transfers import Transfer
 
@@ -73,8 +72,8 @@ class JobBatch:
         saved: dict[int, Checkpoint],
     ):
         """Create or reopen the folders; `saved` holds checkpoints to resume from, by index of the job."""
-        self.session, self.jobs, self.watch, self.saved = session, jobs, watch, saved
-        self.folders = folders
+        self.session, self.jobs, self.folders = session, jobs, folders
+        self.watch, self.saved = watch, saved
         self.config, self.method = session.config, find_method(session.config.optimizer)
         self.stages, self.ends = stages_of(self.config), stage_ends(self.config)
         # Copies of the last job fill up the width; they take no steps.
@@ -82,7 +81,8 @@ class JobBatch:
         identities, reported = [job.identity() for job in jobs], [reported_terms(job.config) for job in jobs]
         self.recorder = Recorder(folders, identities, reported, saved)
         self.outcomes: dict[int, Outcome] = {}
-        self.gained = np.zeros(session.width, bool)  # whether a step has lowered the loss of a lane
+        # Whether a step has lowered a lane's loss; so it is taken to be before a checkpoint of a finer scale.
+        self.gained = np.full(session.width, any(checkpoint.scale for checkpoint in saved.values()))
         self.interrupted = False
         self.previous: StageResult | None = None
         self.loop: Loop
@@ -99,9 +99,9 @@ class JobBatch:
         self._begin()
         try:
             yield from self._advance()
+            self._note_gains()
         except UserError as error:  # the disk is full, or the folder has become unwritable
             raise self._rescued(error) from error
-        self._note_stalls()
         state = self.loop.state
         shown = self.loop.fetch(self.method.picture(state))
         pictures = [self._unfinished(lane, shown[lane]) for lane in range(self.session.width)]
@@ -161,14 +161,13 @@ class JobBatch:
             np.array([lane >= len(self.jobs) or lane in self.outcomes for lane in range(self.session.width)])
         )
 
-    def _note_stalls(self) -> None:
+    def _note_gains(self) -> None:
         """Note which lanes have gained something so far, and say where one took fewer steps."""
         look, last = self.loop.look(), self.ends[self.stage.number]
-        resumed = self.previous is None and self.stage.number > 0  # so that a coarser stage may have gained
-        self.gained |= (look.step > last - self.stage.steps) | (look.value == 0) | resumed
-        for lane in np.flatnonzero(self.loop.resting & (look.status == STALLED))[: len(self.jobs)]:
-            where = self.folders[lane].path.name, look.step[lane], last
-            logging.warning("%s: no step after %d of %d lowers the loss any further", *where)
+        self._end_diverged(look)
+        self.gained |= (look.step > last - self.stage.steps) | (look.value == 0)
+        names = [run.path.name for run in self.folders]
+        warn_of_stalls(names, self.loop.resting & (look.status == STALLED), look.step, last)
 
     def _unfinished(self, lane: int, image: Any) -> np.ndarray:
         """Return the picture that an optimised `image` of a lane stands for."""
@@ -187,21 +186,22 @@ class JobBatch:
         """Return the initial image of a lane at the first stage, else the result of the previous stage."""
         if self.previous is None:
             return self.padded[lane].initial_image(scale)
-        height, width = self.padded[lane].size_at(scale)
-        return images.resize(self.previous.images[lane], height, width)
+        return images.resize(self.previous.images[lane], *self.padded[lane].size_at(scale))
 
     def _after_chunk(self, look: Look) -> bool:
         """Save diverged jobs, and a checkpoint if one is due; return False if the run should stop."""
-        for lane in np.flatnonzero(self.loop.resting & (look.status == NOT_FINITE)):
-            if lane < len(self.jobs) and lane not in self.outcomes:
-                self._log_lanes({int(lane): int(look.step[lane])}, look)
-                self._finish_lane(int(lane), "diverged")
-        runs = slice(len(self.jobs))
-        if not self.watch(Look(*(entries[runs] for entries in look))):
+        self._end_diverged(look)
+        if not self.watch(Look(*(entries[: len(self.jobs)] for entries in look))):
             return False
         if processes.first_says(self.recorder.checkpoint_due):
             self._checkpoint()
         return True
+
+    def _end_diverged(self, look: Look) -> None:
+        for lane in np.flatnonzero(self.loop.resting & (look.status == NOT_FINITE)):
+            if lane < len(self.jobs) and lane not in self.outcomes:
+                self._log_lanes({int(lane): int(look.step[lane])}, look)
+                self._finish_lane(int(lane), "diverged")
 
     def _checkpoint(self) -> None:
         """Save a checkpoint of every job that has not ended."""

@@ -1,8 +1,10 @@
-"""Which image of an optimisation is its result."""
+"""Which image of an optimisation is its result, and what is said about how it ended."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from absl import logging
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from nst_jax.optimizers.state import State
 
@@ -30,3 +32,13 @@ def result_image(
             best,
         )
     return np.asarray(states.best_image[lane]), "best"
+
+
+def warn_of_stalls(
+    names: Sequence[str], stalled: Bool[np.ndarray, "lanes"], step: Int[np.ndarray, "lanes"], last: int
+) -> None:
+    """Log which of the runs `names`, the first lanes, took fewer than `last` steps."""
+    for lane in np.flatnonzero(stalled[: len(names)]):
+        logging.warning(
+            "%s: no step after %d of %d lowers the loss any further", names[lane], step[lane], last
+        )

@@ -17,6 +17,7 @@ from nst_jax.devices.split import Split
 from nst_jax.devices.strips import AXIS
 from nst_jax.losses import objective as whole
 from nst_jax.losses.guides import guides
+from nst_jax.losses.kept import Kept
 from nst_jax.losses.laplacian import outlines
 from nst_jax.losses.sharding import padded_outlines, strip_multiple
 from nst_jax.losses.split_objective import split_total_and_terms
@@ -69,7 +70,8 @@ def objective_of(network, shape, tile=0):
         {layer: {"left": one, EVERYWHERE: one} for layer, one in everywhere.items()},
         outlines(content),
     )
-    return whole.Objective(targets, weights, by_layer, "mean", tile)
+    free = np.linspace(0, 1, shape[0], dtype=np.float32)[None, :, None, None].repeat(shape[1], 2)
+    return whole.Objective(targets, weights, by_layer, "mean", tile, kept=Kept(content, free))
 
 
 def divided(network, objective, shape, split):
@@ -94,7 +96,8 @@ def divided(network, objective, shape, split):
         }
         for layer, regions in objective.guides.items()
     }
-    return dataclasses.replace(objective, targets=targets, guides=placed)
+    kept = jax.tree.map(split.place_rows, objective.kept)
+    return dataclasses.replace(objective, targets=targets, guides=placed, kept=kept)
 
 
 def compare(count, network, objective, shape):
