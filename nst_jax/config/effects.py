@@ -98,6 +98,8 @@ def _of_terms(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield "content_weight=0", ("content_layers", "content_loss")
     elif not config.active_content():
         yield "all content_layers at 0", ("content_weight", "content_loss")
+    elif config.relative_losses:
+        yield "relative_losses=True", ("content_loss",)
     if config.active_style():
         yield from (
             (f"style_losses.{name}=0", (f"loss_layers.{name}",))

@@ -10,7 +10,7 @@ _VISIBLE = 0.15  # the least difference in one channel between an outline and it
 _MOST_LOST = 0.05  # the share of the outline that may be invisible
 
 
-def flattened(
+def over_background(
     colour: Float[np.ndarray, "h w 3"], alpha: Float[np.ndarray, "h w"], source: str
 ) -> Float32[np.ndarray, "h w 3"]:
     """Blend a picture with the first background on which nearly all of its outline is visible.

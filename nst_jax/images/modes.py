@@ -7,7 +7,7 @@ from absl import logging
 from jaxtyping import Float32
 from PIL import Image, ImageCms
 
-from nst_jax.images.backgrounds import flattened
+from nst_jax.images.backgrounds import over_background
 from nst_jax.images.levels import to_unit
 from nst_jax.images.png_colorimetry import from_colorimetry, has_colorimetry
 from nst_jax.images.tiff import DeepTiff, Samples
@@ -38,7 +38,7 @@ def to_rgb(picture: Image.Image | DeepTiff, source: str) -> Image.Image:
 def to_floats(picture: Image.Image | DeepTiff, source: str, factor: int = 1) -> Float32[np.ndarray, "h w 3"]:
     """Decode, and convert to sRGB in [0, 1], as stored: not turned upright; sides are reduced by `factor`.
 
-    Transparent parts become white, unless the outline would vanish on it; see `flattened`.
+    Transparent parts become white, unless the outline would vanish on it; see `over_background`.
     """
     decoded = picture.decode() if isinstance(picture, DeepTiff) else picture
     if isinstance(decoded, Samples):
@@ -53,7 +53,7 @@ def to_floats(picture: Image.Image | DeepTiff, source: str, factor: int = 1) -> 
         alpha = _alpha(decoded) if decoded.has_transparency_data else None
     if has_colorimetry(decoded):
         colour = from_colorimetry(colour, decoded, source)
-    return colour if alpha is None else flattened(colour, alpha, source)
+    return colour if alpha is None else over_background(colour, alpha, source)
 
 
 def samples_to_floats(picture: Samples, source: str, factor: int = 1) -> Float32[np.ndarray, "h w 3"]:
@@ -68,7 +68,7 @@ def samples_to_floats(picture: Samples, source: str, factor: int = 1) -> Float32
         squeezed.info["icc_profile"] = picture.profile
         colour = _unit(_to_srgb(squeezed, source))
     colour = np.broadcast_to(colour, (*colour.shape[:2], 3))
-    return colour if alpha is None else flattened(colour, alpha[..., 0], source)
+    return colour if alpha is None else over_background(colour, alpha[..., 0], source)
 
 
 def _deep_samples(picture: Image.Image) -> Samples:

@@ -78,7 +78,14 @@ def test_a_shorter_memory_is_suggested_where_tiles_do_not_help(wide_weights, mon
 
 def test_a_picture_too_large_for_any_machine_is_refused_before_anything_is_written(tiny_weights, tmp_path):
     result = call(
-        *tiny(tiny_weights, tmp_path / "run", size=32_000, content_weight=0, style_layers__conv2_1=0)
+        *tiny(
+            tiny_weights,
+            tmp_path / "run",
+            size=32_000,
+            content_weight=0,
+            content_layers__conv2_1=0,
+            style_layers__conv2_1=0,
+        )
     )
     assert_refused(result, "size: 32000 px needs", "are free", "--config.size=")
     assert not (tmp_path / "run").exists()
