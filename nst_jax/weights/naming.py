@@ -109,7 +109,7 @@ def shortened(names: Sequence[str], limit: int = 4) -> str:
 
 
 def _readings_of(arch: str, tensors: Mapping[str, np.ndarray]) -> tuple[dict[str, Reading], list[str]]:
-    """The readings of names at the place where most of them make sense, and the names that have none there."""
+    """The readings of names at the place where most of them make sense, and the names without one there."""
     names = [name for name in tensors if not is_ignored(arch, name)]
     places: dict[tuple[str, int], dict[str, Reading]] = {}
     for stored in names:
