@@ -28,6 +28,7 @@ STAGES = {
     "whole": (1400, "", 160, 8, 6, 0.01),
     "last": (2200, "conv4_2", 192, 12, 10, 0.08),
     "wide": (600, "conv4_2", 192, 12, 10, 0.03),
+    "wide_last": (760, "conv4_2", 192, 12, 10, 0.08),
 }
 
 
@@ -44,7 +45,7 @@ def get_config(stage: str = "deep") -> ConfigDict:
     config.steps, config.frozen_up_to, config.crop, config.batch, config.natural, rate = STAGES[stage]
     config.learning_rate = rate  # relative to the root mean square of each array
     # Filters per block: about an eighth of VGG-19's multiply-adds per pixel.
-    config.widths = (24, 48, 96, 176, 384 if stage == "wide" else 256)
+    config.widths = (24, 48, 96, 176, 384 if stage.startswith("wide") else 256)
 
     # The original filters replace the rounded ones where they are at hand.
     config.teacher = (

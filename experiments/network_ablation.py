@@ -28,7 +28,8 @@ from nst_jax.sweeps.judging import relative_distance
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.uninterrupted import paint_completely
-from nst_jax.weights import cache, load, registry, resolve
+from nst_jax.weights import load, resolve
+from nst_jax.weights.resolving import cached_of
 
 
 def main(argv: list[str]) -> int:
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> int:
 
 def _compare(config: Config, file: str | None, folder: Path) -> None:
     """Paint with every network, and compare the pictures; `file` holds the weights of VGG-19."""
-    vgg19 = load(Path(file), "vgg19") if file else cache.cached(registry.REGISTRY["vgg19"])
+    vgg19 = load(Path(file), "vgg19") if file else cached_of("vgg19")
     judge = VGG(vgg19 or resolve("auto", "slim", ()), config.network.pool)
     jobs = _jobs(config, vgg19, file)
     pictures = {label: _paint(job, folder / label) for label, job in jobs.items()}
@@ -63,7 +64,7 @@ def _compare(config: Config, file: str | None, folder: Path) -> None:
 def _jobs(config: Config, vgg19: Weights | None, file: str | None) -> dict[str, Job]:
     choices = {"slim": ("slim", "auto"), "random": ("vgg19", "random")}
     if vgg19 and set(config.active_layers()) <= set(VGG(vgg19).layers):
-        choices = {"vgg19": ("vgg19", file or "vgg19"), **choices}
+        choices = {"vgg19": ("vgg19", file or "auto"), **choices}
     networks = {
         label: dataclasses.replace(config.network, arch=arch, weights=weights)
         for label, (arch, weights) in choices.items()
