@@ -24,7 +24,7 @@ from nst_jax.transfer.fitting import with_fitting_scales
 from nst_jax.transfer.job import Job, Outcome
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.speed import time_text
+from nst_jax.transfer.speed import evaluation_costs, time_text
 from nst_jax.transfer.transfers import Transfer, open_session
 
 USAGE = """python -m nst_jax.run --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume]
@@ -88,7 +88,8 @@ def _paint(session: Transfer, job: Job, folder: RunFolder) -> tuple[Outcome, int
     with processes.agreeing():
         own = folder.load_checkpoint(job.identity())
     saved = unpacked(processes.arrays_of_first(own and packed(own)))
-    with StopSignal() as stop, Progress(job.config, shown=processes.is_first()) as progress:
+    costs = None if job.config.method == "nnst" else evaluation_costs(job)
+    with StopSignal() as stop, Progress(job.config, processes.is_first(), costs) as progress:
 
         def watch(look: Look) -> bool:
             progress.update(int(look.step[0]), float(look.value[0]), int(look.evaluations[0]))

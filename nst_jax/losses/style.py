@@ -16,7 +16,7 @@ from nst_jax.losses.moments import moments, moments_distance
 from nst_jax.losses.mrf import kept_patches, mrf_distance, patches
 from nst_jax.losses.sliced import projected_quantiles, sliced_distance
 from nst_jax.losses.sums import guided_mean, mean_distance
-from nst_jax.losses.w2 import w2_distance
+from nst_jax.losses.w2 import root_cost, w2_distance
 
 # (layer, the names of its losses) for every style layer; hashable, as a program depends on it.
 LayerLosses = tuple[tuple[str, tuple[str, ...]], ...]
@@ -50,6 +50,8 @@ class StyleLoss(NamedTuple):
     positions. The shapes of the target depend on these and the number of filters alone; only its first axis
     may be as long as the style asks for, in which case the distance must not change if rows are repeated.
     A loss that `dilutes` takes a blend with the content's own statistic as a weaker style.
+
+    `fixed_cost(filters)` is the number of multiply-adds that do not depend on the size of the layer.
     """
 
     statistic: Callable[[Float[Array, "1 h w n"], int, Float[Array, "1 h w 1"] | None], Any]
@@ -58,13 +60,14 @@ class StyleLoss(NamedTuple):
     blend: Callable[[Sequence[Any], Sequence[float]], Any] = averaged
     fit: Callable[[Any, int, int], Any] = of_any_size
     dilutes: bool = True
+    fixed_cost: Callable[[int], float] = lambda filters: 0.0
 
 
 STYLE_LOSSES = {
     "gram": StyleLoss(gram, gram_distance, additive=True),
     "covariance": StyleLoss(gaussian, covariance_distance, additive=True),
     "moments": StyleLoss(moments, moments_distance, additive=True),
-    "w2": StyleLoss(gaussian, w2_distance, additive=True),
+    "w2": StyleLoss(gaussian, w2_distance, additive=True, fixed_cost=root_cost),
     "sliced": StyleLoss(distribution, sliced_distance, False, pooled, projected_quantiles),
     "histogram": StyleLoss(distribution, histogram_distance, False, pooled, filter_quantiles),
     "mrf": StyleLoss(patches, mrf_distance, False, pooled, kept_patches, dilutes=False),

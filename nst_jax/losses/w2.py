@@ -32,6 +32,11 @@ def w2_distance(found: Gaussian, target: Gaussian) -> Float[Array, ""]:
     return (jnp.sum(jnp.square(found.mean - target.mean)) + between) / len(C)
 
 
+def root_cost(filters: int) -> float:
+    """Return the multiply-adds of the Newton-Schulz steps: three products each."""
+    return 3.0 * len(STEPS) * filters**3
+
+
 @jax.custom_vjp
 def trace_of_root(C: Float[Array, "n n"], S: Float[Array, "n n"]) -> Float[Array, ""]:
     """Return tr (S^(1/2) C S^(1/2))^(1/2); the gradient is that of C alone.

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nst_jax.config.stages import stages_of
+from nst_jax.losses.style import STYLE_LOSSES
 from nst_jax.networks import winograd
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.conv import conv3x3
@@ -36,11 +37,26 @@ def predicted_seconds(job: Job, weights: Weights | None = None) -> float | None:
     config = job.config
     if jax.default_backend() != "cpu" or config.method != "optimize":
         return None
-    pixels = sum(stage.steps * math.prod(job.size_at(stage.scale)) for stage in stages_of(config))
+    costs = zip(stages_of(config), evaluation_costs(job, weights), strict=True)
+    total = EVALUATIONS_PER_STEP * sum(stage.steps * cost for stage, cost in costs)
+    return total / _multiply_adds_per_second()
+
+
+def evaluation_costs(job: Job, weights: Weights | None = None) -> list[float]:
+    """Return the multiply-adds of an evaluation at each stage of `job`, there and back, with its `weights`.
+
+    A style loss may have a part that is the same at every size: at small ones, it takes most of the time.
+    """
+    config, weights = job.config, weights or job.weights
     deepest, prepared = config.active_layers()[-1], config.network.conv != "direct"
-    network = _multiply_adds(weights or job.weights, deepest, prepared) * (TILED if config.tile else 1)
-    passes = 2 * EVALUATIONS_PER_STEP  # forward and backward
-    return passes * pixels * (network + OTHERS) / _multiply_adds_per_second()
+    network = _multiply_adds(weights, deepest, prepared) * (TILED if config.tile else 1)
+    fixed = len({style.region for style in job.styles}) * sum(
+        STYLE_LOSSES[loss].fixed_cost(_filters(weights, layer))
+        for layer in config.active_style()
+        for loss in config.losses_at(layer)
+    )
+    sizes = [math.prod(job.size_at(stage.scale)) for stage in stages_of(config)]
+    return [2 * size * (network + OTHERS) + fixed for size in sizes]
 
 
 def time_text(job: Job) -> str:
@@ -76,6 +92,13 @@ def _multiply_adds(weights: Weights, deepest: str, prepared: bool) -> float:
             fast = prepared and shape[:2] == (3, 3) and layer.stride == 1 and winograd.pays(shape)
             total += math.prod(shape) * density * (WINOGRAD if fast else 1)
     return total
+
+
+def _filters(weights: Weights, name: str) -> int:
+    """The filters of the last convolution up to the layer `name`."""
+    layers = up_to(architecture(weights.arch).layers, name)
+    *_, last = (filters for layer in layers for filters in layer.convolutions())
+    return weights.arrays[f"{last.name}.kernel"].shape[-1]
 
 
 @functools.cache

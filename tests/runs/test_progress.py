@@ -1,11 +1,14 @@
 """What a run tells: metrics that survive a torn line, words for figures, contact sheets."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from nst_jax.config import from_dict
 from nst_jax.figures.sheets import LABEL_SIZE, MARGIN, contact_sheet
 from nst_jax.runs.metrics import Metrics
-from nst_jax.runs.progress import byte_count, duration
+from nst_jax.runs.progress import Progress, byte_count, duration
 
 
 def test_metrics_drop_a_torn_line_and_what_comes_after_the_checkpoint(tmp_path):
@@ -19,6 +22,26 @@ def test_metrics_drop_a_torn_line_and_what_comes_after_the_checkpoint(tmp_path):
     assert metrics.read() == [{"step": 0, "total": 1 / 3}, {"step": 10, "total": 1 / 3}]
     assert metrics.rewind(-1) == -1
     assert metrics.read() == []
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that the test sets."""
+    hands = [0.0]
+    monkeypatch.setattr("nst_jax.runs.progress.time", SimpleNamespace(monotonic=lambda: hands[0]))
+    return hands
+
+
+@pytest.mark.parametrize(("costs", "seconds"), [(None, 44), ([1.0, 2.0, 4.0], 16)])
+def test_the_duration_is_estimated_from_the_rate_of_later_evaluations(clock, capsys, costs, seconds):
+    """0.1 s for each; compilation, the start of the records and a scale's costs are not extrapolated."""
+    config = from_dict({"scales": (0.25, 0.5, 1.0), "optimizer": {"steps": (30, 20, 18)}})
+    with Progress(config, costs=costs) as progress:
+        for now, evaluations in [(60.0, 1), (70.0, 3), (70.2, 5), (71.0, 13)]:
+            assert "estimate" not in capsys.readouterr().out
+            clock[0] = now
+            progress.update(evaluations, 1.0, evaluations)
+        assert f"estimate: {seconds} s for 30 + 20 + 18 steps" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

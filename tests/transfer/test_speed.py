@@ -7,6 +7,7 @@ import jax
 import pytest
 
 from nst_jax.config import from_dict
+from nst_jax.losses.w2 import root_cost
 from nst_jax.runs.progress import EVALUATIONS_PER_STEP, roughly
 from nst_jax.transfer import speed
 from nst_jax.transfer.preparing import prepare
@@ -52,6 +53,17 @@ def test_every_scale_counts_by_its_pixels(machine, job):
     both = speed.predicted_seconds(changed(job, scales=(0.5, 1.0), optimizer=steps))
     full = dataclasses.replace(job.config.optimizer, steps=20)
     assert both == pytest.approx(speed.predicted_seconds(changed(job, optimizer=full)), rel=0.02)
+
+
+def test_roots_of_covariances_take_as_long_at_every_size(machine, job):
+    """Their Newton-Schulz steps are products of matrices that depend on the filters alone."""
+    scales = {"scales": (0.25, 0.5, 1.0)}
+    pixels, half, full = speed.evaluation_costs(changed(job, **scales))
+    assert (half / pixels, full / pixels) == pytest.approx((4, 16), rel=0.02)
+    roots = speed.evaluation_costs(changed(job, **scales, style_losses={"w2": 1.0}))
+    added = {round(cost - plain) for cost, plain in zip(roots, (pixels, half, full), strict=True)}
+    assert added == {round(sum(root_cost(filters) for filters in (24, 48, 96, 152, 256)))}
+    assert 5 < roots[-1] / roots[0] < 9
 
 
 def test_nothing_is_predicted_where_no_rule_is_known(machine, job, monkeypatch):
