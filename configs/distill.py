@@ -2,16 +2,18 @@
 
     export NST_REFERENCE_DATA=FOLDER
     python scripts/distill.py --config=configs/distill.py --workdir=runs/slim
-    for stage in middle deep last_1 last_2 last_3; do
+    for stage in whole last; do
       python scripts/distill.py --config=configs/distill.py:$stage --workdir=runs/slim --resume
     done
+    python scripts/distill.py --config=configs/distill.py:wide --workdir=runs/wide
+    python scripts/distill.py --config=configs/distill.py:wide_last --workdir=runs/wide --resume
 
-FOLDER contains `images/` and `weights/` with the files named below; every path can be overridden. Later
-stages freeze the layers that are finished, which makes a step cheaper and allows larger crops. The run folder
-gets `student.safetensors`, scaled so that the loss weights of a config for VGG-19 carry over;
-`metrics.jsonl`; `config.json` with the settings of all stages; a checkpoint for `--resume`; and in
-`progress/` weight files that configs/evolution.py can show. Takes over an hour on two idle CPU cores; it took
-two and a half hours while other work was running.
+FOLDER contains `images/` and `weights/` with the files named below; every path can be overridden. Stages
+freeze the layers that are finished, which makes a step cheaper and allows larger crops. `wide` starts from
+the student of the first three stages, with more filters at conv5_1. The run folder gets
+`student.safetensors`, scaled so that the loss weights of a config for VGG-19 carry over; `metrics.jsonl`;
+`config.json` with the settings of all stages; a checkpoint for `--resume`; and in `progress/` weight files
+that configs/evolution.py can show. Took 80 minutes on two CPU cores while other work was running.
 """
 
 import os
@@ -52,7 +54,9 @@ def get_config(stage: str = "deep") -> ConfigDict:
         f"{data}/weights/vgg19_8bit.bin",
         f"{data}/weights/vgg19_conv1_1-conv3_4.safetensors",
     )
-    config.start = "nst_jax/networks/slim_v1.safetensors"  # up to conv3_4
+    # Its layers are kept as a start, up to the first one of another width: here conv4_1 and conv5_1.
+    first = "nst_jax/networks/slim_v1.safetensors"
+    config.start = "runs/slim/student.safetensors" if stage.startswith("wide") else first
 
     # Folder -> number of its pictures to hold out for evaluation.
     config.images = ConfigDict()
