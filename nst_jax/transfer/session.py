@@ -20,7 +20,7 @@ from nst_jax.config.stages import Stage
 from nst_jax.devices.split import Split
 from nst_jax.losses import objective
 from nst_jax.losses.kept import Kept, shown
-from nst_jax.losses.objective import Objective, Targets
+from nst_jax.losses.objective import Objective, Statistics, Targets
 from nst_jax.losses.sharding import outlines_of
 from nst_jax.losses.split_objective import objective_specs, split_total_and_terms
 from nst_jax.optimizers import compiler
@@ -194,20 +194,28 @@ class Session:
         return one * self._split.in_process if self._split and jax.default_backend() == "cpu" else one
 
     def target_bytes(self, job: Job) -> int:
-        """Memory for the style targets, in bytes; 0 if the style is no larger than the result."""
+        """Memory for the style targets, in bytes.
+
+        A statistic that is not a sum over positions holds a whole layer of each picture, and a copy when
+        these are blended. The others are small. The pass over a style no larger than the result needs none.
+        """
         sizes = [job.style_size(style, picture, 1.0) for style in job.styles for picture in style.pictures]
         largest = max(sizes, key=math.prod)
-        if math.prod(largest) <= math.prod(job.size_at(1.0)):
-            return 0
         split = self.split_at(largest)
+        guides, tile = objective.everywhere(job.config.active_style()), job.config.tile
+
+        def statistics(network: Any, x: Any) -> Statistics:
+            return objective.style_statistics(network, x, guides, self.losses, tile, split)
+
+        held = 0
+        if self._style_targets.whole_layers:
+            pictures = (jax.ShapeDtypeStruct((1, *size, 3), jnp.float32) for size in sizes)
+            held = sum(memory.tree_bytes(jax.eval_shape(statistics, self.network, x)) for x in pictures)
+        if math.prod(largest) <= math.prod(job.size_at(1.0)):
+            return 2 * held
         rows, sharding = (split.padded, split.by_rows) if split else (largest[0], None)
         picture = jax.ShapeDtypeStruct((1, rows, largest[1], 3), jnp.float32, sharding=sharding)
-        guides, tile = objective.everywhere(job.config.active_style()), job.config.tile
-        return memory.program_bytes(
-            lambda network, x: objective.style_statistics(network, x, guides, self.losses, tile, split),
-            self.network,
-            picture,
-        )
+        return 2 * held + memory.program_bytes(statistics, self.network, picture)
 
     def _assemble(
         self,

@@ -30,12 +30,14 @@ class StyleTargets(NamedTuple):
 
 
 class TargetMaker:
-    """Computes style targets, and remembers the statistics of every style picture."""
+    """Computes style targets, and remembers the statistics of every style picture if they are small."""
 
     def __init__(self, losses: LayerLosses, split: Split | None = None):
         """Start without any; `losses` are the style losses in use, and `split` that of the content."""
         self._losses, self._split = losses, split
         self._known: dict[Any, Statistics] = {}
+        names = {name for _, names in losses for name in names}
+        self.whole_layers = not all(STYLE_LOSSES[name].additive for name in names)  # in the statistics
 
     def targets(self, job: Job, scale: float) -> StyleTargets:
         """Return the targets of `job` at `scale` times the full size.
@@ -95,17 +97,20 @@ class TargetMaker:
         size = job.style_size(style, picture, scale)
         masks = () if style.mask is None else (style.mask,)
         key = picture_digest(picture, *masks), size, style.region, style.layers, job.config.guides
-        if key not in self._known:
-            by_layer = _guides(job, style.mask, size, style.layers)
-            visible = {layer: {style.region: guide} for layer, guide in by_layer.items() if is_visible(guide)}
-            resized: Any = images.resize(picture, *size)
-            split = self._split and self._split.of_height(size[0])
-            if split:
-                resized, visible = split.place_rows(resized), placed_guides(job, visible, size, split)
-            self._known[key] = objective.style_statistics(
-                job.network, jnp.asarray(resized), visible, self._losses, job.config.tile, split
-            )
-        return self._known[key]
+        if key in self._known:
+            return self._known[key]
+        by_layer = _guides(job, style.mask, size, style.layers)
+        visible = {layer: {style.region: guide} for layer, guide in by_layer.items() if is_visible(guide)}
+        resized: Any = images.resize(picture, *size)
+        split = self._split and self._split.of_height(size[0])
+        if split:
+            resized, visible = split.place_rows(resized), placed_guides(job, visible, size, split)
+        found = objective.style_statistics(
+            job.network, jnp.asarray(resized), visible, self._losses, job.config.tile, split
+        )
+        if not self.whole_layers:
+            self._known[key] = found
+        return found
 
 
 class Part(NamedTuple):

@@ -11,6 +11,7 @@ from absl import logging as absl_logging
 from nst_jax.config import from_dict
 from nst_jax.losses import objective
 from nst_jax.transfer import preparing
+from nst_jax.transfer.memory import tree_bytes
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from tests.seams.jobs import settings
@@ -53,6 +54,24 @@ def test_the_estimate_knows_the_patches(tiny_weights):
     assert jax.tree.map(lambda leaf: leaf.shape, found) == expected
     larger = prepare(from_dict(settings(tiny_weights, **MRF, style="sample:swirls", style_scale=6.0)))
     assert Session([larger]).step_bytes(larger) > 2 * session.step_bytes(job)
+
+
+@pytest.mark.parametrize("loss", ["gram", "sliced", "mrf"])
+def test_the_estimate_knows_the_layers_of_every_picture(tiny_weights, loss):
+    """Statistics that hold whole layers are counted for every picture, and not kept for the next job."""
+    held = []
+    for count in (1, 4):
+        styles = {f"s{number}": {"image": "sample:swirls"} for number in range(count)}
+        job = prepare(
+            from_dict(settings(tiny_weights, **{**MRF, "style_losses": {loss: 1.0}}, styles=styles))
+        )
+        session = Session([job])
+        session.objective(job, 1.0)
+        held.append(session.target_bytes(job))
+        assert bool(session._style_targets._known) == (loss == "gram")
+    style = job.styles[0]
+    one = session._style_targets._statistics(job, style, style.pictures[0], 1.0)
+    assert held[1] - held[0] == (0 if loss == "gram" else 3 * 2 * tree_bytes(one))
 
 
 def warnings_of(weights, caplog, **fields):
