@@ -119,7 +119,7 @@ class Session:
     def begin(self, jobs: Sequence[Job], stage: Stage, pictures: np.ndarray) -> Loop:
         """Start `width` jobs at the size of `stage`, from their stacked initial `pictures`.
 
-        After a coarser stage, a job whose `init` picture has a lower loss starts from that again.
+        After a coarser stage, a job whose `init` picture has a far lower loss starts from that again.
         """
         objectives = [self.objective(job, stage.scale) for job in jobs]
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *objectives)
