@@ -92,10 +92,10 @@ def test_the_next_scale_begins_with_the_average_and_the_moments(tiny_weights, tm
     next(batch.stops_of_stage(1))
     fine = batch.loop.state
     steps = int(fine.step[0]) - 12  # at the second scale
-    assert int(fine.memory.moments.count[0]) == 12 + steps
+    assert int(fine.memory.method.moments.count[0]) == 12 + steps
     moved = np.abs(fine.image[0] - images.resize(shown, *one.size_at(1.0))).max()
     assert moved <= 2 * 0.02 * steps, "Adam moves a pixel by about its rate in a step"
-    assert coarse.memory.moments.count[0] == 12
+    assert coarse.memory.method.moments.count[0] == 12
 
 
 @pytest.mark.slow
