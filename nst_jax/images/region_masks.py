@@ -104,7 +104,7 @@ def _area(source: str, colors: np.ndarray, alpha: Mask, color: np.ndarray) -> Ma
 def _main_colors(colors: np.ndarray) -> list[str]:
     """Return the most frequent colours as `#rrggbb`, at most six."""
     levels = np.rint(255 * colors).astype(np.uint32)
-    packed, counts = np.unique(levels @ np.uint32([1 << 16, 1 << 8, 1]), return_counts=True)
+    packed, counts = np.unique(levels @ np.array([1 << 16, 1 << 8, 1], np.uint32), return_counts=True)
     return [f"#{value:06x}" for value in packed[np.argsort(-counts, kind="stable")][:6]]
 
 

@@ -58,6 +58,7 @@ class StageResult(NamedTuple):
     images: np.ndarray
     evaluations: jax.Array
     memory: Any  # of the method, if the next scale needs it
+    values: np.ndarray  # of the loss
 
 
 class JobBatch:
@@ -73,7 +74,7 @@ class JobBatch:
     ):
         """Create or reopen the folders; `saved` holds checkpoints to resume from, by index of the job."""
         self.session, self.jobs, self.folders = session, jobs, folders
-        self.watch, self.saved = watch, saved
+        self.watch, self.saved, self.interrupted = watch, saved, False
         self.config, self.method = session.config, find_method(session.config.optimizer)
         self.stages, self.ends = stages_of(self.config), stage_ends(self.config)
         # Copies of the last job fill up the width; they take no steps.
@@ -83,7 +84,6 @@ class JobBatch:
         self.outcomes: dict[int, Outcome] = {}
         # Whether a step has lowered a lane's loss; so it is taken to be before a checkpoint of a finer scale.
         self.gained = np.full(session.width, any(checkpoint.scale for checkpoint in saved.values()))
-        self.interrupted = False
         self.previous: StageResult | None = None
         self.loop: Loop
 
@@ -106,7 +106,7 @@ class JobBatch:
         shown = self.loop.fetch(self.method.picture(state))
         pictures = [self._unfinished(lane, shown[lane]) for lane in range(self.session.width)]
         memory = self.loop.fetch(state.memory) if self.method.carried else None
-        self.previous = StageResult(np.stack(pictures), state.evaluations, memory)
+        self.previous = StageResult(np.stack(pictures), state.evaluations, memory, np.asarray(state.value))
 
     def picture(self, lane: int) -> np.ndarray:
         """Return the current picture of a job."""
@@ -143,7 +143,8 @@ class JobBatch:
         saved = {lane: self.session.from_leaves(checkpoint.leaves) for lane, checkpoint in self.saved.items()}
         for lane, (_, start) in saved.items():
             self.starts[lane] = self.starts[lane] if start is None else start
-        self.loop = self.session.begin(self.padded, self.stage, self.starts)
+        reached = self.previous and self.previous.values
+        self.loop = self.session.begin(self.padded, self.stage, self.starts, reached)
         evaluations = 0 if self.previous is None else self.previous.evaluations
         if self.previous is not None and self.method.carried:
             self.loop.keep(self.previous.memory, self.method.carried)
@@ -166,8 +167,7 @@ class JobBatch:
         look, last = self.loop.look(), self.ends[self.stage.number]
         self._end_diverged(look)
         self.gained |= (look.step > last - self.stage.steps) | (look.value == 0)
-        names = [run.path.name for run in self.folders]
-        warn_of_stalls(names, self.loop.resting & (look.status == STALLED), look.step, last)
+        warn_of_stalls(self.folders, self.loop.resting & (look.status == STALLED), look.step, last)
 
     def _unfinished(self, lane: int, image: Any) -> np.ndarray:
         """Return the picture that an optimised `image` of a lane stands for."""

@@ -7,6 +7,7 @@ from absl import logging
 from jaxtyping import Bool, Float, Int
 
 from nst_jax.optimizers.state import State
+from nst_jax.runs.folder import RunFolder
 
 # Adam and gradient descent end close to their lowest loss, unless the learning rate is far too large.
 GROWN = 2.0
@@ -35,10 +36,12 @@ def result_image(
 
 
 def warn_of_stalls(
-    names: Sequence[str], stalled: Bool[np.ndarray, "lanes"], step: Int[np.ndarray, "lanes"], last: int
+    folders: Sequence[RunFolder],
+    stalled: Bool[np.ndarray, "lanes"],
+    step: Int[np.ndarray, "lanes"],
+    last: int,
 ) -> None:
-    """Log which of the runs `names`, the first lanes, took fewer than `last` steps."""
-    for lane in np.flatnonzero(stalled[: len(names)]):
-        logging.warning(
-            "%s: no step after %d of %d lowers the loss any further", names[lane], step[lane], last
-        )
+    """Log which of the runs in `folders`, the first lanes, took fewer than `last` steps."""
+    for lane in np.flatnonzero(stalled[: len(folders)]).tolist():
+        where = folders[lane].path.name, step[lane], last
+        logging.warning("%s: no step after %d of %d lowers the loss any further", *where)

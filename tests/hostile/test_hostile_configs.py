@@ -25,7 +25,7 @@ KINDS = (
     *(Config, TopPatchesSettings, OcclusionSettings, InvarianceSettings, CorrespondenceSettings),
     *(EvolutionSettings, MaximizeSettings, DistillSettings, MixSettings),
 )
-STYLE = {"image": "a", "weight": 1.0, "region": "", "mask": "", "scale": 1.0, "layers": []}
+STYLE = {"image": "a", "weight": 1.0, "strength": 1.0, "region": "", "mask": "", "scale": 1.0, "layers": []}
 PLAIN = json.loads(json.dumps(to_dict(Config()))) | {"styles": {"a": STYLE, "b": STYLE}}
 NAMES = st.sampled_from([*PLAIN, "stlye", "", "a.b", "\n"])
 LEAVES = st.sampled_from(ODD_VALUES) | st.integers() | st.floats() | st.text(max_size=20)
