@@ -64,10 +64,9 @@ def program_key(job: Job) -> Any:
         tuple(job.shape_at(scale) for scale in config.active_scales()),
         (dataclasses.replace(config.optimizer, learning_rate=1.0), config.active_scales()),
         (config.content_loss, config.active_losses(), config.laplacian_weight > 0, config.tile),
-        config.devices,
+        (config.devices, job.gray),
         tuple(dict.fromkeys(style.region for style in job.styles)),
         (config.log_every, config.snapshot_every),
-        job.gray,
         (config.method, config.nnst.layers, config.nnst.splitting),
     )
 
@@ -90,7 +89,6 @@ class Session:
         self.losses = losses_by_layer(jobs, self.style_layers)
         self._method = find_method(config.optimizer)
         self.optimizer = Optimizer(objective.total_and_terms, self._method)
-        self.regions = tuple(dict.fromkeys(style.region for style in self._job.styles))
         self._split = split_of(self._job) if config.devices != 1 else None
         self._style_targets = TargetMaker(self.losses, self._split)
         self._shapes: dict[tuple[float, tuple[int, ...]], Empty] = {}
@@ -117,11 +115,7 @@ class Session:
         return sum(lanes.advance._cache_size() for lanes in (self._lanes, *self._split_lanes.values()))
 
     def begin(
-        self,
-        jobs: Sequence[Job],
-        stage: Stage,
-        pictures: np.ndarray,
-        reached: np.ndarray | None = None,
+        self, jobs: Sequence[Job], stage: Stage, pictures: np.ndarray, reached: np.ndarray | None = None
     ) -> Loop:
         """Start `width` jobs at the size of `stage`, from their stacked initial `pictures`.
 

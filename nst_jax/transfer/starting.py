@@ -10,8 +10,8 @@ from nst_jax.config.stages import Stage
 from nst_jax.optimizers.loop import Loop
 from nst_jax.transfer.job import Job
 
-# The share of the initial loss below which a coarser stage must end. Where a style has any effect to be seen, it
-# ends below two thirds; with a content weight that lets nothing change, at nine tenths and more.
+# The share of the initial loss below which a coarser stage must end. Where a style has any effect to be seen,
+# it ends below two thirds; with a content weight that lets nothing change, at nine tenths and more.
 ENOUGH = 0.8
 
 
