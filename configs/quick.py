@@ -21,7 +21,7 @@ def get_config() -> ConfigDict:
     config.network.arch = "slim"
     config.init = "content"
     config.relative_losses = True
-    config.content_weight = 0.1
+    config.content_weight = 0.15
     config.style_layers = ConfigDict(STYLE_WEIGHTS)
     config.scales = (0.25, 0.5, 1.0)
     config.optimizer.steps = (100, 80, 60)

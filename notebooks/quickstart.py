@@ -69,7 +69,7 @@ for snapshot in nst_jax.paint("sample:chelsea", "sample:swirls", config="quick",
 
 # %%
 sweep = nst_jax.sweep(
-    "quick", {"content_weight": [1.0, 100.0, 1000.0, 10000.0]}, size=160, scales=(1.0,), optimizer__steps=60
+    "quick", {"content_weight": [0.05, 0.15, 0.5, 5.0]}, size=160, scales=(1.0,), optimizer__steps=60
 )
 sweep
 

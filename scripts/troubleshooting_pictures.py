@@ -22,10 +22,10 @@ PICTURES: dict[str, tuple[str, str, tuple[dict[str, Any], ...]]] = {
         "sample:chelsea",
         "sample:swirls",
         (
-            {"content_weight": 0.2},
-            {"content_weight": 2.0},
-            {"content_weight": 20.0},
-            {"content_weight": 200.0},
+            {"content_weight": 0.05},
+            {"content_weight": 0.15},
+            {"content_weight": 0.5},
+            {"content_weight": 5.0},
         ),
     ),
     "style_scale": (
@@ -41,7 +41,7 @@ PICTURES: dict[str, tuple[str, str, tuple[dict[str, Any], ...]]] = {
     "laplacian_weight": (
         "sample:astronaut",
         "sample:swirls",
-        ({"laplacian_weight": 0.0}, {"laplacian_weight": 300.0}, {"laplacian_weight": 3000.0}),
+        ({"laplacian_weight": 0.0}, {"laplacian_weight": 1e-5}, {"laplacian_weight": 1e-4}),
     ),
 }
 
