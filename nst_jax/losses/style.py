@@ -47,8 +47,9 @@ class StyleLoss(NamedTuple):
 
     `blend(statistics, weights)` is the statistic of several styles of one region, whose weights sum to 1.
     `fit(statistic, height, width)` makes the target for a result whose layer has `height` x `width`
-    positions. The shapes of the target depend on these and the number of filters alone; only its first axis
-    may be as long as the style asks for, in which case the distance must not change if rows are repeated.
+    positions. The shapes of the target depend on these and the number of filters alone. If the loss is not
+    additive, the first axis may depend on the style as well; rows are then repeated to the length of others,
+    which must not change the distance.
     """
 
     statistic: Callable[[Float[Array, "1 h w n"], int, Float[Array, "1 h w 1"] | None], Any]
