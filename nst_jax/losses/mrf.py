@@ -36,14 +36,14 @@ def patches(
 
 
 def kept_patches(style: Distribution, height: int, width: int) -> Float[Array, "k d"]:
-    """Return the patches of the style that have a weight, whatever the size of the result; see `kept_count`.
+    """Return the patches of the style that have a weight, whatever the size of the result.
 
-    Patches without weight are replaced by others. Too many patches are thinned out to `MOST_PATCHES` at equal
-    intervals of the sum of their weights.
+    Patches without weight are replaced by one that has some. More than `MOST_PATCHES` are thinned out at
+    equal intervals of the sum of their weights.
     """
     del height, width
     points, weights = style
-    count = kept_count(len(points))
+    count = min(len(points), MOST_PATCHES)
     levels = (np.arange(count) + 0.5) / count
     if weights is None:
         return points[np.floor(levels * len(points)).astype(np.int32)]
@@ -52,11 +52,6 @@ def kept_patches(style: Distribution, height: int, width: int) -> Float[Array, "
     through = jnp.cumsum(weights)
     # A patch without weight has the level of its predecessor, and is never found.
     return points[jnp.searchsorted(through, levels * through[-1], side="right")]
-
-
-def kept_count(patches: int) -> int:
-    """Return how many of the `patches` of all styles of a region a layer of the result is compared with."""
-    return min(patches, MOST_PATCHES)
 
 
 def patch_count(height: int, width: int) -> int:

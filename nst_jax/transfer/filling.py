@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from nst_jax.devices.split import Split
 from nst_jax.losses import objective
 from nst_jax.losses.objective import Guides, Statistics
-from nst_jax.losses.style import LayerLosses, target_shapes
+from nst_jax.losses.style import STYLE_LOSSES, LayerLosses, target_shapes
 from nst_jax.losses.weighting import EVERYWHERE
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
@@ -44,9 +44,11 @@ def empty_shapes(
         return content, network(image, layers)
 
     def target(layer: str, region: str) -> Any:
-        pools = {style_layer_sizes(job, region, layer, scale) for job in jobs} - {()}
         filters, names = F[layer].shape[-1], dict(losses)[layer]
-        shapes = (target_shapes(names, pool, filters, *sizes[layer]) for pool in pools or [(sizes[layer],)])
+        pools: set[tuple[tuple[int, int], ...]] = {(sizes[layer],)}
+        if not all(STYLE_LOSSES[name].additive for name in names):
+            pools = {style_layer_sizes(job, region, layer, scale) for job in jobs} - {()} or pools
+        shapes = (target_shapes(names, pool, filters, *sizes[layer]) for pool in pools)
         return jax.tree.map(_largest, *shapes)
 
     def guide(layer: str, region: str) -> Any:

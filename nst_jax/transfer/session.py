@@ -91,7 +91,7 @@ class Session:
         self.optimizer = Optimizer(objective.total_and_terms, self._method)
         self._split = split_of(self._job) if config.devices != 1 else None
         self._style_targets = TargetMaker(self.losses, self._split)
-        self._shapes: dict[tuple[float, tuple[int, ...]], Empty] = {}
+        self._shapes: dict[Any, Empty] = {}
         if self._split:
             width = 1  # all devices are needed for one picture
         elif width is None:
@@ -242,9 +242,15 @@ class Session:
         guides = filled_regions(style.guides, empty.guides)
         return Objective(targets, weights, guides, config.content_loss, config.tile, wrap, job.gray, kept)
 
-    def _empty(self, scale: float, shape: tuple[int, ...], split: Split | None) -> Empty:
+    def _empty(self, job: Job, scale: float, shape: tuple[int, ...], split: Split | None) -> Empty:
         """Return the shapes for all layers and regions of the group and a result of `shape` at `scale`."""
-        if (scale, shape) not in self._shapes:
-            found = empty_shapes(self._jobs, self.content_layers, self.losses, scale, shape, split)
-            self._shapes[scale, shape] = found
-        return self._shapes[scale, shape]
+        # A session can go on to jobs that it did not begin with, whose styles may be larger.
+        added = () if any(job is one for one in self._jobs) else (job,)
+        sizes = tuple(
+            one.style_size(style, x, scale) for one in added for style in one.styles for x in style.pictures
+        )
+        key = scale, shape, sizes
+        if key not in self._shapes:
+            jobs = (*self._jobs, *added)
+            self._shapes[key] = empty_shapes(jobs, self.content_layers, self.losses, scale, shape, split)
+        return self._shapes[key]

@@ -54,6 +54,7 @@ def test_the_estimate_knows_the_patches(tiny_weights):
     assert jax.tree.map(lambda leaf: leaf.shape, found) == expected
     larger = prepare(from_dict(settings(tiny_weights, **MRF, style="sample:swirls", style_scale=6.0)))
     assert Session([larger]).step_bytes(larger) > 2 * session.step_bytes(job)
+    assert session.step_bytes(larger) == Session([larger]).step_bytes(larger)
 
 
 @pytest.mark.parametrize("loss", ["gram", "sliced", "mrf"])
