@@ -20,10 +20,10 @@ from nst_jax.runs.progress import Progress
 from nst_jax.storage.locks import claimed
 from nst_jax.transfer.estimate import fitting_memory, require_memory, with_memory
 from nst_jax.transfer.fitting import with_fitting_scales
+from nst_jax.transfer.grouping import program_key
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import JobBatch
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import program_key
 from nst_jax.transfer.transfers import Transfer, open_session
 from nst_jax.weights import load_network
 

@@ -14,8 +14,8 @@ from nst_jax.runs.progress import duration
 from nst_jax.sweeps.groups import BatchOutcome, check_folders, group_task, prepare_jobs
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
+from nst_jax.transfer.grouping import group
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.session import group
 
 BATCH = 4  # runs of a task, which a worker paints together
 RETRIES = 10  # of a task whose worker has died

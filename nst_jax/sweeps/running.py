@@ -12,8 +12,8 @@ from nst_jax.sweeps.groups import BatchOutcome, check_folders, group_task, paint
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
 from nst_jax.transfer.estimate import require_lanes
+from nst_jax.transfer.grouping import group
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.session import group
 from nst_jax.transfer.speed import predicted_seconds
 from nst_jax.transfer.transfers import Transfer, open_session
 

@@ -47,30 +47,6 @@ from nst_jax.transfer.targets import StyleTargets, TargetMaker, placed_guides
 NO_STYLE = StyleTargets({}, {}, {})
 
 
-def group(jobs: Sequence[Job]) -> list[list[int]]:
-    """Return the indices of `jobs` in groups that one program can paint, ordered by first member."""
-    groups: dict[Any, list[int]] = {}
-    for index, job in enumerate(jobs):
-        groups.setdefault(program_key(job), []).append(index)
-    return list(groups.values())
-
-
-def program_key(job: Job) -> Any:
-    """Return everything that is compiled into the program of a job, or that its steps are scheduled by."""
-    config = job.config
-    return (
-        (job.weights.sha256, job.weights.arch, job.weights.preprocessing),
-        (config.network.pool, config.network.conv, config.network.precision, config.network.padding),
-        tuple(job.shape_at(scale) for scale in config.active_scales()),
-        (dataclasses.replace(config.optimizer, learning_rate=1.0), config.active_scales()),
-        (config.content_loss, config.active_losses(), config.laplacian_weight > 0, config.tile),
-        (config.devices, job.gray),
-        tuple(dict.fromkeys(style.region for style in job.styles)),
-        (config.log_every, config.snapshot_every),
-        (config.method, config.nnst.layers, config.nnst.splitting),
-    )
-
-
 class Session:
     """Paints jobs of one group, up to `width` at a time, with one program per scale."""
 
@@ -230,7 +206,7 @@ class Session:
         config = job.config
         layers = tuple(config.active_content())
         content_targets = objective.content_targets(job.network, content, layers, config.tile, split)
-        empty = self._empty(scale, content.shape, split)
+        empty = self._empty(job, scale, content.shape, split)
         wrap = config.network.padding == "circular"
         targets = Targets(
             filled(content_targets, empty.content),

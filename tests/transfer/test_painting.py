@@ -14,8 +14,9 @@ from nst_jax.config import from_dict
 from nst_jax.runs import recorder
 from nst_jax.runs.folder import RunFolder, read_run
 from nst_jax.transfer import painting
+from nst_jax.transfer.grouping import group
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session, group
+from nst_jax.transfer.session import Session
 from tests.command import ROOT, metrics
 
 VARIED = (
