@@ -40,11 +40,18 @@ def to_floats(picture: Image.Image | DeepTiff, source: str, factor: int = 1) -> 
 
     Transparent parts become white, unless the outline would vanish on it; see `over_background`.
     """
+    return _blended(*colour_and_alpha(picture, source, factor), source)
+
+
+def colour_and_alpha(
+    picture: Image.Image | DeepTiff, source: str, factor: int = 1
+) -> tuple[Float32[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"] | None]:
+    """As `to_floats`, with the colours below transparent parts; alpha is None if there is none."""
     decoded = picture.decode() if isinstance(picture, DeepTiff) else picture
     if isinstance(decoded, Samples):
-        return samples_to_floats(decoded, source, factor)
+        return _of_samples(decoded, source, factor)
     if decoded.mode in _DEEP_MODES:
-        colour, alpha = samples_to_floats(_deep_samples(decoded), source, factor), None
+        colour, alpha = _of_samples(_deep_samples(decoded), source, factor)
     else:
         if decoded.mode in _PREMULTIPLIED:
             decoded = decoded.convert(_PREMULTIPLIED[decoded.mode])
@@ -53,11 +60,17 @@ def to_floats(picture: Image.Image | DeepTiff, source: str, factor: int = 1) -> 
         alpha = _alpha(decoded) if decoded.has_transparency_data else None
     if has_colorimetry(decoded):
         colour = from_colorimetry(colour, decoded, source)
-    return colour if alpha is None else over_background(colour, alpha, source)
+    return colour, alpha
 
 
-def samples_to_floats(picture: Samples, source: str, factor: int = 1) -> Float32[np.ndarray, "h w 3"]:
+def samples_to_floats(picture: Samples, source: str) -> Float32[np.ndarray, "h w 3"]:
     """As `to_floats`; a profile other than sRGB leaves 8 bits, which LittleCMS in Pillow is limited to."""
+    return _blended(*_of_samples(picture, source, 1), source)
+
+
+def _of_samples(
+    picture: Samples, source: str, factor: int
+) -> tuple[Float32[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"] | None]:
     colour = to_unit(picture.colour, source, picture.white, factor)
     colour = 1 - colour if picture.is_inverted else colour
     alpha = None if picture.alpha is None else to_unit(picture.alpha, source, picture.white, factor)
@@ -68,7 +81,11 @@ def samples_to_floats(picture: Samples, source: str, factor: int = 1) -> Float32
         squeezed.info["icc_profile"] = picture.profile
         colour = _unit(_to_srgb(squeezed, source))
     colour = np.broadcast_to(colour, (*colour.shape[:2], 3))
-    return colour if alpha is None else over_background(colour, alpha[..., 0], source)
+    return colour, None if alpha is None else alpha[..., 0]
+
+
+def _blended(colour: np.ndarray, alpha: np.ndarray | None, source: str) -> Float32[np.ndarray, "h w 3"]:
+    return colour if alpha is None else over_background(colour, alpha, source)
 
 
 def _deep_samples(picture: Image.Image) -> Samples:

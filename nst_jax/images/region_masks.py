@@ -5,11 +5,12 @@ import re
 import numpy as np
 from absl import logging
 from jaxtyping import Float
-from PIL import Image, ImageOps
+from PIL import Image
 
 from nst_jax.errors import UserError
-from nst_jax.images.modes import to_floats
-from nst_jax.images.reading import open_file, opened, quieten_pillow
+from nst_jax.images.modes import colour_and_alpha
+from nst_jax.images.orientation import upright
+from nst_jax.images.reading import open_file, opened, orientation_of, quieten_pillow
 from nst_jax.images.samples import locate
 
 MOST_DISTORTION = 0.02  # by which the aspect ratio of a mask may differ from that of its picture
@@ -72,12 +73,10 @@ def _read(path: str) -> tuple[np.ndarray, Mask]:
     """Read the colours as they are below the transparency, and the alpha channel, 1 if there is none."""
     quieten_pillow()
     with open_file(locate(path), path) as file, opened(file, path) as picture:
-        upright = ImageOps.exif_transpose(picture)
-        if not upright.has_transparency_data:
-            colors = to_floats(upright, path)
-            return colors, np.ones(colors.shape[:2])
-        pixels = np.asarray(upright.convert("RGBA"), np.float64) / 255
-        return pixels[..., :3], pixels[..., 3]
+        colors, alpha = colour_and_alpha(picture, path)
+        turn = orientation_of(picture)  # known only after decoding
+    alpha = np.ones(colors.shape[:2], np.float32) if alpha is None else alpha
+    return upright(colors, turn), upright(alpha, turn)
 
 
 def _gray(source: str, colors: np.ndarray) -> Mask:
