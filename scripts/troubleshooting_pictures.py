@@ -1,7 +1,9 @@
 """Create the pictures of docs/troubleshooting.md: one photo painted with several values of one field.
 
-python scripts/troubleshooting_pictures.py           # docs/troubleshooting/; two minutes on two cores
-python scripts/troubleshooting_pictures.py NAME ...  # some of them
+    python scripts/troubleshooting_pictures.py           # docs/troubleshooting/; two minutes on two cores
+    python scripts/troubleshooting_pictures.py NAME ...  # some of them, by the name of the field
+
+The content and the style come first in each row, then one result for each value.
 """
 
 import sys
@@ -16,33 +18,12 @@ from nst_jax.figures.sheets import contact_sheet
 
 FOLDER = Path(__file__).parents[1] / "docs" / "troubleshooting"
 SIZE, HEIGHT = 160, 120  # pixels
-# By picture: content, style, and what is set in each panel.
-PICTURES: dict[str, tuple[str, str, tuple[dict[str, Any], ...]]] = {
-    "content_weight": (
-        "sample:chelsea",
-        "sample:swirls",
-        (
-            {"content_weight": 0.2},
-            {"content_weight": 2.0},
-            {"content_weight": 20.0},
-            {"content_weight": 200.0},
-        ),
-    ),
-    "style_scale": (
-        "sample:coffee",
-        "sample:stained_glass",
-        ({"style_scale": 0.5}, {"style_scale": 1.0}, {"style_scale": 2.0}),
-    ),
-    "color": (
-        "sample:chelsea",
-        "sample:stained_glass",
-        ({"color": "style"}, {"color": "luminance"}, {"color": "pca"}),
-    ),
-    "laplacian_weight": (
-        "sample:astronaut",
-        "sample:swirls",
-        ({"laplacian_weight": 0.0}, {"laplacian_weight": 300.0}, {"laplacian_weight": 3000.0}),
-    ),
+# By the field that is set: content, style, and its values.
+PICTURES: dict[str, tuple[str, str, tuple[Any, ...]]] = {
+    "content_weight": ("sample:chelsea", "sample:swirls", (0.2, 2.0, 20.0, 200.0)),
+    "style_scale": ("sample:coffee", "sample:stained_glass", (0.5, 1.0, 2.0)),
+    "color": ("sample:chelsea", "sample:stained_glass", ("style", "luminance", "pca")),
+    "laplacian_weight": ("sample:astronaut", "sample:swirls", (0.0, 100.0, 1000.0)),
 }
 
 
@@ -50,15 +31,14 @@ def main(names: list[str]) -> None:
     """Paint the pictures in `names`, or all of them."""
     FOLDER.mkdir(exist_ok=True)
     session = Session("quick", size=SIZE)
-    for name in names or PICTURES:
-        content, style, panels = PICTURES[name]
+    for field in names or PICTURES:
+        content, style, values = PICTURES[field]
         sources = [("content", content), ("style", style)]
         shown = [(label, images.fit(images.read(source), SIZE)) for label, source in sources]
-        for fields in panels:
-            label = ", ".join(f"{field}={value}" for field, value in fields.items())
-            shown.append((label, session.stylize(content, style, **fields).array))
+        for value in values:
+            shown.append((str(value), session.stylize(content, style, **{field: value}).array))
         sheet = contact_sheet([shown], HEIGHT)
-        Image.fromarray(np.uint8(sheet[0] * 255)).save(FOLDER / f"{name}.jpg", quality=60)
+        Image.fromarray(np.uint8(sheet[0] * 255)).save(FOLDER / f"{field}.jpg", quality=60)
 
 
 if __name__ == "__main__":
