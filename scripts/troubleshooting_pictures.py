@@ -1,7 +1,9 @@
 """Create the pictures of docs/troubleshooting.md: one photo painted with several values of one field.
 
-python scripts/troubleshooting_pictures.py           # docs/troubleshooting/; two minutes on two cores
-python scripts/troubleshooting_pictures.py NAME ...  # some of them
+    python scripts/troubleshooting_pictures.py           # docs/troubleshooting/; two minutes on two cores
+    python scripts/troubleshooting_pictures.py NAME ...  # some of them, by the name of the field
+
+The content and the style come first in each row, then one result for each value.
 """
 
 import sys
@@ -50,15 +52,14 @@ def main(names: list[str]) -> None:
     """Paint the pictures in `names`, or all of them."""
     FOLDER.mkdir(exist_ok=True)
     session = Session("quick", size=SIZE)
-    for name in names or PICTURES:
-        content, style, panels = PICTURES[name]
+    for field in names or PICTURES:
+        content, style, values = PICTURES[field]
         sources = [("content", content), ("style", style)]
         shown = [(label, images.fit(images.read(source), SIZE)) for label, source in sources]
-        for fields in panels:
-            label = ", ".join(f"{field}={value}" for field, value in fields.items())
-            shown.append((label, session.stylize(content, style, **fields).array))
+        for value in values:
+            shown.append((str(value), session.stylize(content, style, **{field: value}).array))
         sheet = contact_sheet([shown], HEIGHT)
-        Image.fromarray(np.uint8(sheet[0] * 255)).save(FOLDER / f"{name}.jpg", quality=60)
+        Image.fromarray(np.uint8(sheet[0] * 255)).save(FOLDER / f"{field}.jpg", quality=60)
 
 
 if __name__ == "__main__":
