@@ -43,7 +43,7 @@ def read_frames(folder: Path) -> list[Image.Image]:
         UserError: the run has fewer than two pictures, or one of them cannot be read.
     """
     files_ = [*sorted((folder / "progress").glob("*.png")), folder / "result.png"]
-    pictures = [images.read(str(file), smallest=1) for file in files_ if file.is_file()]
+    pictures = [images.read(str(file), smallest=1, say=False) for file in files_ if file.is_file()]
     if len(pictures) < 2:
         raise UserError(
             f"film: {folder} has {len(pictures)} pictures; a run saves more with a smaller snapshot_every"

@@ -18,33 +18,12 @@ from nst_jax.figures.sheets import contact_sheet
 
 FOLDER = Path(__file__).parents[1] / "docs" / "troubleshooting"
 SIZE, HEIGHT = 160, 120  # pixels
-# By picture: content, style, and what is set in each panel.
-PICTURES: dict[str, tuple[str, str, tuple[dict[str, Any], ...]]] = {
-    "content_weight": (
-        "sample:chelsea",
-        "sample:swirls",
-        (
-            {"content_weight": 0.05},
-            {"content_weight": 0.15},
-            {"content_weight": 0.5},
-            {"content_weight": 5.0},
-        ),
-    ),
-    "style_scale": (
-        "sample:coffee",
-        "sample:stained_glass",
-        ({"style_scale": 0.5}, {"style_scale": 1.0}, {"style_scale": 2.0}),
-    ),
-    "color": (
-        "sample:chelsea",
-        "sample:stained_glass",
-        ({"color": "style"}, {"color": "luminance"}, {"color": "pca"}),
-    ),
-    "laplacian_weight": (
-        "sample:astronaut",
-        "sample:swirls",
-        ({"laplacian_weight": 0.0}, {"laplacian_weight": 1e-5}, {"laplacian_weight": 1e-4}),
-    ),
+# By field: content, style, and the values that it takes.
+PICTURES: dict[str, tuple[str, str, tuple[Any, ...]]] = {
+    "content_weight": ("sample:chelsea", "sample:swirls", (0.05, 0.15, 0.5, 5.0)),
+    "style_scale": ("sample:coffee", "sample:stained_glass", (0.5, 1.0, 2.0)),
+    "color": ("sample:chelsea", "sample:stained_glass", ("style", "luminance", "pca")),
+    "laplacian_weight": ("sample:astronaut", "sample:swirls", (0.0, 1e-5, 1e-4)),
 }
 
 

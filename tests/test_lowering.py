@@ -12,6 +12,7 @@ from nst_jax.config import Config, NetworkConfig, OptimizerConfig
 from nst_jax.distill import training
 from nst_jax.losses.style import STYLE_LOSSES
 from nst_jax.networks.convnet import ConvNet
+from nst_jax.networks.vgg import VGG
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.methods import METHODS, find_method
 from nst_jax.optimizers.optimizer import Optimizer

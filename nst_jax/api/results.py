@@ -139,7 +139,7 @@ def load_result(folder: str | Path) -> Result:
     """
     config = from_dict(read_settings(folder))
     run = RunFolder(folder, config)
-    picture = images.read(str(run.result), smallest=1)
+    picture = images.read(str(run.result), smallest=1, say=False)
     return Result(picture, config, run.metrics.read(), read_run(folder))
 
 

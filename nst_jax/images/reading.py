@@ -46,20 +46,20 @@ class UnreadableError(UserError):
         super().__init__(f"cannot read {source!r}: {self.why}")
 
 
-def read(source: str, smallest: int = MIN_SIDE) -> Float32[np.ndarray, "1 h w 3"]:
+def read(source: str, smallest: int = MIN_SIDE, say: bool = True) -> Float32[np.ndarray, "1 h w 3"]:
     """Read the picture at a path, or the bundled picture `sample:NAME`.
 
     `PATH#N` is frame or page N of a file with several, from 1. By default it is the first frame of an
     animation, and the largest page of a TIFF. The EXIF orientation and the colour profile are applied, and
     transparent pixels are blended with white, or with another gray if the outline would vanish on white. No
-    side may be under `smallest` pixels.
+    side may be under `smallest` pixels. With `say`, what is odd about the picture is logged.
 
     Raises:
         UserError: the file is missing, unreadable, not a picture, damaged, too small or too large;
             or there is no such sample, frame or page.
     """
-    with _opened_source(source, smallest, say=True) as picture:
-        return _pixels(picture, source)
+    with _opened_source(source, smallest, say) as picture:
+        return _pixels(picture, source, say=say)
 
 
 def read_reduced(source: str, longer_side: int) -> tuple[Float32[np.ndarray, "1 h w 3"], tuple[int, int]]:
@@ -138,9 +138,11 @@ def _reduction(picture: Image.Image | DeepTiff, longer_side: int) -> int:
     return max(1, max(picture.size) // enough)
 
 
-def _pixels(picture: Image.Image | DeepTiff, source: str, factor: int = 1) -> Float32[np.ndarray, "1 h w 3"]:
+def _pixels(
+    picture: Image.Image | DeepTiff, source: str, factor: int = 1, say: bool = True
+) -> Float32[np.ndarray, "1 h w 3"]:
     pixels = to_floats(picture, source, factor)
-    if np.ptp(pixels[::_SPARSE, ::_SPARSE]) < _BLANK and np.ptp(pixels) < _BLANK:
+    if say and np.ptp(pixels[::_SPARSE, ::_SPARSE]) < _BLANK and np.ptp(pixels) < _BLANK:
         logging.warning("%s: it is blank: all its pixels have nearly the same gray", source)
     return np.ascontiguousarray(upright(pixels, orientation_of(picture)))[np.newaxis]
 

@@ -76,7 +76,7 @@ def _labels(sweep: Sweep, run: Run) -> tuple[str, ...]:
 
 def _read_result(sweep: Sweep, run: Run) -> np.ndarray:
     """Read the result of a run, which may be smaller than pictures that a run accepts."""
-    return images.read(str(sweep.path / run.folder / "result.png"), smallest=1)
+    return images.read(str(sweep.path / run.folder / "result.png"), smallest=1, say=False)
 
 
 def _sources(sweep: Sweep, inputs: Pictures) -> Sources:

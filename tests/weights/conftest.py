@@ -52,7 +52,9 @@ def wheel_entry(wheel: Path, **changes) -> Entry:
     content = wheel.read_bytes()
     member = {"requirement": "toyfilters==1.0", "size": len(content), "digest": sha256(content)}
     source = Wheel(**{**member, "member": MEMBER, **changes})
-    return Entry("vgg19-8bit", "vgg19", "vgg19 (8-bit)", "w.bin", (), len(FILE), sha256(FILE), "me", source)
+    return Entry(
+        "vgg19-8bit", "vgg19", "vgg19 (8-bit)", "w.bin", (), len(FILE), sha256(FILE), "me", wheel=source
+    )
 
 
 def full_entry(url: str, content: bytes) -> Entry:
