@@ -49,7 +49,7 @@ class Job:
 
     @functools.cached_property
     def gray(self) -> bool:
-        """Whether the result is gray, because all pictures are; chroma of the content is added later."""
+        """Whether all pictures are gray, and the result shall be; `luminance` takes care of chroma itself."""
         pictures = [self.photo, *(picture for style in self.styles for picture in style.pictures)]
         if self.start is not None:
             pictures.append(self.start)

@@ -59,11 +59,8 @@ class NNSTSession:
         """Number of step programs compiled so far: one per scale, and one for feature splitting."""
         return self.lanes.advance._cache_size() + self._splitting.advance._cache_size()
 
-    def begin(
-        self, jobs: Sequence[Job], stage: Stage, pictures: np.ndarray, reached: np.ndarray | None = None
-    ) -> Loop:
-        """Start the only one of `jobs` at `stage`, from its initial picture; `reached` has no effect."""
-        del reached
+    def begin(self, jobs: Sequence[Job], stage: Stage, pictures: np.ndarray) -> Loop:
+        """Start the only one of `jobs` at `stage`, from its initial picture."""
         (job,), (start,) = jobs, pictures
         data = self.splitting(job) if stage.splitting else self.matching(job, stage, start)
         stacked = jax.tree.map(lambda leaf: leaf[jnp.newaxis], data)

@@ -58,7 +58,6 @@ class StageResult(NamedTuple):
     images: np.ndarray
     evaluations: jax.Array
     memory: Any  # of the method, if the next scale needs it
-    values: np.ndarray  # of the loss
 
 
 class JobBatch:
@@ -106,7 +105,7 @@ class JobBatch:
         shown = self.loop.fetch(self.method.picture(state))
         pictures = [self._unfinished(lane, shown[lane]) for lane in range(self.session.width)]
         memory = self.loop.fetch(state.memory) if self.method.carried else None
-        self.previous = StageResult(np.stack(pictures), state.evaluations, memory, np.asarray(state.value))
+        self.previous = StageResult(np.stack(pictures), state.evaluations, memory)
 
     def picture(self, lane: int) -> np.ndarray:
         """Return the current picture of a job."""
@@ -143,8 +142,7 @@ class JobBatch:
         saved = {lane: self.session.from_leaves(checkpoint.leaves) for lane, checkpoint in self.saved.items()}
         for lane, (_, start) in saved.items():
             self.starts[lane] = self.starts[lane] if start is None else start
-        reached = self.previous and self.previous.values
-        self.loop = self.session.begin(self.padded, self.stage, self.starts, reached)
+        self.loop = self.session.begin(self.padded, self.stage, self.starts)
         evaluations = 0 if self.previous is None else self.previous.evaluations
         if self.previous is not None and self.method.carried:
             self.loop.keep(self.previous.memory, self.method.carried)

@@ -68,6 +68,8 @@ def prepare(
     _check_regions(job)
     _check_strengths(job)
     _warn_of_patches(job)
+    if job.gray:
+        logging.info("content, style: all pictures are gray, and so will be the result")
     if job.size_at(1.0) != images.fitted(size, config.size):
         logging.info("network.padding: circular rounds the sides to %d x %d", *reversed(job.size_at(1.0)))
     return job

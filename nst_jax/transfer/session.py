@@ -90,18 +90,16 @@ class Session:
         """Number of step programs compiled so far: one per scale."""
         return sum(lanes.advance._cache_size() for lanes in (self._lanes, *self._split_lanes.values()))
 
-    def begin(
-        self, jobs: Sequence[Job], stage: Stage, pictures: np.ndarray, reached: np.ndarray | None = None
-    ) -> Loop:
+    def begin(self, jobs: Sequence[Job], stage: Stage, pictures: np.ndarray) -> Loop:
         """Start `width` jobs at the size of `stage`, from their stacked initial `pictures`.
 
-        `reached` are the losses at the end of the coarser stage, see `nst_jax.transfer.starting`.
+        For what may replace these, see `nst_jax.transfer.starting`.
         """
         objectives = [self.objective(job, stage.scale) for job in jobs]
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *objectives)
         rates = [job.config.optimizer.learning_rate for job in jobs]
         begun = functools.partial(Loop, self._lanes_at(stage.scale), self.network, stacked)
-        return with_better_start(lambda images: begun(images, rates), jobs, stage, pictures, reached)
+        return with_better_start(lambda images: begun(images, rates), jobs, stage, pictures)
 
     def picture(self, job: Job, stage: Stage, image: np.ndarray) -> np.ndarray:
         """Return the picture that an optimised `image` stands for, see `nst_jax.losses.kept`."""

@@ -1,7 +1,10 @@
 """Where styles apply: shares of overlapping masks, their strength, and what remains of the content."""
 
+import logging
+
 import numpy as np
 import pytest
+from absl import logging as absl_logging
 
 from nst_jax import images
 from nst_jax.config import from_dict
@@ -165,3 +168,13 @@ def test_a_finished_picture_is_not_shrunk(tiny_weights, tmp_path):
     assert (again.active_scales(), again.steps_by_scale()) == ((0.5, 1.0), (2, 1))
     plain = prepare(again.__class__(**{**vars(again), "init": "content"})).config
     assert plain.active_scales() == (0.25, 0.5, 1.0)
+
+
+def test_a_picture_of_another_shape_is_said_to_be_stretched(tiny_weights, tmp_path, caplog):
+    absl_logging.get_absl_logger().propagate = True
+    images.write(tmp_path / "square.png", images.resize(images.read("sample:coffee"), 48, 48))
+    with caplog.at_level(logging.WARNING):
+        start = job(tiny_weights, init=str(tmp_path / "square.png"), scales=(0.5, 1.0)).start
+    assert start.shape == (1, 43, 64, 3)
+    assert "square.png, of 48 x 48 pixels, is stretched to the shape of the content" in caplog.text
+    assert "scales: 0.5 left out: init=" in caplog.text
