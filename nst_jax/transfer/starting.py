@@ -10,7 +10,8 @@ from nst_jax.config.stages import Stage
 from nst_jax.optimizers.loop import Loop
 from nst_jax.transfer.job import Job
 
-# Times the loss of the initial picture. Below that, the coarse result is a better start: it has large forms.
+# Times the loss of the initial picture. Usual runs have a ratio of at most 2, and the coarse result is the
+# better start, because it holds the large forms. From about 25, the content lets nothing change.
 FAR = 10.0
 
 
@@ -34,7 +35,5 @@ def with_better_start(
     afresh = (loop.first_values() > FAR * values) & [job.start is not None for job in jobs]
     if not afresh.any():
         return loop
-    logging.warning(
-        "scale %g: starts from init again, as enlarging the coarser result costs more", stage.scale
-    )
+    logging.warning("scale %g: starts from init again: enlarging has lost too much detail", stage.scale)
     return begun(np.where(afresh[:, None, None, None, None], initial, pictures))
