@@ -21,6 +21,7 @@ from jaxtyping import install_import_hook
 install_import_hook("nst_jax", "beartype.beartype")
 # A shell's background jobs ignore Ctrl-C, and so would the commands that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored below nohup
 
 from nst_jax.cli import use_compilation_cache  # noqa: E402
 from nst_jax.networks.architectures import architecture  # noqa: E402
