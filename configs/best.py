@@ -16,6 +16,6 @@ from nst_jax.configs import quick
 def get_config() -> ConfigDict:
     config = quick.get_config()
     config.style_losses = ConfigDict({"w2": 1.0})
-    config.content_weight = 0.3
+    config.content_weight = 0.2
     config.optimizer.steps = (150, 120, 100)
     return config

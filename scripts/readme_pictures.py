@@ -47,7 +47,7 @@ HEIGHT = 200
 def main() -> None:
     """Paint the hero picture: styles in the upper row, results in the lower row."""
     cli.use_compilation_cache()
-    config = from_dict(importlib.import_module("configs.quick").get_config())
+    config = from_dict(importlib.import_module("nst_jax.configs.quick").get_config())
     with tempfile.TemporaryDirectory() as folder:
         painted = [_paint(config, style, Path(folder) / style) for style in STYLES]
     styles = [_same_shape(images.read(f"sample:{style}"), painted[0]) for style in STYLES]
