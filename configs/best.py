@@ -1,4 +1,4 @@
-"""The best picture of 512 px within a minute: Wasserstein distances of Gaussians, from coarse to fine.
+"""Wasserstein distances of Gaussians, from coarse to fine: nearer to the colours of the painting than quick.
 
     python -m nst_jax.run --config=configs/best.py --config.content=photo.jpg --config.style=painting.jpg
 

@@ -78,6 +78,8 @@ def _causes(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _of_start(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if not config.starts_from_file():
+        yield f"init={config.init}", ("init_scale",)
     seeds_matching = config.method == "nnst" and config.nnst.splitting > 0
     if config.init != "noise":
         yield f"init={config.init}", ("noise",) if seeds_matching else ("noise", "seed")

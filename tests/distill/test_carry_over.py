@@ -44,7 +44,6 @@ def test_the_papers_ratio_gives_like_pictures_with_slim_and_with_vgg19(reference
             distance = neutral.content_distance(judge, result, content[np.newaxis])
             scores[name].append((distance, shares["gram"], shares["sliced"]))
     content, gram, sliced = np.mean(scores["slim"], axis=0) / np.mean(scores["vgg19"], axis=0)
-    print(scores, content, gram, sliced)
     assert content == pytest.approx(1, abs=0.15)
     assert gram < 2
     assert sliced < 2
