@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> None:
     if "NST_REFERENCE_DATA" not in os.environ:
         raise app.UsageError("NST_REFERENCE_DATA: not set; set it to the folder of reference data")
     reference = Path(os.environ["NST_REFERENCE_DATA"])
-    vgg19 = load(reference / "weights" / "vgg19_conv1_1-conv3_4.safetensors", "vgg19")
+    vgg19 = load(reference / "weights" / "vgg19_8bit.bin", "vgg19")
     measured: dict[str, Any] = {}
     if "equality" in WHAT.value:
         measured["equality"] = equality(vgg19, reference)

@@ -10,8 +10,7 @@ filters reproduce texture (He, Wang & Hopcroft 2016). table.csv measures all pic
 `neutral/sliced` is a sliced Wasserstein distance to the painting as a share of the photograph's, which no run
 optimises, and `ssim` tells how much of the photograph is left.
 
-With NST_REFERENCE_DATA, the first eight convolutions of VGG-19 and the SqueezeNet in its folder `weights` are
-used, and the layers end at conv3_1 and its counterparts.
+With NST_REFERENCE_DATA, the VGG-19 and the SqueezeNet in its folder `weights` are used.
 """
 
 import os
@@ -28,7 +27,7 @@ FILES: dict[str, str] = {}
 if "NST_REFERENCE_DATA" in os.environ:
     _WEIGHTS = Path(os.environ["NST_REFERENCE_DATA"]) / "weights"
     FILES = {
-        "vgg19": str(_WEIGHTS / "vgg19_conv1_1-conv3_4.safetensors"),
+        "vgg19": str(_WEIGHTS / "vgg19_8bit.bin"),
         "squeezenet1_0": str(_WEIGHTS / "squeezenet_v1_0_deepcompressed.safetensors"),
     }
 # Layers whose receptive fields are closest to those of VGG's convB_1: 3, 10, 24, 68 and 156 pixels.
@@ -54,12 +53,11 @@ def get_config(variant: str = "paper") -> ConfigDict:
 
 
 def sweep(add: Callable[..., None]) -> None:
-    depths = 3 if "NST_REFERENCE_DATA" in os.environ else 5
     for arch, layers in LAYERS.items():
         fields = {
             "network.arch": arch,
-            "style_layers": common.equal_weights(layers[:depths]),
-            "content_layers": {layers[depths - 1]: 0.0},  # the default layer does not exist in each
+            "style_layers": common.equal_weights(layers),
+            "content_layers": {layers[-1]: 0.0},  # the default layer does not exist in each
         }
         if trained := trained_weights(arch):
             add(arch, "trained", **fields, **{"network.weights": trained})
