@@ -19,6 +19,7 @@ from nst_jax.networks.network import Network
 from nst_jax.vision.maxima_file import MaximaFile
 from nst_jax.vision.search import SearchPass
 from nst_jax.vision.search_file import SearchFile, start
+from nst_jax.vision.search_inputs import stream_of
 from nst_jax.vision.search_settings import TopPatchesSettings
 
 SHARDS = "shards"  # the folder of all shards, in the folder of the run
@@ -161,9 +162,7 @@ def _stream(job: SearchJob, desk: Any) -> Stream:
     if desk is not None:
         source = sent_source(desk, job.images)
         return Stream(settings.data, settings.size, workers=settings.workers, source=source)
-    stream = Stream(
-        settings.data, settings.size, settings.limit, settings.shuffle, settings.seed, settings.workers
-    )
+    stream = stream_of(settings)
     if len(stream) != job.images:
         raise UserError(
             f"data: {settings.data!r} has {len(stream)} pictures here, but {job.images} elsewhere"
