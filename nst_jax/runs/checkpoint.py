@@ -12,24 +12,24 @@ from nst_jax.storage.archives import read_archive, read_metadata, write_archive
 
 
 class Checkpoint(NamedTuple):
-    """The progress of a run: the optimiser's state, the scale it is at, and the time spent so far."""
+    """The progress of a run: the optimiser's state, the stage it is at, and the time spent so far."""
 
     leaves: list[np.ndarray]  # of the optimiser's state, in pytree order
-    scale: int  # number of its stage, see nst_jax.config.stages
+    stage: int  # its number, see nst_jax.config.stages
     seconds: float
 
 
 def packed(checkpoint: Checkpoint) -> list[np.ndarray]:
     """Return the checkpoint as arrays."""
-    return [np.array(checkpoint.scale), np.array(checkpoint.seconds), *checkpoint.leaves]
+    return [np.array(checkpoint.stage), np.array(checkpoint.seconds), *checkpoint.leaves]
 
 
 def unpacked(arrays: list[np.ndarray] | None) -> Checkpoint | None:
     """Return the checkpoint of the arrays of `packed`, or None for None."""
     if arrays is None:
         return None
-    scale, seconds, *leaves = arrays
-    return Checkpoint(leaves, int(scale), float(seconds))
+    stage, seconds, *leaves = arrays
+    return Checkpoint(leaves, int(stage), float(seconds))
 
 
 class Origin(NamedTuple):
@@ -47,7 +47,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, origin: Origin) -> None:
     """
     arrays = {f"{i:04d}": leaf for i, leaf in enumerate(checkpoint.leaves)}
     metadata = {
-        "scale": str(checkpoint.scale),
+        "stage": str(checkpoint.stage),
         "seconds": repr(checkpoint.seconds),
         "identity": origin.identity,
         "settings": json.dumps(origin.settings),
@@ -66,7 +66,8 @@ def load_checkpoint(path: Path) -> tuple[Checkpoint, Origin] | None:
     try:
         arrays, metadata = read_archive(path)
         leaves = [arrays[name] for name in sorted(arrays)]
-        checkpoint = Checkpoint(leaves, int(metadata["scale"]), float(metadata["seconds"]))
+        stage = metadata["stage"] if "stage" in metadata else metadata["scale"]  # its former name
+        checkpoint = Checkpoint(leaves, int(stage), float(metadata["seconds"]))
         return checkpoint, Origin(metadata["identity"], json.loads(metadata["settings"]))
     except UserError as error:
         raise UserError(f"{error}; delete it to start the run again") from error

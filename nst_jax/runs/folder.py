@@ -87,13 +87,13 @@ class RunFolder:
 
         Raises:
             UserError: it is damaged, or was saved with other pictures, weights or settings. Only
-                `optimizer.steps` may have grown, as long as the run is still at its first scale.
+                `optimizer.steps` may have grown, as long as the run is still at its first stage.
         """
         saved = load_checkpoint(self._checkpoint)
         if saved is None:
             return None
         checkpoint, origin = saved
-        growing = GROWING if checkpoint.scale == 0 else ()
+        growing = GROWING if checkpoint.stage == 0 else ()
         require_same(to_dict(self.config), to_dict(from_dict(origin.settings)), growing)
         if origin.identity != identity:
             change = _change(origin.identity, identity)
