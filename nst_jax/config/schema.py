@@ -13,17 +13,16 @@ from nst_jax.config.controls import StyleConfig, check_styles
 from nst_jax.config.optimization import OptimizerConfig
 from nst_jax.config.transfer_methods import NNSTConfig, check_method, column_layers
 from nst_jax.errors import UserError
+from nst_jax.images.color import COLORS
 from nst_jax.networks.architectures import ARCHITECTURES, architecture
+from nst_jax.networks.conv import CONVS, PRECISIONS
 from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.layers import misfit
+from nst_jax.networks.padding import PADDINGS
+from nst_jax.networks.pool import POOLS
 
-POOLS = ("avg", "max")
-PRECISIONS = ("float32", "tf32", "bfloat16")
-CONVS = ("auto", "direct", "winograd")
-PADDINGS = ("zeros", "replicate", "reflect", "circular")
 CONTENT_LOSSES = ("sum", "mean")
 GUIDES = ("simple", "inside", "all")
-COLORS = ("style", "luminance", "chol", "pca", "sym")
 OUTPUTS = ("png8", "png16", "tiff16")
 SMALLEST_SIDE = 16  # pixels: VGG halves the picture four times before its deepest convolutions
 SMALLEST_TILE = 64  # pixels: a smaller tile is mostly halo
@@ -242,3 +241,8 @@ def from_dict(values: Any) -> Config:
 def to_dict(config: Config) -> dict[str, Any]:
     """Every field as nested plain values, for config.json."""
     return dataclasses.asdict(config)
+
+
+def flat(config: Config) -> dict[str, Any]:
+    """Every field by its dotted name, such as `network.pool`, including the weight of each layer."""
+    return fields.dotted(to_dict(config))

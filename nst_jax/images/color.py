@@ -107,6 +107,7 @@ MATCHES: dict[str, Callable[[Covariance, Covariance], Covariance]] = {
     "pca": _principal_axes,
     "sym": _symmetric,
 }
+COLORS = ("style", "luminance", *MATCHES)  # values of the config field `color`
 
 
 def _covariance(colors: Float[np.ndarray, "n 3"]) -> Covariance:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from nst_jax.networks import products, winograd
 from nst_jax.networks.architectures import Filters, Layer, architecture
 from nst_jax.networks.conv import conv3x3, strided_conv, turned
-from nst_jax.networks.network import Relu, walk
+from nst_jax.networks.network import Network, Relu, walk
 from nst_jax.networks.padding import crop, pad
 from nst_jax.networks.pool import POOLS
 from nst_jax.networks.prepared import PreparedConv
@@ -136,6 +136,11 @@ class ConvNet(nnx.Module):
         """
         x = self.preprocess(image)
         return walk(self.geometry, layers, x, lambda layer, x: self.apply(layer.name, x, relu))
+
+
+def build_network(weights: Weights, **options: str) -> Network:
+    """Build the network of `weights.arch`; `options` are those of `ConvNet`."""
+    return (architecture(weights.arch).build or ConvNet)(weights, **options)
 
 
 def preprocess(image: Float[Array, "b h w 3"], how: Preprocessing) -> Float[Array, "b h w 3"]:

@@ -11,21 +11,21 @@ from urllib.parse import quote
 import numpy as np
 
 from nst_jax import files, images
-from nst_jax.config import Config
+from nst_jax.config import Config, flat
 from nst_jax.errors import UserError, printable
 from nst_jax.figures import plots
 from nst_jax.figures.pages import render, short
 from nst_jax.figures.plots import XY
 from nst_jax.figures.sheets import grid_axes, sweep_sheet
 from nst_jax.images.region_masks import mask_file
+from nst_jax.runs.metrics import POSITION
 from nst_jax.sweeps import judging
 from nst_jax.sweeps.cross_table import NeutralScores, cross_rows, crosses_losses
-from nst_jax.sweeps.plan import Run, flat, swept
+from nst_jax.sweeps.plan import Run, swept
 from nst_jax.sweeps.repeating import repeat_command
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.transfer.pictures import Pictures, picture_sources
 
-NOT_TERMS = ("step", "evaluations", "seconds", "scale")  # keys of metrics.jsonl that are not losses
 MOST_CHOICES = 20  # of a filter
 
 Row = dict[str, Any]
@@ -118,7 +118,7 @@ def _row(sweep: Sweep, run: Run) -> Row:
         "status": record["status"],
         "network": record["network"]["name"],
         **{name: fields.get(name, 0.0) for name in swept(sweep.runs)},
-        **{name: value for name, value in last.items() if name not in NOT_TERMS},
+        **{name: value for name, value in last.items() if name not in POSITION},
         "steps": record["steps"],
         "evaluations": record["evaluations"],
         "seconds": record["wall_seconds"],
@@ -213,7 +213,7 @@ def _dialog(
     photos: Mapping[str, str],
 ) -> dict[str, Any]:
     """The values of one run's dialog: its loss curves, measurements and settings."""
-    terms = [name for name in lines[-1] if name not in NOT_TERMS]
+    terms = [name for name in lines[-1] if name not in POSITION]
     # A term of one stage only is in the lines of that stage.
     series = {name: [(line["evaluations"], line[name]) for line in lines if name in line] for name in terms}
     figure = plots.line_plot(series, "evaluations", logarithmic=True)

@@ -12,9 +12,9 @@ from typing import Any
 
 from absl import logging
 
-from nst_jax.config import Config, from_dict, to_dict
+from nst_jax.config import Config, flat, from_dict, to_dict
 from nst_jax.config.effects import effective, warn_of_all_idle
-from nst_jax.config.fields import dotted, hint_of
+from nst_jax.config.fields import hint_of
 from nst_jax.config.overriding import override, plain
 from nst_jax.errors import UserError, one_line
 from nst_jax.images.folders import FOLDER
@@ -140,11 +140,6 @@ def label(value: Any) -> str:
         return f"{value:g}"
     text = "+".join(map(str, value)) if isinstance(value, Mapping) else str(value).removeprefix("sample:")
     return one_line(Path(text).stem if "/" in text else text, LONGEST_LABEL)
-
-
-def flat(config: Config) -> dict[str, Any]:
-    """Return every field of `config` by its dotted name, including each layer's weight."""
-    return dotted(to_dict(config))
 
 
 def swept(runs: Iterable[Run]) -> list[str]:

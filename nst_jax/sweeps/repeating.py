@@ -5,8 +5,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from nst_jax.config import Config
-from nst_jax.sweeps.plan import flat
+from nst_jax.config import Config, flat
 
 BASE = "gatys"  # the config whose fields all have their default values
 

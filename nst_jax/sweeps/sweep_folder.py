@@ -10,13 +10,14 @@ from typing import Any
 from absl import logging
 
 from nst_jax import files
+from nst_jax.config import flat
 from nst_jax.errors import UserError
 from nst_jax.runs.folder import RunFolder, read_run
 from nst_jax.runs.machine import environment
 from nst_jax.storage.json_files import read_json, require_fields
 from nst_jax.storage.locks import require_unclaimed
 from nst_jax.sweeps import plan
-from nst_jax.sweeps.plan import Run, flat
+from nst_jax.sweeps.plan import Run
 
 # Fields of run.json that the gallery shows.
 RECORDED = {"network": dict, "steps": int, "evaluations": int, "wall_seconds": float, "painted_together": int}
