@@ -62,7 +62,7 @@ def _run(config: TopPatchesSettings, folder: Path, resume: bool, cluster: str | 
         _require_same_place(folder, checkpoint.path, cluster)
     progress = checkpoint.load() if resume else None
     if progress is None:
-        next(stream.batches(1))  # raises if no image can be read, before anything is written
+        stream.require_readable()  # before anything is written
         files.write_json(folder / "config.json", dataclasses.asdict(config))
         progress = start(network, config, len(stream))
     export = _export(config, folder, progress)

@@ -160,6 +160,11 @@ def config_path(values: flags.FlagValues) -> str:
     return config_flags.get_config_filename(values["config"]).partition(":")[0]
 
 
+def config_program(values: flags.FlagValues) -> dict[str, Any]:
+    """Everything that the file of `--config` has defined."""
+    return vars(sys.modules[f"{values['config'].name}_config"])  # where ml_collections leaves it
+
+
 def config_name(values: flags.FlagValues) -> str:
     """The config's name: `gatys` for configs/gatys.py, `gatys-released` for configs/gatys.py:released."""
     path, _, variant = config_flags.get_config_filename(values["config"]).partition(":")

@@ -13,7 +13,7 @@ from nst_jax.devices import processes
 from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look
 from nst_jax.preview.previewing import define_preview, previewed
-from nst_jax.runs.checkpoint import packed, unpacked
+from nst_jax.runs.checkpoint import checkpoint_of_first
 from nst_jax.runs.folder import GROWING, RunFolder, read_settings, require_same
 from nst_jax.runs.progress import Progress, byte_count, duration
 from nst_jax.runs.tensorboard_log import define_log, logged
@@ -86,8 +86,8 @@ def _run(values: flags.FlagValues) -> int:
 def _paint(session: Transfer, job: Job, folder: RunFolder) -> tuple[Outcome, int]:
     """Run with a progress bar, from the folder's checkpoint if there is one, to the end or until a signal."""
     with processes.agreeing():
-        own = folder.load_checkpoint(job.identity())
-    saved = unpacked(processes.arrays_of_first(own and packed(own)))
+        saved = folder.load_checkpoint(job.identity())
+    saved = checkpoint_of_first(saved)
     costs = None if job.config.method == "nnst" else evaluation_costs(job)
     with StopSignal() as stop, Progress(job.config, processes.is_first(), costs) as progress:
 

@@ -10,7 +10,8 @@ from nst_jax.config.named import read_config
 from nst_jax.config.overriding import override
 from nst_jax.errors import UserError
 from nst_jax.images.writing import to_bytes
-from nst_jax.vision.patches_report import draw
+from nst_jax.vision.patches_drawn import read_pictures
+from nst_jax.vision.patches_report import tiles_of
 from nst_jax.vision.patches_sheet import units_sheet
 from nst_jax.vision.search import SearchPass
 from nst_jax.vision.search_file import start
@@ -39,6 +40,7 @@ def top_patches(
         raise UserError("layers: nst_jax.top_patches draws one layer, its first argument")
     changes = {name.replace("__", "."): value for name, value in fields.items()}
     changes |= {"layers": (layer,), "data": data, **({"units": list(units)} if units else {})}
+    changes["quantiles"] = ()
     settings = top_patches_settings(override(read_config(config), changes))
     if idle := [name for name in OF_THE_COMMAND if name in fields]:
         logging.warning("%s: no effect on the sheet, but on experiments.top_patches", ", ".join(idle))
@@ -47,4 +49,4 @@ def top_patches(
     for _ in searched.positions(len(stream)):
         pass
     report = Report(settings, network, stream, searched.now().lists, weights.name, names)
-    return Image.fromarray(to_bytes(units_sheet(draw(report, layer))[0]))
+    return Image.fromarray(to_bytes(units_sheet(tiles_of(report, layer, read_pictures(report)))[0]))

@@ -90,6 +90,11 @@ def _arguments(values: flags.FlagValues) -> dict[str, Any] | None:
     return {"coordinator_address": coordinator, "num_processes": processes, "process_id": process}
 
 
+def alone() -> bool:
+    """Whether there is no other process."""
+    return jax.process_count() == 1
+
+
 def is_first() -> bool:
     """Whether this process writes the files and messages; a process that is alone does."""
     return jax.process_index() == 0
@@ -97,12 +102,12 @@ def is_first() -> bool:
 
 def first_says(value: int) -> int:
     """The `value` of the first process."""
-    return value if _alone() else int(multihost_utils.broadcast_one_to_all(np.int32(value)))
+    return value if alone() else int(multihost_utils.broadcast_one_to_all(np.int32(value)))
 
 
 def largest(value: int) -> int:
     """The largest `value` of all processes."""
-    return value if _alone() else int(multihost_utils.process_allgather(np.int32(value)).max())
+    return value if alone() else int(multihost_utils.process_allgather(np.int32(value)).max())
 
 
 def smallest(value: int) -> int:
@@ -128,7 +133,7 @@ def require_equal(digest: str) -> None:
     Raises:
         UserError: they differ, in all processes.
     """
-    if _alone():
+    if alone():
         return
     number = np.int32(int(digest[:7], 16))
     if len(set(multihost_utils.process_allgather(number).tolist())) > 1:
@@ -137,8 +142,6 @@ def require_equal(digest: str) -> None:
 
 def arrays_of_first(arrays: Sequence[np.ndarray] | None) -> list[np.ndarray] | None:
     """The `arrays` of the first process, or None if it has none; those of the others are ignored."""
-    if _alone():
-        return None if arrays is None else list(arrays)
     kinds = None if arrays is None else [(array.shape, array.dtype.name) for array in arrays]
     text = json.dumps(kinds).encode()
     kinds = json.loads(_bytes_of_first(text, first_says(len(text))))
@@ -155,7 +158,3 @@ def arrays_of_first(arrays: Sequence[np.ndarray] | None) -> list[np.ndarray] | N
 def _bytes_of_first(mine: bytes, count: int) -> bytes:
     sent = np.frombuffer(mine, np.uint8) if is_first() else np.zeros(count, np.uint8)
     return np.asarray(multihost_utils.broadcast_one_to_all(sent)).astype(np.uint8).tobytes()
-
-
-def _alone() -> bool:
-    return jax.process_count() == 1

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nst_jax.devices import processes
 from nst_jax.errors import UserError
 from nst_jax.storage.archives import read_archive, read_metadata, write_archive
 
@@ -19,17 +20,13 @@ class Checkpoint(NamedTuple):
     seconds: float
 
 
-def packed(checkpoint: Checkpoint) -> list[np.ndarray]:
-    """Return the checkpoint as arrays."""
-    return [np.array(checkpoint.stage), np.array(checkpoint.seconds), *checkpoint.leaves]
-
-
-def unpacked(arrays: list[np.ndarray] | None) -> Checkpoint | None:
-    """Return the checkpoint of the arrays of `packed`, or None for None."""
-    if arrays is None:
-        return None
-    stage, seconds, *leaves = arrays
-    return Checkpoint(leaves, int(stage), float(seconds))
+def checkpoint_of_first(own: Checkpoint | None) -> Checkpoint | None:
+    """Return the checkpoint that the first process has read, of which the others have none."""
+    if processes.alone():
+        return own
+    arrays = own and [np.array(own.stage), np.array(own.seconds), *own.leaves]
+    shared = processes.arrays_of_first(arrays)
+    return Checkpoint(shared[2:], int(shared[0]), float(shared[1])) if shared else None
 
 
 class Origin(NamedTuple):

@@ -59,18 +59,18 @@ class RunFolder:
         """Whether the folder holds a run."""
         return (self.path / "config.json").exists()
 
-    def status(self) -> str:
-        """Return the status in run.json; empty if there is none, or if the result is missing.
+    def record(self) -> dict[str, Any]:
+        """Return run.json; empty if there is none, or if the result is missing.
 
         Raises:
             UserError: run.json is damaged.
         """
-        status = read_run(self.path, status=str).get("status", "")
-        return status if self.result.exists() and (self.path / "result.png").exists() else ""
+        record = read_run(self.path, status=str)
+        return record if self.result.exists() and (self.path / "result.png").exists() else {}
 
     def finished(self) -> bool:
         """Whether the run has reached its last step, and its result is there."""
-        return self.status() == "done"
+        return self.record().get("status") == "done"
 
     def network_digests(self) -> set[str]:
         """Return digests of the run's inputs, among them that of its network; empty if it has not begun."""

@@ -122,7 +122,7 @@ def _unfinished(configs: Mapping[str, Config], jobs: Mapping[str, Job], path: Pa
     stages = {}
     for folder, config in configs.items():
         run = RunFolder(path / folder, config)
-        if run.status() in FINAL:
+        if run.record().get("status") in FINAL:
             continue
         try:
             if run.begun():

@@ -5,8 +5,7 @@ import dataclasses
 import itertools
 import json
 import re
-import runpy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,17 +76,16 @@ def warn_of_repeats(runs: Sequence[Run], given: Iterable[str] = ()) -> None:
         )
 
 
-def cells_of(path: str) -> list[Cell]:
-    """Return the cells that `sweep(add)` of a config file adds; a single empty one if it has no `sweep`.
+def cells_of(sweep: Callable[..., Any] | None, path: str) -> list[Cell]:
+    """Return the cells that `sweep(add)` of the config file `path` adds; a single empty one without `sweep`.
 
     Raises:
         UserError: `sweep` raises an exception.
     """
+    if sweep is None:
+        return [((), {})]
     cells: list[Cell] = []
     try:
-        sweep = runpy.run_path(path).get("sweep")
-        if sweep is None:
-            return [((), {})]
         sweep(lambda *labels, **fields: cells.append((labels, fields)))
     except UserError:
         raise

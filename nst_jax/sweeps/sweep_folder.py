@@ -73,7 +73,7 @@ class Sweep:
 
     def status(self, run: Run) -> str:
         """Return one of `FINAL`, 'interrupted' or 'waiting'; a run whose result is missing waits."""
-        return self.folder(run).status() or "waiting"
+        return self.folder(run).record().get("status", "waiting")
 
     def record(self, run: Run) -> dict[str, Any]:
         """Return run.json of a run that has ended.
@@ -122,8 +122,8 @@ class Sweep:
         """Write sweep.json: number of programs, groups, and the status of each run."""
         runs = plan.to_json(self.runs)
         for entry, run in zip(runs, self.runs, strict=True):
-            entry["status"] = self.status(run)
-            entry["seconds"] = read_run(self.path / run.folder).get("wall_seconds")
+            record = self.folder(run).record()
+            entry |= {"status": record.get("status", "waiting"), "seconds": record.get("wall_seconds")}
         values = {
             "name": self.name,
             "compilations": sum(group["compilations"] for group in self.groups),
