@@ -129,9 +129,6 @@ def _of_styles(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield "no region and no mask", ("guides",)
     for name, style in styles.items():
         others = [other for key, other in styles.items() if key != name and other.region == style.region]
-        if not any(_share_layers(style.layers, other.layers) for other in others):
+        layers = {*style.layers}  # none stand for all
+        if all(layers and other.layers and layers.isdisjoint(other.layers) for other in others):
             yield "no other style in its region", (f"styles.{name}.weight",)
-
-
-def _share_layers(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    return not one or not other or not {*one}.isdisjoint(other)
