@@ -72,7 +72,7 @@ class PreviewHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with the page, the state or a picture, or else with 403 or 404."""
         path, prefix = unquote(urlsplit(self.path).path), self.server.prefix.encode()
-        if self.server.local and self._host() not in LOCAL:
+        if self.server.local and (self.headers.get("Host") or "").rpartition(":")[0] not in LOCAL:
             self._answer(HTTPStatus.FORBIDDEN)
         elif not secrets.compare_digest(path.encode()[: len(prefix)], prefix):
             self._answer(HTTPStatus.NOT_FOUND)
@@ -93,9 +93,6 @@ class PreviewHandler(BaseHTTPRequestHandler):
                 self._answer(HTTPStatus.OK, (folder / path).read_bytes(), "image/png")
             case _:
                 self._answer(HTTPStatus.NOT_FOUND)
-
-    def _host(self) -> str:
-        return (self.headers.get("Host") or "").rpartition(":")[0]
 
     def _answer(self, status: HTTPStatus, body: bytes = b"", kind: str = "text/plain") -> None:
         with contextlib.suppress(ConnectionError):  # the page was closed meanwhile
