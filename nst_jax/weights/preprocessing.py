@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from absl import logging
@@ -19,27 +18,20 @@ from nst_jax.networks.trained import (
 from nst_jax.weights.oxford import FIRST_BIASES, FIRST_FILTER
 from nst_jax.weights.preprocessing_json import stated_beside
 
-
-class _FirstLayer(NamedTuple):
-    """Numbers of a published network's first layer: kernel[0, :, :, 0], or its start, and bias[:5]."""
-
-    preprocessing: Preprocessing
-    filter: tuple[tuple[float, float, float], ...]
-    biases: tuple[float, ...] = ()
-
-
-_KNOWN = (
-    *(_FirstLayer(OXFORD, (FIRST_FILTER[arch],), FIRST_BIASES[arch]) for arch in FIRST_FILTER),
+# Of published networks, numbers of the first layer: kernel[0, :, :, 0], or its start, and bias[:5] or none.
+_KNOWN: tuple[tuple[Preprocessing, tuple[tuple[float, float, float], ...], tuple[float, ...]], ...] = (
+    *((OXFORD, (FIRST_FILTER[arch],), FIRST_BIASES[arch]) for arch in FIRST_FILTER),
     # torchvision's VGG-19 and VGG-16
-    _FirstLayer(
+    (
         TORCHVISION,
         (
             (-0.053474, 0.017015, -0.044885),
             (-0.049257, 0.055403, 0.01268),
             (-0.067942, -0.0062293, -0.014497),
         ),
+        (),
     ),
-    _FirstLayer(
+    (
         TORCHVISION,
         ((-0.5537, 0.1755, 0.3130), (0.1427, 0.0099, -0.1659), (0.5290, -0.0814, -0.4275)),
         (0.4034, 0.3778, 0.4644, -0.3228, 0.3940),
@@ -86,12 +78,12 @@ def _closest(arrays: Mapping[str, np.ndarray]) -> tuple[Preprocessing | None, fl
     nearest: Preprocessing | None = None
     nearness, largest = _FINE_TUNED, np.inf
     kernel, bias = (arrays.get(f"conv1_1.{part}", np.zeros(0)) for part in ("kernel", "bias"))
-    if kernel.shape != (3, 3, 3, bias.size) or bias.size < max(len(known.biases) for known in _KNOWN):
+    if kernel.shape != (3, 3, 3, bias.size) or bias.size < max(len(biases) for *_, biases in _KNOWN):
         return None, largest
-    for known in _KNOWN:
-        stored = np.append(kernel[0, : len(known.filter), :, 0], bias[: len(known.biases)])
-        for step, preprocessing in ((1, known.preprocessing), (-1, reversed_channels(known.preprocessing))):
-            difference = stored - np.append(np.array(known.filter)[:, ::step], known.biases)
+    for known, first_filter, biases in _KNOWN:
+        stored = np.append(kernel[0, : len(first_filter), :, 0], bias[: len(biases)])
+        for step, preprocessing in ((1, known), (-1, reversed_channels(known))):
+            difference = stored - np.append(np.array(first_filter)[:, ::step], biases)
             distance = float(np.linalg.norm(difference) / np.linalg.norm(stored - difference))
             if distance < nearness:
                 nearest, nearness, largest = preprocessing, distance, np.abs(difference).max()
