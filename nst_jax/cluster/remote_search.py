@@ -10,7 +10,7 @@ from nst_jax.cluster.joining import on_cluster
 from nst_jax.cluster.searching_task import (
     ROWS,
     SHARDS,
-    PictureDesk,
+    PictureServer,
     SearchJob,
     Shard,
     is_sent,
@@ -79,11 +79,11 @@ def _run_tasks(job: SearchJob, stream: Stream, folder: Path, shards: list[Shard]
     import ray
 
     driver, shared = Driver(folder), ray.put(job)
-    desk = driver.actor(PictureDesk, stream) if is_sent(job.settings.data) else None
+    server = driver.actor(PictureServer, stream) if is_sent(job.settings.data) else None
     for shard in shards:
         where = f"--cluster: pictures {shard.begin} to {shard.end}"
         then = Submitted(lambda result: None, where, f"{where}: the workers died")
-        driver.submit(search_shard, shard, shared, desk, driver.inbox, then=then)
+        driver.submit(search_shard, shard, shared, server, driver.inbox, then=then)
     done = len(stream) - sum(shard.end - shard.begin for shard in shards)
     with tqdm(total=len(stream), initial=done, unit=" images", dynamic_ncols=True) as bar:
         driver.wait(stop, bar)
