@@ -1,7 +1,6 @@
 """What a search for top patches needs, from its settings: pictures, network and classifier."""
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 from nst_jax.errors import UserError
 from nst_jax.images.streams import Stream
@@ -17,16 +16,6 @@ from nst_jax.vision.units import require_units
 from nst_jax.weights import load_network
 
 
-class SearchInputs(NamedTuple):
-    """The pictures, and what looks at them; no classifier unless units are ranked towards a class."""
-
-    stream: Stream
-    network: Network
-    weights: Weights
-    classifier: Classifier | None
-    names: tuple[str, ...]  # of the classes
-
-
 def stream_of(settings: TopPatchesSettings) -> Stream:
     """List the pictures of `data`; see `Stream`."""
     return Stream(
@@ -34,10 +23,13 @@ def stream_of(settings: TopPatchesSettings) -> Stream:
     )
 
 
-def search_inputs(settings: TopPatchesSettings, begun: Collection[str] = ()) -> SearchInputs:
+def search_inputs(
+    settings: TopPatchesSettings, begun: Collection[str] = ()
+) -> tuple[Stream, Network, Weights, Classifier | None, tuple[str, ...]]:
     """List the pictures, load the network, and check that it has all layers, units and classes in question.
 
-    `begun` is as in `load_network`.
+    Returns the classifier and the names of its classes too, if units are ranked towards a class. `begun` is
+    as in `load_network`.
 
     Raises:
         UserError: there is no data, the weights cannot be obtained, or they lack a layer, a unit or a class.
@@ -54,9 +46,9 @@ def search_inputs(settings: TopPatchesSettings, begun: Collection[str] = ()) -> 
     if towards and deeper:
         require_units("target", [towards.number], towards.layer, units[towards.layer])
     if towards is None or deeper:
-        return SearchInputs(stream, network, weights, None, ())
+        return stream, network, weights, None, ()
     classifier, scores = classifier_behind(network, settings.network, settings.size)
     if towards.number >= scores.classes:
         raise UserError(f"target: no class {towards.number}; choices: 0 to {scores.classes - 1}")
     names = class_names(settings.labels, scores.classes)
-    return SearchInputs(stream, network, weights, classifier, names)
+    return stream, network, weights, classifier, names
