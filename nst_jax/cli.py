@@ -150,8 +150,9 @@ def config_value(values: flags.FlagValues, example: str) -> Any:
 def given_fields(values: flags.FlagValues, config: Config) -> list[str]:
     """The dotted names of the fields of `config` that the user set, by flags or in a file of their own."""
     flagged = config_flags.get_override_values(values["config"])
-    own = Path(config_path(values)).resolve() not in map(Path.resolve, shipped_configs().values())
-    names = [".".join(map(str, split(path))) for path in flagged] + (changed_fields(config) if own else [])
+    names = [".".join(map(str, split(path))) for path in flagged]
+    if Path(config_path(values)).resolve() not in map(Path.resolve, shipped_configs().values()):
+        names += changed_fields(config)
     return list(dict.fromkeys(names))
 
 

@@ -18,7 +18,7 @@ from nst_jax.images.writing import to_bytes
 from nst_jax.runs.folder import RunFolder, require_free
 from nst_jax.runs.progress import Progress
 from nst_jax.storage.locks import claimed
-from nst_jax.transfer.estimate import fitting_memory, require_memory, with_memory
+from nst_jax.transfer.estimate import fitting_history, require_memory, with_history
 from nst_jax.transfer.fitting import with_fitting_scales
 from nst_jax.transfer.grouping import session_key
 from nst_jax.transfer.job import Job
@@ -159,7 +159,7 @@ class Session:
         if (config.network, layers) not in self._networks:
             self._networks[config.network, layers] = load_network(config.network, layers)
         job = prepare(config, self._networks[config.network, layers])
-        return with_memory(job, fitting_memory(job))
+        return with_history(job, fitting_history(job))
 
     def _paint(self, job: Job, folder: RunFolder) -> Iterator[Snapshot]:
         key = session_key(job)

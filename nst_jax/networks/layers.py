@@ -156,7 +156,7 @@ def blocks(layers: Sequence[Layer]) -> list[tuple[Layer, ...]]:
     return [group for group in groups if group]
 
 
-def misfit(layers: Sequence[Layer]) -> Layer | None:
+def irregular_layer(layers: Sequence[Layer]) -> Layer | None:
     """The first of `layers` that supports neither tiling nor padding other than by zeros, or None.
 
     Both require same-padded layers with stride 1, and unpadded layers with kernel 2 and stride 2, as in VGG.

@@ -20,24 +20,18 @@ class Checkpoint(NamedTuple):
     seconds: float
 
 
-def checkpoint_of_first(own: Checkpoint | None) -> Checkpoint | None:
-    """Return the checkpoint that the first process has read, of which the others have none."""
+def broadcast_checkpoint(read: Checkpoint | None) -> Checkpoint | None:
+    """Return the checkpoint that the first process has `read`; the others have read none."""
     if processes.alone():
-        return own
-    arrays = own and [np.array(own.stage), np.array(own.seconds), *own.leaves]
-    shared = processes.arrays_of_first(arrays)
-    return Checkpoint(shared[2:], int(shared[0]), float(shared[1])) if shared else None
+        return read
+    arrays = processes.broadcast_arrays(read and [np.array(read.stage), np.array(read.seconds), *read.leaves])
+    return Checkpoint(arrays[2:], int(arrays[0]), float(arrays[1])) if arrays else None
 
 
-class Origin(NamedTuple):
-    """The run that a checkpoint belongs to."""
+def save_checkpoint(path: Path, checkpoint: Checkpoint, identity: str, settings: dict[str, Any]) -> None:
+    """Write `checkpoint` to `path` atomically, with what it belongs to.
 
-    identity: str  # a digest of the pictures and the weights
-    settings: dict[str, Any]  # every field of the config
-
-
-def save_checkpoint(path: Path, checkpoint: Checkpoint, origin: Origin) -> None:
-    """Write `checkpoint` to `path` atomically.
+    `identity` is a digest of the pictures and the weights, `settings` are every field of the config.
 
     Raises:
         UserError: the file cannot be written.
@@ -46,14 +40,14 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, origin: Origin) -> None:
     metadata = {
         "stage": str(checkpoint.stage),
         "seconds": repr(checkpoint.seconds),
-        "identity": origin.identity,
-        "settings": json.dumps(origin.settings),
+        "identity": identity,
+        "settings": json.dumps(settings),
     }
     write_archive(path, arrays, metadata)
 
 
-def load_checkpoint(path: Path) -> tuple[Checkpoint, Origin] | None:
-    """Return the saved checkpoint and the run it belongs to, or None if there is none.
+def load_checkpoint(path: Path) -> tuple[Checkpoint, str, dict[str, Any]] | None:
+    """Return the saved checkpoint with its identity and settings, or None if there is none.
 
     Raises:
         UserError: the file is damaged, or is not a checkpoint of this version.
@@ -65,7 +59,7 @@ def load_checkpoint(path: Path) -> tuple[Checkpoint, Origin] | None:
         leaves = [arrays[name] for name in sorted(arrays)]
         stage = metadata["stage"] if "stage" in metadata else metadata["scale"]  # its former name
         checkpoint = Checkpoint(leaves, int(stage), float(metadata["seconds"]))
-        return checkpoint, Origin(metadata["identity"], json.loads(metadata["settings"]))
+        return checkpoint, metadata["identity"], json.loads(metadata["settings"])
     except UserError as error:
         raise UserError(f"{error}; delete it to start the run again") from error
     except (KeyError, ValueError) as error:

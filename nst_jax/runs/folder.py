@@ -12,7 +12,7 @@ from nst_jax import files, images
 from nst_jax.config import Config, from_dict, to_dict
 from nst_jax.config.fields import dotted
 from nst_jax.errors import UserError
-from nst_jax.runs.checkpoint import Checkpoint, Origin, input_digests, load_checkpoint, save_checkpoint
+from nst_jax.runs.checkpoint import Checkpoint, input_digests, load_checkpoint, save_checkpoint
 from nst_jax.runs.metrics import Metrics
 from nst_jax.storage.json_files import read_json
 from nst_jax.storage.locks import claimed, require_unclaimed
@@ -80,7 +80,7 @@ class RunFolder:
 
     def save_checkpoint(self, checkpoint: Checkpoint, identity: str) -> None:
         """Replace the checkpoint; `identity` is a digest of the run's inputs."""
-        save_checkpoint(self._checkpoint, checkpoint, Origin(identity, to_dict(self.config)))
+        save_checkpoint(self._checkpoint, checkpoint, identity, to_dict(self.config))
 
     def load_checkpoint(self, identity: str) -> Checkpoint | None:
         """Return the saved checkpoint, or None if there is none.
@@ -92,11 +92,11 @@ class RunFolder:
         saved = load_checkpoint(self._checkpoint)
         if saved is None:
             return None
-        checkpoint, origin = saved
+        checkpoint, then, settings = saved
         growing = GROWING if checkpoint.stage == 0 else ()
-        require_same(to_dict(self.config), to_dict(from_dict(origin.settings)), growing)
-        if origin.identity != identity:
-            change = _change(origin.identity, identity)
+        require_same(to_dict(self.config), to_dict(from_dict(settings)), growing)
+        if then != identity:
+            change = _change(then, identity)
             raise UserError(f"{self._checkpoint}: {change} since the run began")
         return checkpoint
 

@@ -193,7 +193,7 @@ class JobBatch:
         self._end_diverged(look)
         if not self.watch(Look(*(entries[: len(self.jobs)] for entries in look))):
             return False
-        if processes.first_says(self.recorder.checkpoint_due):
+        if processes.broadcast(self.recorder.checkpoint_due):
             self._checkpoint()
         return True
 
