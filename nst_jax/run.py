@@ -12,7 +12,7 @@ from nst_jax.config.tables import extensible
 from nst_jax.devices import processes
 from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look
-from nst_jax.preview.previewing import define_preview, previewed
+from nst_jax.preview.server import define_preview, previewed
 from nst_jax.runs.checkpoint import broadcast_checkpoint
 from nst_jax.runs.folder import GROWING, RunFolder, read_settings, require_same
 from nst_jax.runs.progress import Progress, byte_count, duration

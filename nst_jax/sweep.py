@@ -10,7 +10,7 @@ from nst_jax import cli
 from nst_jax.cluster.remote_sweep import run_remotely
 from nst_jax.config import from_dict
 from nst_jax.config.tables import extensible
-from nst_jax.preview.previewing import define_preview, previewed
+from nst_jax.preview.server import define_preview, previewed
 from nst_jax.runs.tensorboard_log import define_log, logged
 from nst_jax.storage.locks import claimed
 from nst_jax.sweeps import gallery, plan
