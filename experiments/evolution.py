@@ -16,7 +16,7 @@ from nst_jax import cli, files, images
 from nst_jax.figures.sheets import contact_sheet
 from nst_jax.images.streams import Stream
 from nst_jax.networks import receptive
-from nst_jax.networks.architectures import architecture
+from nst_jax.networks.convnet import build_network
 from nst_jax.vision import evolution
 from nst_jax.vision.deconvnet import MID_GRAY
 from nst_jax.vision.evolution import EvolutionSettings, UnitView
@@ -44,7 +44,7 @@ def _run(settings: EvolutionSettings, folder: Path) -> None:
 
 def _view_units(name: str, stream: Stream, settings: EvolutionSettings) -> dict[int, UnitView | None]:
     weights = resolve(name, settings.network.arch, settings.needed())
-    network = architecture(weights.arch).build(weights, pool=settings.network.pool)
+    network = build_network(weights, pool=settings.network.pool)
     return evolution.see_units(network, stream, settings)
 
 

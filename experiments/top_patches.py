@@ -13,7 +13,6 @@ activation) towards a class or a deeper unit; units.jsonl then also counts the c
 """
 
 import dataclasses
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,6 @@ from nst_jax import cli, files
 from nst_jax.cluster.remote_search import delete_shards, search_remotely
 from nst_jax.cluster.searching_task import SHARDS, SearchJob
 from nst_jax.errors import UserError
-from nst_jax.images.streams import Stream
-from nst_jax.networks.classifier import Classifier
-from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.runs.checkpoint import input_digests
 from nst_jax.runs.folder import read_run, read_settings, require_same
@@ -33,17 +29,12 @@ from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.runs.progress import duration
 from nst_jax.storage.locks import claimed, require_unclaimed
 from nst_jax.vision import patches_report
-from nst_jax.vision.classes import classifier_behind
-from nst_jax.vision.labels import class_names
 from nst_jax.vision.maxima_file import MaximaFile
-from nst_jax.vision.relevance import CLASS
 from nst_jax.vision.search import SearchPass, search
 from nst_jax.vision.search_file import SearchFile, SearchProgress, start
+from nst_jax.vision.search_inputs import search_inputs
 from nst_jax.vision.search_report import Report
 from nst_jax.vision.search_settings import TopPatchesSettings, top_patches_settings
-from nst_jax.vision.top_patches import empty_lists
-from nst_jax.vision.units import require_units
-from nst_jax.weights import load_network
 
 EXAMPLE = "configs/top_patches.py"
 
@@ -63,17 +54,15 @@ def main(argv: list[str]) -> int:
 
 def _run(config: TopPatchesSettings, folder: Path, resume: bool, cluster: str | None) -> int:
     """Search, from the folder's checkpoint with `resume`, and write the report; return the exit status."""
-    stream = Stream(config.data, config.size, config.limit, config.shuffle, config.seed, config.workers)
     begun = set().union(*map(input_digests, folder.rglob("checkpoint.safetensors"))) if resume else ()
-    network, weights = load_checked(config, begun)
-    classifier, names = find_classifier(config, network)
+    stream, network, weights, classifier, names = search_inputs(config, begun)
     job = SearchJob(config, f"{weights.sha256} {len(stream)} images", len(stream), network, classifier)
     checkpoint = SearchFile(folder / "checkpoint.safetensors", job.identity, config)
     if resume:
         _require_same_place(folder, checkpoint.path, cluster)
     progress = checkpoint.load() if resume else None
     if progress is None:
-        next(stream.batches(1))  # raises if no image can be read, before anything is written
+        stream.require_readable()  # before anything is written
         files.write_json(folder / "config.json", dataclasses.asdict(config))
         progress = start(network, config, len(stream))
     export = _export(config, folder, progress)
@@ -117,40 +106,6 @@ def _export(config: TopPatchesSettings, folder: Path, progress: SearchProgress) 
         return None
     units = {layer: len(lists.image) for layer, lists in progress.lists.items()}
     return MaximaFile(folder / "maxima.rows", units, progress.images)
-
-
-def load_checked(config: TopPatchesSettings, begun: Collection[str]) -> tuple[Network, Weights]:
-    """Load the network, and check that it has all configured layers and units; see `load_network`.
-
-    Raises:
-        UserError: the weights cannot be obtained, or lack a layer or a unit.
-    """
-    towards = config.towards
-    deeper = (towards.layer,) if towards and towards.layer != CLASS else ()
-    network, weights = load_network(config.network, (*config.layers, *deeper), begun)
-    for layer in deeper:
-        width = len(empty_lists(network, deeper, config.size, 1)[layer].image)
-        require_units("target", [towards.number] if towards else [], layer, width)
-    for layer, lists in empty_lists(network, config.layers, config.size, 1).items():
-        config.units_of(layer, len(lists.image))
-    return network, weights
-
-
-def find_classifier(
-    config: TopPatchesSettings, network: Network
-) -> tuple[Classifier | None, tuple[str, ...]]:
-    """Return the classifier and the names of its classes if `target` is a class.
-
-    Raises:
-        UserError: the network has no classifier, or it has no such class.
-    """
-    towards = config.towards
-    if towards is None or towards.layer != CLASS:
-        return None, ()
-    classifier, weights = classifier_behind(network, config.network, config.size)
-    if towards.number >= weights.classes:
-        raise UserError(f"target: no class {towards.number}; choices: 0 to {weights.classes - 1}")
-    return classifier, class_names(config.labels, weights.classes)
 
 
 def _parse(argv: list[str]) -> flags.FlagValues:

@@ -150,14 +150,20 @@ def config_value(values: flags.FlagValues, example: str) -> Any:
 def given_fields(values: flags.FlagValues, config: Config) -> list[str]:
     """The dotted names of the fields of `config` that the user set, by flags or in a file of their own."""
     flagged = config_flags.get_override_values(values["config"])
-    own = Path(config_path(values)).resolve() not in map(Path.resolve, shipped_configs().values())
-    names = [".".join(map(str, split(path))) for path in flagged] + (changed_fields(config) if own else [])
+    names = [".".join(map(str, split(path))) for path in flagged]
+    if Path(config_path(values)).resolve() not in map(Path.resolve, shipped_configs().values()):
+        names += changed_fields(config)
     return list(dict.fromkeys(names))
 
 
 def config_path(values: flags.FlagValues) -> str:
     """The file part of `--config`, without its variant."""
     return config_flags.get_config_filename(values["config"]).partition(":")[0]
+
+
+def config_program(values: flags.FlagValues) -> dict[str, Any]:
+    """Everything that the file of `--config` has defined."""
+    return vars(sys.modules[f"{values['config'].name}_config"])  # where ml_collections leaves it
 
 
 def config_name(values: flags.FlagValues) -> str:

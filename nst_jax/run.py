@@ -12,14 +12,14 @@ from nst_jax.config.tables import extensible
 from nst_jax.devices import processes
 from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Look
-from nst_jax.preview.previewing import define_preview, previewed
-from nst_jax.runs.checkpoint import packed, unpacked
+from nst_jax.preview.server import define_preview, previewed
+from nst_jax.runs.checkpoint import broadcast_checkpoint
 from nst_jax.runs.folder import GROWING, RunFolder, read_settings, require_same
 from nst_jax.runs.progress import Progress, byte_count, duration
 from nst_jax.runs.tensorboard_log import define_log, logged
 from nst_jax.runs.unwritten import UnwrittenFolder
 from nst_jax.terminal.signals import StopSignal
-from nst_jax.transfer.estimate import fitting_memory, require_memory, with_memory
+from nst_jax.transfer.estimate import fitting_history, require_memory, with_history
 from nst_jax.transfer.fitting import with_fitting_scales
 from nst_jax.transfer.job import Job, Outcome
 from nst_jax.transfer.painting import paint
@@ -44,17 +44,17 @@ def _run(values: flags.FlagValues) -> int:
     with processes.agreeing():
         folder = _folder(values)
     result = folder.result
-    if processes.first_says(values.resume and folder.finished()):
+    if processes.broadcast(values.resume and folder.finished()):
         _say(f"finished already: {result}")
         return 0
-    begun = processes.first_says(folder.begun())
+    begun = processes.broadcast(folder.begun())
     cli.use_compilation_cache()
     with contextlib.ExitStack() as stack:
         with processes.agreeing():
             stack.enter_context(folder.claimed())
             job = prepare(folder.config, begun=folder.network_digests())
-            memory = job.config.optimizer.memory if begun else fitting_memory(job)
-        job = with_memory(job, processes.smallest(memory))
+            history = job.config.optimizer.memory if begun else fitting_history(job)
+        job = with_history(job, processes.smallest(history))
         folder.config = job.config
         with processes.agreeing():
             session = open_session([job])
@@ -86,8 +86,8 @@ def _run(values: flags.FlagValues) -> int:
 def _paint(session: Transfer, job: Job, folder: RunFolder) -> tuple[Outcome, int]:
     """Run with a progress bar, from the folder's checkpoint if there is one, to the end or until a signal."""
     with processes.agreeing():
-        own = folder.load_checkpoint(job.identity())
-    saved = unpacked(processes.arrays_of_first(own and packed(own)))
+        read = folder.load_checkpoint(job.identity())
+    saved = broadcast_checkpoint(read)
     costs = None if job.config.method == "nnst" else evaluation_costs(job)
     with StopSignal() as stop, Progress(job.config, processes.is_first(), costs) as progress:
 
@@ -135,7 +135,7 @@ def _folder(values: flags.FlagValues) -> RunFolder:
     elif folder.begun():
         saved = from_dict(read_settings(folder.path))
         if config.optimizer.may_lower(saved.optimizer.memory):
-            optimizer = config.optimizer.with_memory(saved.optimizer.memory)
+            optimizer = config.optimizer.with_history(saved.optimizer.memory)
             folder.config = dataclasses.replace(config, optimizer=optimizer)
         growing = () if folder.finished() else GROWING
         require_same(to_dict(folder.config), to_dict(saved), growing)

@@ -10,7 +10,7 @@ from nst_jax import cli
 from nst_jax.cluster.remote_sweep import run_remotely
 from nst_jax.config import from_dict
 from nst_jax.config.tables import extensible
-from nst_jax.preview.previewing import define_preview, previewed
+from nst_jax.preview.server import define_preview, previewed
 from nst_jax.runs.tensorboard_log import define_log, logged
 from nst_jax.storage.locks import claimed
 from nst_jax.sweeps import gallery, plan
@@ -82,7 +82,7 @@ def open_sweep(values: flags.FlagValues) -> Sweep:
         return Sweep.load(cli.work_folder(values))
     base = cli.config_value(values, EXAMPLE)
     given = cli.given_fields(values, from_dict(base))
-    cells = plan.cells_of(cli.config_path(values))
+    cells = plan.cells_of(cli.config_program(values).get("sweep"), cli.config_path(values))
     if values.vary:
         cells = plan.vary(cells, values.vary)
     runs = plan.plan_runs(base, cells)

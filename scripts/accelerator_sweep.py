@@ -1,12 +1,12 @@
 """Gatys et al. 2015, Fig 3, as one batch and one run after another, in one process."""
 
-import runpy
 import time
 from collections.abc import Sequence
 
 import numpy as np
 from accelerator_report import Report
 
+from nst_jax.config.named import run_config
 from nst_jax.config.stages import stages_of
 from nst_jax.sweeps.groups import prepare_jobs
 from nst_jax.sweeps.plan import cells_of, plan_runs
@@ -20,8 +20,8 @@ LIMIT = 0.02  # relative difference of the losses: rounding grows along a run
 def compare(report: Report, size: int, steps: int) -> None:
     """Paint all cells with slim in both ways; each twice, the first time with compilation."""
     fields = {"size": size, "network.arch": "slim", "optimizer.steps": steps}
-    base = runpy.run_path(FIG3)["get_config"]()
-    runs = plan_runs(base, [(labels, {**fields, **cell}) for labels, cell in cells_of(FIG3)])
+    base, sweep = run_config(FIG3)
+    runs = plan_runs(base, [(labels, {**fields, **cell}) for labels, cell in cells_of(sweep, FIG3)])
     configs = {run.folder: run.config for run in runs}
     jobs = list(prepare_jobs(configs).values())
     ways = {"as one batch": Session(jobs), "one after another": Session(jobs, 1)}

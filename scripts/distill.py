@@ -16,12 +16,12 @@ from typing import Any
 import jax
 import numpy as np
 from absl import flags, logging
+from distillation import balance, crops, scaling, training
+from distillation.settings import DistillSettings
+from distillation.teachers import read_teacher
 
 from nst_jax import cli, files
 from nst_jax.config import fields
-from nst_jax.distill import balance, crops, scaling, training
-from nst_jax.distill.settings import DistillSettings
-from nst_jax.distill.teachers import read_teacher
 from nst_jax.errors import UserError
 from nst_jax.networks.trained import Weights
 from nst_jax.networks.vgg import VGG

@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import flags
+from distillation import crops, lessons, scaling
+from distillation.settings import DistillSettings
+from distillation.student import CONVS, ridge
+from distillation.teachers import LAYERS, read_teacher
 
 from nst_jax import cli, files
 from nst_jax.config import fields
-from nst_jax.distill import crops, lessons, scaling
-from nst_jax.distill.settings import DistillSettings
-from nst_jax.distill.student import CONVS, ridge
-from nst_jax.distill.teachers import LAYERS, read_teacher
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.receptive import stride
 from nst_jax.networks.trained import Weights

@@ -18,6 +18,7 @@ from pathlib import Path
 from absl import flags
 
 from nst_jax import cli
+from nst_jax.config.named import run_config
 from nst_jax.sweeps.plan import Overrides, cells_of
 
 FIG3 = "configs/sweeps/gatys2015_fig3.py"
@@ -35,7 +36,7 @@ def main(argv: list[str]) -> int:
         sweep = _seconds(["nst_jax.sweep", f"--config={FIG3}", *fields], Path(folder) / "sweep")
         print(f"sweep: {sweep:.1f} s", file=sys.stderr)
         runs = []
-        for index, (_, cell) in enumerate(cells_of(FIG3)):
+        for index, (_, cell) in enumerate(cells_of(run_config(FIG3)[1], FIG3)):
             command = ["nst_jax.run", "--config=configs/gatys.py", *fields, *_flags(cell)]
             runs.append(_seconds(command, Path(folder) / "runs" / str(index)))
             print(f"run {index}: {runs[-1]:.1f} s", file=sys.stderr)

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook("nst_jax", "beartype.beartype")
+install_import_hook(["nst_jax", "scripts.distillation"], "beartype.beartype")
 # A shell's background jobs ignore Ctrl-C, and so would the commands that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored below nohup

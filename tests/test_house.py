@@ -20,7 +20,6 @@ LAYERS = (
         "figures",
         "sweeps",
         "vision",
-        "distill",
         "cli",
         "cluster",
         "preview",

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import pytest
 
 from nst_jax.config import Config, NetworkConfig, OptimizerConfig
-from nst_jax.distill import training
 from nst_jax.losses.style import STYLE_LOSSES
 from nst_jax.networks.convnet import ConvNet
 from nst_jax.networks.vgg import VGG
@@ -22,8 +21,9 @@ from nst_jax.vision import deconvnet, distributions, maximize, occlusion, top_pa
 from nst_jax.vision.maximize import Regularisation, Wanted
 from nst_jax.vision.relevance import Towards
 from nst_jax.vision.transforms import Motion
+from scripts.distillation import training
 from tests.conftest import formula_weights
-from tests.distill.test_distill import batch, recipe, taught
+from tests.distillation.test_distill import batch, recipe, taught
 
 FLOAT, INT, BOOL = (jax.ShapeDtypeStruct((), dtype) for dtype in (jnp.float32, jnp.int32, bool))
 SIDE = 64

@@ -69,10 +69,10 @@ def saved_pictures(fields: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     Raises:
         UserError: a value is not a picture; the message names its field.
     """
+    located = {name: _located(name, value, folder) for name, value in fields.items() if name in PICTURES}
     return {
-        name: _located(name, value, folder) if name in PICTURES else _plain_path(value)
-        for name, value in fields.items()
-    }
+        name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in fields.items()
+    } | located
 
 
 def _located(field: str, value: Any, folder: Path) -> str:
@@ -83,9 +83,10 @@ def _located(field: str, value: Any, folder: Path) -> str:
         expected = "expected a path, a PIL image or an array"
         raise UserError(f"{field}: {value!r} of type {type(value).__name__} is not a picture; {expected}")
     try:
-        pixels = (
-            _image_pixels(value, field) if isinstance(value, Image.Image) else _array_pixels(value, field)
-        )
+        if isinstance(value, Image.Image):
+            pixels = upright(to_floats(value, field), orientation_of(value))
+        else:
+            pixels = _array_pixels(value, field)
     except (OSError, ValueError, SyntaxError) as error:
         raise error if isinstance(error, UserError) else UserError(f"{field}: {error}") from error
     rounded = to_bytes(pixels)
@@ -97,15 +98,6 @@ def _located(field: str, value: Any, folder: Path) -> str:
         else:
             tifffile.imwrite(temporary, pixels, photometric="rgb", compression="zlib")
     return str(path)
-
-
-def _plain_path(value: Any) -> Any:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
-def _image_pixels(picture: Image.Image, field: str) -> Float32[np.ndarray, "h w 3"]:
-    """A PIL image of any mode as sRGB, upright."""
-    return upright(to_floats(picture, field), orientation_of(picture))
 
 
 def _array_pixels(value: np.ndarray | jax.Array, field: str) -> Float32[np.ndarray, "h w 3"]:

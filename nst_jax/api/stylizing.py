@@ -18,9 +18,9 @@ from nst_jax.images.writing import to_bytes
 from nst_jax.runs.folder import RunFolder, require_free
 from nst_jax.runs.progress import Progress
 from nst_jax.storage.locks import claimed
-from nst_jax.transfer.estimate import fitting_memory, require_memory, with_memory
+from nst_jax.transfer.estimate import fitting_history, require_memory, with_history
 from nst_jax.transfer.fitting import with_fitting_scales
-from nst_jax.transfer.grouping import program_key
+from nst_jax.transfer.grouping import session_key
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import JobBatch
 from nst_jax.transfer.preparing import prepare
@@ -106,14 +106,13 @@ class Session:
             UserError: as the function `stylize`.
         """
         result = None
-        with contextlib.ExitStack() as stack:
-            bar = None
-            for snapshot in self.paint(content, style, workdir=workdir, **fields):
-                if progress and bar is None:
-                    bar = stack.enter_context(Progress(self._config(fields)))
-                if bar is not None:
-                    line = snapshot.metrics
-                    bar.update(line["step"], line["total"], line["evaluations"])
+        with (
+            self._prepared(content, style, workdir, **fields) as (job, folder),
+            Progress(job.config, progress) as bar,
+        ):
+            for snapshot in self._paint(job, folder):
+                line = snapshot.metrics
+                bar.update(line["step"], line["total"], line["evaluations"])
                 result = snapshot.result
         assert result is not None, "the last snapshot has the result"
         return result
@@ -131,6 +130,14 @@ class Session:
         Raises:
             UserError: as the function `stylize`, at the first step of the iteration.
         """
+        with self._prepared(content, style, workdir, **fields) as (job, folder):
+            yield from self._paint(job, folder)
+
+    @contextlib.contextmanager
+    def _prepared(
+        self, content: Picture | None, style: Picture | None, workdir: str | Path | None, **fields: Any
+    ) -> Iterator[tuple[Job, RunFolder]]:
+        """Hold the run folder, by default a temporary one, and read what is to be painted in it."""
         pictures = {"content": content, "style": style, "init": fields.pop("init", None)}
         given = self._inputs | {name: value for name, value in pictures.items() if value is not None}
         with tempfile.TemporaryDirectory(prefix="nst_jax-") as temporary:
@@ -138,27 +145,24 @@ class Session:
             inputs = path / "inputs" if workdir else Path(temporary)
             require_free(path)
             with claimed(path):
-                config = self._config({**saved_pictures(given, inputs), **fields})
+                changed = changes(saved_pictures(given, inputs) | fields)
+                config = from_dict(override(self._base, changed))
                 warn_of_idle(config, changes(fields))
                 config, note = with_fitting_scales(config)
                 if note:
                     logging.warning("%s", note)
                 job = self._job(config)
-                yield from self._paint(job, RunFolder(path, job.config))
-
-    def _config(self, fields: Mapping[str, Any]) -> Config:
-        return from_dict(override(self._base, changes(fields)))
+                yield job, RunFolder(path, job.config)
 
     def _job(self, config: Config) -> Job:
         layers = config.required_layers()
         if (config.network, layers) not in self._networks:
             self._networks[config.network, layers] = load_network(config.network, layers)
         job = prepare(config, self._networks[config.network, layers])
-        return with_memory(job, fitting_memory(job))
+        return with_history(job, fitting_history(job))
 
     def _paint(self, job: Job, folder: RunFolder) -> Iterator[Snapshot]:
-        config = job.config
-        key = program_key(job), tuple(config.active_content()), tuple(config.active_style())
+        key = session_key(job)
         if key not in self._groups:
             self._groups[key] = open_session([job])
         require_memory(self._groups[key], job)

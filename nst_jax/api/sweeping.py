@@ -11,7 +11,7 @@ from PIL import Image
 from nst_jax.api.inputs import base_config, changes, saved_pictures
 from nst_jax.api.results import SweepResult, load_result
 from nst_jax.config import Config
-from nst_jax.config.named import config_file
+from nst_jax.config.named import config_file, run_config
 from nst_jax.config.overriding import override, plain
 from nst_jax.storage.locks import claimed
 from nst_jax.sweeps import gallery, plan
@@ -45,9 +45,10 @@ def sweep(
         require_no_sweep(path)
         with claimed(path):
             inputs = path / "inputs" if workdir else Path(temporary)
-            base = override(base_config(config), changes(saved_pictures(fields, inputs)))
             file = config_file(config).partition(":")[0] if isinstance(config, str) else ""
-            cells = plan.cells_of(file) if file and not vary else [((), {})]
+            read, add_runs = run_config(config) if isinstance(config, str) else (base_config(config), None)
+            base = override(read, changes(saved_pictures(fields, inputs)))
+            cells = plan.cells_of(None if vary else add_runs, file)
             axes = {
                 name.replace("__", "."): [plain(value) for value in values]
                 for name, values in (vary or {}).items()

@@ -3,21 +3,24 @@
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
+from absl import logging
 from PIL import Image
 
 from nst_jax.config.named import read_config
 from nst_jax.config.overriding import override
 from nst_jax.errors import UserError
-from nst_jax.images.streams import Stream
 from nst_jax.images.writing import to_bytes
-from nst_jax.vision.patches_report import draw
+from nst_jax.vision.patches_drawn import read_pictures
+from nst_jax.vision.patches_report import tiles_of
 from nst_jax.vision.patches_sheet import units_sheet
+from nst_jax.vision.search import SearchPass
+from nst_jax.vision.search_file import start
+from nst_jax.vision.search_inputs import search_inputs
 from nst_jax.vision.search_report import Report
 from nst_jax.vision.search_settings import top_patches_settings
-from nst_jax.vision.top_patches import empty_lists, numbers, step
-from nst_jax.weights import load_network
+
+# Fields of what only the command writes, besides the sheet.
+OF_THE_COMMAND = ("quantiles", "sample", "export", "labels", "checkpoint_seconds")
 
 
 def top_patches(
@@ -27,26 +30,23 @@ def top_patches(
 
     `units` are numbers of units of `layer`, by default 24 evenly spaced ones. `data` is `folder:PATH`,
     `tfds:NAME:SPLIT`, or `sample:` for the bundled photographs. Other `fields` are those of
-    configs/top_patches.py, with two underscores for nested ones; those on quantiles and export concern the
-    command alone. After Zeiler & Fergus 2013, Fig 2.
+    configs/top_patches.py, with two underscores for nested ones; those that concern the command alone, such
+    as `export`, have no effect, which is logged. After Zeiler & Fergus 2013, Fig 2.
 
     Raises:
         UserError: a field is unknown or invalid, no picture can be read, or the layer lacks a unit.
     """
+    if "layers" in fields:
+        raise UserError("layers: nst_jax.top_patches draws one layer, its first argument")
     changes = {name.replace("__", "."): value for name, value in fields.items()}
     changes |= {"layers": (layer,), "data": data, **({"units": list(units)} if units else {})}
+    changes["quantiles"] = ()
     settings = top_patches_settings(override(read_config(config), changes))
-    network, weights = load_network(settings.network, settings.layers)
-    lists = empty_lists(network, settings.layers, settings.size, settings.top)
-    settings.units_of(layer, len(lists[layer].image))  # raises if a unit does not exist
-    stream = Stream(
-        settings.data, settings.size, settings.limit, settings.shuffle, settings.seed, settings.workers
-    )
-    count = 0
-    for batch in stream.batches(settings.batch):
-        lists, _ = step(network, lists, jnp.asarray(batch.pixels), numbers(batch))
-        count += len(batch.frames)
-    if not count:
-        raise UserError(f"data: {data!r} has no readable picture")
-    tiles = draw(Report(settings, network, stream, jax.device_get(lists), weights.name), layer)
-    return Image.fromarray(to_bytes(units_sheet(tiles)[0]))
+    if idle := [name for name in OF_THE_COMMAND if name in fields]:
+        logging.warning("%s: no effect on the sheet, but on experiments.top_patches", ", ".join(idle))
+    stream, network, weights, classifier, names = search_inputs(settings)
+    searched = SearchPass(network, stream, settings, start(network, settings, len(stream)), classifier)
+    for _ in searched.positions(len(stream)):
+        pass
+    report = Report(settings, network, stream, searched.now().lists, weights.name, names)
+    return Image.fromarray(to_bytes(units_sheet(tiles_of(report, layer, read_pictures(report)))[0]))

@@ -3,18 +3,10 @@
 import itertools
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from nst_jax import files
 
 Files = dict[str, bytes | None]  # contents by path relative to the sweep's folder; None for a deleted file
-
-
-class Start(NamedTuple):
-    """What an attempt at a task begins with."""
-
-    attempt: int
-    files: Files  # of its runs so far
 
 
 class Inbox:
@@ -28,14 +20,17 @@ class Inbox:
         self._steps: dict[str, int] = {}  # sum over the runs of a task
         self._stopped = False
 
-    def begin(self, task: str, folders: Collection[str]) -> Start | None:
-        """Begin an attempt at `task`, which paints the runs in `folders`; None if there is nothing to do."""
+    def begin(self, task: str, folders: Collection[str]) -> tuple[int, Files] | None:
+        """Begin an attempt at `task`, which paints the runs in `folders`; None if there is nothing to do.
+
+        Returns the number of the attempt, and the files of the runs so far.
+        """
         if self._stopped:
             return None
         self._latest[task] = next(self._attempts)
         paths = (path for folder in folders for path in _visible_files(self._path / folder))
         contents: Files = {str(path.relative_to(self._path)): path.read_bytes() for path in paths}
-        return Start(self._latest[task], contents)
+        return self._latest[task], contents
 
     def receive(self, task: str, attempt: int, changed: Mapping[str, bytes | None], steps: int) -> bool:
         """Write the files that changed; return False if the attempt should stop.
@@ -66,7 +61,7 @@ class Inbox:
 
 
 def unpack(contents: Mapping[str, bytes | None], path: Path) -> None:
-    """Write the files of a `Start` below `path`."""
+    """Write the files with which an attempt begins below `path`."""
     for name, data in contents.items():
         if data is not None:
             files.write_bytes(path / name, data)

@@ -13,7 +13,7 @@ from typing import Any
 from nst_jax.errors import UserError
 
 LOCAL = "ray"  # the address that stands for a cluster on this machine
-SECONDS = 15.0  # to reach a cluster
+SECONDS = 15.0  # to reach a cluster; one in the same network answers within a second
 PACKAGES = ("nst-jax", "jax")  # whose versions must agree
 
 
@@ -29,6 +29,8 @@ def on_cluster(address: str) -> Iterator[None]:
         raise UserError("--cluster: needs Ray; install it with: pip install 'nst_jax[cluster]'")
     import ray
 
+    # Otherwise Ray hides the accelerators of a machine from tasks that ask for none, such as those that
+    # `pinned_to` keeps here, and warns that it will stop doing so.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address == LOCAL:

@@ -24,21 +24,22 @@ def paint_task(name: str, task: Mapping[str, Any], jobs: Mapping[str, Job], inbo
     import ray
 
     cli.use_compilation_cache()
-    start = ray.get(inbox.begin.remote(name, list(task["runs"])))
-    if start is None:
+    begun = ray.get(inbox.begin.remote(name, list(task["runs"])))
+    if begun is None:
         return []
+    attempt, files = begun
     with tempfile.TemporaryDirectory(prefix="nst_jax-") as folder:
         path = Path(folder)
-        unpack(start.files, path)
+        unpack(files, path)
         outbox, finished = Outbox(path), 0
 
         def watch(folders: Sequence[str], look: Look) -> bool:
             steps = finished + int(look.step.sum())
-            return ray.get(inbox.receive.remote(name, start.attempt, outbox.take(), steps))
+            return ray.get(inbox.receive.remote(name, attempt, outbox.take(), steps))
 
         outcomes = []
         for outcome in paint_group(task, path, watch, jobs={run: jobs[run] for run in task["runs"]}):
             outcomes.append(outcome)
             finished += sum(outcome.steps)
-            ray.get(inbox.receive.remote(name, start.attempt, outbox.take(), finished))
+            ray.get(inbox.receive.remote(name, attempt, outbox.take(), finished))
         return outcomes

@@ -1,24 +1,21 @@
-"""Search for top patches on a cluster, with a progress bar and signals: shards are tasks."""
+"""Search for top patches on a cluster: shards are tasks."""
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
-from nst_jax.cluster.inbox import Inbox
-from nst_jax.cluster.joining import alive_nodes, on_cluster, pinned_to, this_node, whole_machine
-from nst_jax.cluster.remote_sweep import POLL_SECONDS, RETRIES
+from nst_jax.cluster.driving import Driver, Submitted
+from nst_jax.cluster.joining import on_cluster
 from nst_jax.cluster.searching_task import (
     ROWS,
     SHARDS,
-    PictureDesk,
+    PictureServer,
     SearchJob,
     Shard,
     is_sent,
     search_shard,
 )
-from nst_jax.errors import UserError
 from nst_jax.images.streams import Stream
 from nst_jax.terminal.signals import StopSignal
 from nst_jax.vision.maxima_file import MaximaFile
@@ -81,41 +78,12 @@ def _run_tasks(job: SearchJob, stream: Stream, folder: Path, shards: list[Shard]
     """
     import ray
 
-    here = pinned_to(this_node())
-    inbox: Any = ray.remote(Inbox).options(**here).remote(str(folder.absolute()))
-    desk = ray.remote(PictureDesk).options(**here).remote(stream) if is_sent(job.settings.data) else None
-    task: Any = ray.remote(search_shard).options(max_retries=RETRIES, **whole_machine())
-    shared = ray.put(job)
-    tasks = {task.remote(shard, shared, desk, inbox): shard for shard in shards}
-    failures: list[UserError] = []
-    total = sum(shard.end - shard.begin for shard in shards)
-    options = {"initial": len(stream) - total, "unit": " images", "dynamic_ncols": True}
-    told = False
-    with tqdm(total=len(stream), **options) as bar:
-        while tasks:
-            ready, _ = ray.wait(list(tasks), timeout=POLL_SECONDS)
-            for reference in ready:
-                failures += _failure(reference, tasks.pop(reference))
-            if stop.requested and not told:
-                ray.get(inbox.stop.remote())
-                told = True
-            bar.set_postfix_str(f"{len(alive_nodes())} machines", refresh=False)
-            bar.update(len(stream) - total + sum(ray.get(inbox.steps.remote()).values()) - bar.n)
-    if failures:
-        raise failures[0]
-
-
-def _failure(reference: Any, shard: Shard) -> list[UserError]:
-    """Return why the task of a shard failed, if it did."""
-    import ray
-
-    where = f"--cluster: pictures {shard.begin} to {shard.end}"
-    try:
-        ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
-        if not isinstance(error.cause, UserError):
-            raise
-        return [error.cause.prefixed(where)]
-    except ray.exceptions.RayError as error:  # its workers died too often
-        return [UserError(f"{where}: the workers died: {error}")]
-    return []
+    driver, shared = Driver(folder), ray.put(job)
+    server = driver.actor(PictureServer, stream) if is_sent(job.settings.data) else None
+    for shard in shards:
+        where = f"--cluster: pictures {shard.begin} to {shard.end}"
+        then = Submitted(lambda result: None, where, f"{where}: the workers died")
+        driver.submit(search_shard, shard, shared, server, driver.inbox, then=then)
+    done = len(stream) - sum(shard.end - shard.begin for shard in shards)
+    with tqdm(total=len(stream), initial=done, unit=" images", dynamic_ncols=True) as bar:
+        driver.wait(stop, bar)

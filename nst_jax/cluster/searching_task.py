@@ -19,12 +19,14 @@ from nst_jax.networks.network import Network
 from nst_jax.vision.maxima_file import MaximaFile
 from nst_jax.vision.search import SearchPass
 from nst_jax.vision.search_file import SearchFile, start
+from nst_jax.vision.search_inputs import stream_of
 from nst_jax.vision.search_settings import TopPatchesSettings
 
 SHARDS = "shards"  # the folder of all shards, in the folder of the run
 CHECKPOINT, ROWS = "checkpoint.safetensors", "maxima.rows"
 PIECE = 16  # pictures that travel together
 HELD = 16  # pieces of which a worker keeps the bytes: more than it decodes ahead
+Sent = tuple[str, bytes | None, str]  # of a picture: its name, and its file or why that cannot be read
 
 
 class Shard(NamedTuple):
@@ -59,31 +61,23 @@ class SearchJob(NamedTuple):
         return {layer: len(lists[layer].image) for layer in lists}
 
 
-class SentPicture(NamedTuple):
-    """A picture on its way to a worker; `data` is None if it cannot be read, for the reason `why`."""
-
-    name: str
-    data: bytes | None
-    why: str = ""
-
-
-class PictureDesk:
+class PictureServer:
     """Sends pictures of the driver's machine to workers."""
 
     def __init__(self, stream: Stream):
         """Send those of `stream`."""
         self._stream = stream
 
-    def read(self, begin: int, end: int) -> list[SentPicture]:
+    def read(self, begin: int, end: int) -> list[Sent]:
         """Return the files of the pictures from `begin` to `end`, undecoded."""
-        return [self._sent(index) for index in range(begin, min(end, len(self._stream)))]
-
-    def _sent(self, index: int) -> SentPicture:
-        name = self._stream.name(index)
-        try:
-            return SentPicture(name, self._stream.contents(index))
-        except UnreadableError as error:
-            return SentPicture(name, None, error.why)
+        found: list[Sent] = []
+        for index in range(begin, min(end, len(self._stream))):
+            try:
+                data, why = self._stream.contents(index), ""
+            except UnreadableError as error:
+                data, why = None, error.why
+            found.append((self._stream.name(index), data, why))
+        return found
 
 
 def is_sent(data: str) -> bool:
@@ -91,35 +85,35 @@ def is_sent(data: str) -> bool:
     return data.startswith(FOLDER)
 
 
-def sent_source(desk: Any, images: int) -> Source:
-    """Return a source of the pictures that the actor `desk`, a remote `PictureDesk`, sends in pieces."""
+def sent_source(server: Any, images: int) -> Source:
+    """Return a source of the pictures that the actor `server`, a remote `PictureServer`, sends in pieces."""
     import ray
 
-    pieces: dict[int, list[SentPicture]] = {}
+    pieces: dict[int, list[Sent]] = {}
     lock = Lock()  # the decoding threads share the pieces
 
-    def sent(index: int) -> SentPicture:
+    def sent(index: int) -> Sent:
         piece, place = divmod(index, PIECE)
         with lock:
             if piece not in pieces:
-                pieces[piece] = ray.get(desk.read.remote(piece * PIECE, (piece + 1) * PIECE))
+                pieces[piece] = ray.get(server.read.remote(piece * PIECE, (piece + 1) * PIECE))
                 while len(pieces) > HELD:
                     pieces.pop(next(iter(pieces)))
             return pieces[piece][place]
 
     def opened(index: int) -> BytesIO:
-        picture = sent(index)
-        if picture.data is None:
-            raise UnreadableError(picture.name, picture.why)
-        return BytesIO(picture.data)
+        name, data, why = sent(index)
+        if data is None:
+            raise UnreadableError(name, why)
+        return BytesIO(data)
 
-    return Source(images, lambda index: sent(index).name, opened)
+    return Source(images, lambda index: sent(index)[0], opened)
 
 
-def search_shard(shard: Shard, job: SearchJob, desk: Any, inbox: Any) -> None:
+def search_shard(shard: Shard, job: SearchJob, server: Any, inbox: Any) -> None:
     """Search a shard in a temporary folder, from where an earlier attempt ended; its files go to `inbox`.
 
-    `desk` and `inbox` are the handles of a remote `PictureDesk`, or None if no pictures travel, and of a
+    `server` and `inbox` are the handles of a remote `PictureServer`, or None if no pictures travel, and of a
     remote `Inbox`.
 
     Raises:
@@ -131,11 +125,12 @@ def search_shard(shard: Shard, job: SearchJob, desk: Any, inbox: Any) -> None:
     begun = ray.get(inbox.begin.remote(shard.folder, [shard.folder]))
     if begun is None:
         return
+    attempt, files = begun
     with tempfile.TemporaryDirectory(prefix="nst_jax-") as temporary:
         folder = Path(temporary)
-        unpack(begun.files, folder)
+        unpack(files, folder)
         outbox, checkpoint = Outbox(folder), job.checkpoint(shard, folder)
-        searched = _resumed(shard, job, checkpoint, _stream(job, desk))
+        searched = _resumed(shard, job, checkpoint, _stream(job, server))
         due = time.monotonic() + job.settings.checkpoint_seconds
 
         def send(saved: bool) -> bool:
@@ -146,7 +141,7 @@ def search_shard(shard: Shard, job: SearchJob, desk: Any, inbox: Any) -> None:
             # The checkpoint comes last: the rows of maxima that it counts are at home before it.
             ordered = {name: changed[name] for name in sorted(changed, key=lambda name: CHECKPOINT in name)}
             done = searched.position - shard.begin
-            return ray.get(inbox.receive.remote(shard.folder, begun.attempt, ordered, done))
+            return ray.get(inbox.receive.remote(shard.folder, attempt, ordered, done))
 
         for _ in searched.positions(shard.end):
             saved = time.monotonic() >= due
@@ -156,14 +151,12 @@ def search_shard(shard: Shard, job: SearchJob, desk: Any, inbox: Any) -> None:
         send(saved=True)
 
 
-def _stream(job: SearchJob, desk: Any) -> Stream:
+def _stream(job: SearchJob, server: Any) -> Stream:
     settings = job.settings
-    if desk is not None:
-        source = sent_source(desk, job.images)
+    if server is not None:
+        source = sent_source(server, job.images)
         return Stream(settings.data, settings.size, workers=settings.workers, source=source)
-    stream = Stream(
-        settings.data, settings.size, settings.limit, settings.shuffle, settings.seed, settings.workers
-    )
+    stream = stream_of(settings)
     if len(stream) != job.images:
         raise UserError(
             f"data: {settings.data!r} has {len(stream)} pictures here, but {job.images} elsewhere"

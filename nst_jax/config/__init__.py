@@ -1,6 +1,6 @@
 """Typed, validated settings; no other package handles a ConfigDict."""
 
 from nst_jax.config.optimization import OptimizerConfig
-from nst_jax.config.schema import Config, NetworkConfig, from_dict, to_dict
+from nst_jax.config.schema import Config, NetworkConfig, flat, from_dict, to_dict
 
-__all__ = ["Config", "NetworkConfig", "OptimizerConfig", "from_dict", "to_dict"]
+__all__ = ["Config", "NetworkConfig", "OptimizerConfig", "flat", "from_dict", "to_dict"]

@@ -79,17 +79,15 @@ def _quoted(argument: str) -> str:
             raise UserError(f"--config.{match['path']}: {name!r} cannot be the name of a field")
     if not _is_plain(first):
         raise UserError(f"--config.{match['path']}: there is no field {first!r}")
-    path = first + "".join(f".{name}" if _is_plain(name) else f"[{_literal(name)}]" for name in others)
+    # absl allows no space in the name of a flag.
+    literals = {name: json.dumps(name).replace(" ", "\\u0020") for name in others}
+    path = first + "".join(f".{name}" if _is_plain(name) else f"[{literals[name]}]" for name in others)
     return f"{match['dashes']}{path}{match['value'] or ''}"
 
 
 def _is_plain(name: str) -> bool:
     # Python normalises letters outside ASCII, so that a name would come back changed.
     return name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
-
-
-def _literal(name: str) -> str:
-    return json.dumps(name).replace(" ", "\\u0020")  # absl allows no space in the name of a flag
 
 
 def _last_tuples(arguments: Sequence[str]) -> list[str]:

@@ -5,8 +5,8 @@ from typing import Any
 
 from absl import logging
 
-from nst_jax.config.fields import dotted
-from nst_jax.config.schema import Config, to_dict
+from nst_jax.config.schema import Config, flat
+from nst_jax.images.color import MATCHES
 from nst_jax.networks.architectures import architecture, up_to
 
 TABLES = ("content_layers", "style_layers", "style_losses", "loss_layers")
@@ -42,13 +42,13 @@ def warn_of_all_idle(runs: Iterable[tuple[Config, Iterable[str]]]) -> None:
 def effective(config: Config) -> dict[str, Any]:
     """Return the fields that have an effect, by dotted name: if they are equal, so are the pictures."""
     idle = idle_fields(config)
-    return {name: value for name, value in dotted(to_dict(config)).items() if not _cause(idle, name, config)}
+    return {name: value for name, value in flat(config).items() if not _cause(idle, name, config)}
 
 
 def changed_fields(config: Config) -> list[str]:
     """Return the dotted names of the fields that differ from their defaults."""
-    defaults = dotted(to_dict(Config()))
-    return [name for name, value in dotted(to_dict(config)).items() if defaults.get(name) != value]
+    defaults = flat(Config())
+    return [name for name, value in flat(config).items() if defaults.get(name) != value]
 
 
 def _cause(idle: dict[str, str], name: str, config: Config) -> str:
@@ -118,7 +118,7 @@ def _of_terms(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
         "style_weight=0",
     )
     used = {"style", "styles", "style_scale"} if config.init == "style" else set()
-    recolored = ("color",) if config.color in ("chol", "pca", "sym") and not used else ()
+    recolored = ("color",) if config.color in MATCHES and not used else ()
     weight = ("style_weight",) if config.style_weight else ()
     yield cause, (*(name for name in OF_STYLES if name not in used), *recolored, *weight)
 
@@ -129,9 +129,6 @@ def _of_styles(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield "no region and no mask", ("guides",)
     for name, style in styles.items():
         others = [other for key, other in styles.items() if key != name and other.region == style.region]
-        if not any(_share_layers(style.layers, other.layers) for other in others):
+        layers = {*style.layers}  # none stand for all
+        if all(layers and other.layers and layers.isdisjoint(other.layers) for other in others):
             yield "no other style in its region", (f"styles.{name}.weight",)
-
-
-def _share_layers(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    return not one or not other or not {*one}.isdisjoint(other)

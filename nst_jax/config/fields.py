@@ -97,8 +97,9 @@ def _typed(hint: Any, value: Any, name: str) -> Any:
         entries = _items(value, f"{name}.")
         return {layer: _typed(parameters[1], weight, f"{name}.{layer}") for layer, weight in entries.items()}
     if origin is tuple and isinstance(value, (tuple, list)):
-        if parameters[0] is str:
-            value = _split(value)
+        if parameters[0] is str:  # the command line gives a list as one string, "a,b"
+            parts = (item.split(",") if isinstance(item, str) else [item] for item in value)
+            value = [part for several in parts for part in several]
         return tuple(_typed(parameters[0], item, name) for item in value)
     if hint is float and type(value) is int and abs(value) < LARGEST_FLOAT:
         return float(value)
@@ -115,11 +116,6 @@ def _typed_as_any(hints: tuple[Any, ...], value: Any, name: str) -> Any:
             return _typed(hint, value, name)
     expected = " or ".join(hint.__name__ if get_origin(hint) is None else str(hint) for hint in hints)
     raise UserError(f"config field {name}: expected {expected}, got {value!r}")
-
-
-def _split(items: Iterable[Any]) -> list[Any]:
-    """Split items such as "a,b": the command line gives a list as one string."""
-    return [part for item in items for part in (item.split(",") if isinstance(item, str) else [item])]
 
 
 def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import os
 import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,12 @@ def make_importable() -> None:
 
 
 def read_config(name: str) -> Any:
-    """Return what `get_config()` of a config file returns, given by path or name and variant.
+    """Return what `get_config()` of a config file returns; see `run_config`."""
+    return run_config(name)[0]
+
+
+def run_config(name: str) -> tuple[Any, Callable[..., Any] | None]:
+    """Return the `get_config()` of a config file, given by path or name and variant, and its `sweep`, if any.
 
     Raises:
         UserError: there is no such file, it has no `get_config`, or that raises an exception.
@@ -53,8 +59,9 @@ def read_config(name: str) -> Any:
     path, _, variant = config_file(name).partition(":")
     make_importable()
     try:
-        get_config = runpy.run_path(path)["get_config"]
-        return get_config(variant) if variant else get_config()
+        defined = runpy.run_path(path)
+        get_config = defined["get_config"]
+        return get_config(variant) if variant else get_config(), defined.get("sweep")
     except UserError:
         raise
     except Exception as error:  # config files are programs: any exception is an error in the file

@@ -44,13 +44,13 @@ class OptimizerConfig:
         some = {field for fields in READ.values() for field in fields}
         return tuple(sorted(some - {*READ.get(self.name, some)}))
 
-    def with_memory(self, memory: int) -> "OptimizerConfig":
-        """These settings with a history of `memory` steps."""
-        return dataclasses.replace(self, memory=memory)
+    def with_history(self, steps: int) -> "OptimizerConfig":
+        """These settings with a history of so many `steps`."""
+        return dataclasses.replace(self, memory=steps)
 
-    def may_lower(self, memory: int) -> bool:
-        """Whether a run with these settings may keep only `memory` steps."""
-        return 0 < self.least_memory <= memory < self.memory
+    def may_lower(self, steps: int) -> bool:
+        """Whether a run with these settings may keep a history of only so many `steps`."""
+        return 0 < self.least_memory <= steps < self.memory
 
     def steps_by_scale(self, scales: int) -> tuple[int, ...]:
         """The number of steps at each of so many `scales`.

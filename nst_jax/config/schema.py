@@ -13,17 +13,16 @@ from nst_jax.config.controls import StyleConfig, check_styles
 from nst_jax.config.optimization import OptimizerConfig
 from nst_jax.config.transfer_methods import NNSTConfig, check_method, column_layers
 from nst_jax.errors import UserError
+from nst_jax.images.color import COLORS
 from nst_jax.networks.architectures import ARCHITECTURES, architecture
+from nst_jax.networks.conv import CONVS, PRECISIONS
 from nst_jax.networks.counterparts import require_layer
-from nst_jax.networks.layers import misfit
+from nst_jax.networks.layers import irregular_layer
+from nst_jax.networks.padding import PADDINGS
+from nst_jax.networks.pool import POOLS
 
-POOLS = ("avg", "max")
-PRECISIONS = ("float32", "tf32", "bfloat16")
-CONVS = ("auto", "direct", "winograd")
-PADDINGS = ("zeros", "replicate", "reflect", "circular")
 CONTENT_LOSSES = ("sum", "mean")
 GUIDES = ("simple", "inside", "all")
-COLORS = ("style", "luminance", "chol", "pca", "sym")
 OUTPUTS = ("png8", "png16", "tiff16")
 SMALLEST_SIDE = 16  # pixels: VGG halves the picture four times before its deepest convolutions
 SMALLEST_TILE = 64  # pixels: a smaller tile is mostly halo
@@ -51,18 +50,10 @@ class NetworkConfig:
         fields.one_of("network.conv", self.conv, CONVS)
         fields.one_of("network.precision", self.precision, PRECISIONS)
         fields.not_empty("network.weights", self.weights, "auto")
-        if self.padding != "zeros" and (layer := misfit(architecture(self.arch).layers)):
+        if self.padding != "zeros" and (layer := irregular_layer(architecture(self.arch).layers)):
             raise UserError(
                 f"network.padding: {self.padding} cannot be used with {layer.name} of {self.arch}; use zeros"
             )
-
-
-def _gatys_content() -> dict[str, float]:
-    return {"conv4_2": 1.0}
-
-
-def _gatys_style() -> dict[str, float]:
-    return {f"conv{block}_1": 0.2 for block in range(1, 6)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,9 +72,11 @@ class Config:
     seed: int = 0  # of the noise
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     # The weight of each layer; 0 turns it off.
-    content_layers: dict[str, float] = dataclasses.field(default_factory=_gatys_content)
+    content_layers: dict[str, float] = dataclasses.field(default_factory=lambda: {"conv4_2": 1.0})
     # The weight of each layer; 0 turns it off.
-    style_layers: dict[str, float] = dataclasses.field(default_factory=_gatys_style)
+    style_layers: dict[str, float] = dataclasses.field(
+        default_factory=lambda: {f"conv{block}_1": 0.2 for block in range(1, 6)}
+    )
     # The weight of each style loss, by its name in losses/style.py.
     style_losses: dict[str, float] = dataclasses.field(default_factory=lambda: {"gram": 1.0})
     # The weights of the layers for one style loss, in place of those of `style_layers`; by loss and layer.
@@ -242,3 +235,8 @@ def from_dict(values: Any) -> Config:
 def to_dict(config: Config) -> dict[str, Any]:
     """Every field as nested plain values, for config.json."""
     return dataclasses.asdict(config)
+
+
+def flat(config: Config) -> dict[str, Any]:
+    """Every field by its dotted name, such as `network.pool`, including the weight of each layer."""
+    return fields.dotted(to_dict(config))

@@ -90,19 +90,24 @@ def _arguments(values: flags.FlagValues) -> dict[str, Any] | None:
     return {"coordinator_address": coordinator, "num_processes": processes, "process_id": process}
 
 
+def alone() -> bool:
+    """Whether there is no other process."""
+    return jax.process_count() == 1
+
+
 def is_first() -> bool:
     """Whether this process writes the files and messages; a process that is alone does."""
     return jax.process_index() == 0
 
 
-def first_says(value: int) -> int:
+def broadcast(value: int) -> int:
     """The `value` of the first process."""
-    return value if _alone() else int(multihost_utils.broadcast_one_to_all(np.int32(value)))
+    return value if alone() else int(multihost_utils.broadcast_one_to_all(np.int32(value)))
 
 
 def largest(value: int) -> int:
     """The largest `value` of all processes."""
-    return value if _alone() else int(multihost_utils.process_allgather(np.int32(value)).max())
+    return value if alone() else int(multihost_utils.process_allgather(np.int32(value)).max())
 
 
 def smallest(value: int) -> int:
@@ -128,34 +133,28 @@ def require_equal(digest: str) -> None:
     Raises:
         UserError: they differ, in all processes.
     """
-    if _alone():
+    if alone():
         return
     number = np.int32(int(digest[:7], 16))
     if len(set(multihost_utils.process_allgather(number).tolist())) > 1:
         raise UserError("--processes: the settings, pictures or weights differ between the processes")
 
 
-def arrays_of_first(arrays: Sequence[np.ndarray] | None) -> list[np.ndarray] | None:
+def broadcast_arrays(arrays: Sequence[np.ndarray] | None) -> list[np.ndarray] | None:
     """The `arrays` of the first process, or None if it has none; those of the others are ignored."""
-    if _alone():
-        return None if arrays is None else list(arrays)
     kinds = None if arrays is None else [(array.shape, array.dtype.name) for array in arrays]
     text = json.dumps(kinds).encode()
-    kinds = json.loads(_bytes_of_first(text, first_says(len(text))))
+    kinds = json.loads(_broadcast_bytes(text, broadcast(len(text))))
     if kinds is None:
         return None
     found = []
     for index, (shape, kind) in enumerate(kinds):
         mine = arrays[index].tobytes() if is_first() and arrays else b""
         count = math.prod(shape) * np.dtype(kind).itemsize
-        found.append(np.frombuffer(_bytes_of_first(mine, count), kind).reshape(shape))
+        found.append(np.frombuffer(_broadcast_bytes(mine, count), kind).reshape(shape))
     return found
 
 
-def _bytes_of_first(mine: bytes, count: int) -> bytes:
+def _broadcast_bytes(mine: bytes, count: int) -> bytes:
     sent = np.frombuffer(mine, np.uint8) if is_first() else np.zeros(count, np.uint8)
     return np.asarray(multihost_utils.broadcast_one_to_all(sent)).astype(np.uint8).tobytes()
-
-
-def _alone() -> bool:
-    return jax.process_count() == 1

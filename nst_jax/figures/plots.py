@@ -32,7 +32,9 @@ def line_plot(
     axes = figure.add_subplot(xlabel=across, ylabel=up)
     for name, points in series.items():
         visible = [(x, y) for x, y in points if not logarithmic or (y > 0 and math.isfinite(y))]
-        axes.plot(*zip(*visible, strict=True) if visible else ((), ()), label=_plain(name), linewidth=1.5)
+        # matplotlib reads $ as mathematics and hides labels that begin with an underscore.
+        label = " " + drawable(name).replace("$", r"\$")
+        axes.plot(*zip(*visible, strict=True) if visible else ((), ()), label=label, linewidth=1.5)
     if logarithmic:
         axes.set_yscale("log")
         # Powers of ten have labels of the same width, for which no layout has to be computed.
@@ -64,8 +66,3 @@ def as_svg(figure: Any) -> bytes:
     with matplotlib.rc_context({"svg.hashsalt": "nst_jax"}):
         figure.savefig(content, format="svg", metadata={"Date": None})
     return content.getvalue()
-
-
-def _plain(label: str) -> str:
-    """Escape `label`: matplotlib reads $ as mathematics and hides labels that begin with an underscore."""
-    return " " + drawable(label).replace("$", r"\$")

@@ -33,10 +33,10 @@ def contact_sheet(panels: Sequence[Sequence[tuple[str, np.ndarray]]], height: in
 
 
 def _panel(label: str, picture: np.ndarray, height: int) -> Image.Image:
-    shown = images.resize(picture, height, max(1, round(height * picture.shape[2] / picture.shape[1])))
-    panel = Image.new("RGB", (shown.shape[2], height + LABEL_SIZE + MARGIN), "white")
+    shown = _scaled(picture, height)
+    panel = Image.new("RGB", (shown.width, height + LABEL_SIZE + MARGIN), "white")
     draw_text(ImageDraw.Draw(panel), (0, 0), label, LABEL_SIZE)
-    panel.paste(Image.fromarray(to_bytes(shown[0])), (0, LABEL_SIZE + MARGIN))
+    panel.paste(shown, (0, LABEL_SIZE + MARGIN))
     return panel
 
 
@@ -50,7 +50,10 @@ def sweep_sheet(
     rows, columns = grid_axes(list(cells))
     if len(rows) == 1 or len(columns) == 1:
         named = [(", ".join(label for label in labels if label), cell) for labels, cell in cells.items()]
-        return _rows([*sources, *named])
+        panels = [*sources, *named]
+        across = -(-len(panels) // -(-len(panels) // MOST_ACROSS))  # rows of nearly equal length
+        height = _height([picture for _, picture in panels], across)
+        return contact_sheet([panels[i : i + across] for i in range(0, len(panels), across)], height)
     placed = {(labels[0], ", ".join(labels[1:])): cell for labels, cell in cells.items()}
     return _grid(rows, columns, placed, sources)
 
@@ -61,12 +64,6 @@ def grid_axes(labels: Sequence[tuple[str, ...]]) -> tuple[list[str], list[str]]:
     return rows, list(dict.fromkeys(", ".join(names[1:]) for names in labels))
 
 
-def _rows(panels: Labelled) -> np.ndarray:
-    across = -(-len(panels) // -(-len(panels) // MOST_ACROSS))  # rows of nearly equal length
-    height = _height([picture for _, picture in panels], across)
-    return contact_sheet([panels[i : i + across] for i in range(0, len(panels), across)], height)
-
-
 def _grid(
     rows: Sequence[str],
     columns: Sequence[str],
@@ -74,7 +71,7 @@ def _grid(
     sources: Labelled,
 ) -> np.ndarray:
     height = _height(list(cells.values()), len(columns) + 1)
-    shown = {key: _picture(cell, height) for key, cell in cells.items()}
+    shown = {key: _scaled(cell, height) for key, cell in cells.items()}
     wide = max(picture.width for picture in shown.values())
     wide = max(wide, *(text_width(column, LABEL_SIZE) for column in columns)) + MARGIN
     tall, top = height + MARGIN, LABEL_SIZE + 2 * MARGIN
@@ -110,6 +107,6 @@ def _height(pictures: Sequence[np.ndarray], across: int) -> int:
     return max(LABEL_SIZE, min(tallest, LARGEST_CELL, int(SHEET_WIDTH / across / widest)))
 
 
-def _picture(cell: np.ndarray, height: int) -> Image.Image:
+def _scaled(cell: np.ndarray, height: int) -> Image.Image:
     width = max(1, round(height * cell.shape[2] / cell.shape[1]))
     return Image.fromarray(to_bytes(images.resize(cell, height, width)[0]))

@@ -17,7 +17,10 @@ def over_background(
 
     If there is none, the background loses the least. Any but white is mentioned.
     """
-    outline = _outline(alpha)
+    # The opacity of each pixel times the largest transparency among its neighbours.
+    opaque = Image.fromarray(np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8))
+    least = np.asarray(opaque.filter(ImageFilter.MinFilter(3)), np.float32) / 255
+    outline = np.where(alpha > least, alpha * (1 - least), 0)
     lost = {name: _lost(colour, outline, gray) for name, gray in _BACKGROUNDS.items()}
     name = next((name for name in lost if lost[name] <= _MOST_LOST), min(lost, key=lambda name: lost[name]))
     if name != "white":
@@ -27,13 +30,6 @@ def over_background(
         )
     weight = alpha[..., np.newaxis].astype(np.float32)
     return (colour * weight + np.float32(_BACKGROUNDS[name]) * (1 - weight)).astype(np.float32)
-
-
-def _outline(alpha: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
-    """The opacity of each pixel times the largest transparency among its neighbours."""
-    opaque = Image.fromarray(np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8))
-    least = np.asarray(opaque.filter(ImageFilter.MinFilter(3)), np.float32) / 255
-    return np.where(alpha > least, alpha * (1 - least), 0)
 
 
 def _lost(colour: Float[np.ndarray, "h w 3"], outline: Float[np.ndarray, "h w"], gray: float) -> float:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from nst_jax.images.oklab import from_linear, from_oklab, to_linear, to_oklab
+from nst_jax.images.oklab import from_oklab, to_oklab
+from nst_jax.images.srgb import srgb_decoded, srgb_encoded
 
 Picture = Float[np.ndarray, "1 _ _ 3"]
 Covariance = Float[np.ndarray, "3 3"]
@@ -62,16 +63,16 @@ def _faded(colors: Float[np.ndarray, "n 3"], luma: Float[np.ndarray, "n 1"]) -> 
 
     Lines of constant hue from there to white and black run along the border, and leave it by little.
     """
-    lab = to_oklab(to_linear(colors.astype(np.float64)))
+    lab = to_oklab(srgb_decoded(colors.astype(np.float64)))
     lighter = luma > colors @ LUMA[:, np.newaxis]
     end = lighter * np.array([1.0, 0.0, 0.0])
     low, high = np.zeros_like(luma, np.float64), np.ones_like(luma, np.float64)
     while len(luma) and np.max(high - low) > LUMA_ERROR:
         middle = (low + high) / 2
-        mixed = np.clip(from_linear(from_oklab(lab + middle * (end - lab))), 0, 1)
+        mixed = np.clip(srgb_encoded(from_oklab(lab + middle * (end - lab))), 0, 1)
         short = (mixed @ LUMA[:, np.newaxis] < luma) == lighter
         low, high = np.where(short, middle, low), np.where(short, high, middle)
-    return np.clip(from_linear(from_oklab(lab + high * (end - lab))), 0, 1)
+    return np.clip(srgb_encoded(from_oklab(lab + high * (end - lab))), 0, 1)
 
 
 def match_colors(picture: Picture, target: Picture, how: str) -> Picture:
@@ -107,6 +108,7 @@ MATCHES: dict[str, Callable[[Covariance, Covariance], Covariance]] = {
     "pca": _principal_axes,
     "sym": _symmetric,
 }
+COLORS = ("style", "luminance", *MATCHES)  # values of the config field `color`
 
 
 def _covariance(colors: Float[np.ndarray, "n 3"]) -> Covariance:

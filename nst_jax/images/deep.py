@@ -26,7 +26,10 @@ def write_png16(path: Path, image: Float[np.ndarray, "h w 3"], text: Mapping[str
         file.write(_SIGNATURE)
         file.write(_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, *_RGB16)))
         file.write(_chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile())))
-        for name, data in _text_chunks(text):
+        info = PngInfo()  # texts as Pillow would store them
+        for key, value in text.items():
+            info.add_text(key, value)
+        for name, data, *_ in info.chunks:
             file.write(_chunk(name, data))
         for data in _compressed_rows(image):
             file.write(_chunk(b"IDAT", data))
@@ -61,15 +64,6 @@ def srgb_profile() -> bytes:
 
 def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-def _text_chunks(text: Mapping[str, str]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield each text as Pillow would store it."""
-    info = PngInfo()
-    for key, value in text.items():
-        info.add_text(key, value)
-    for chunk in info.chunks:
-        yield chunk[0], chunk[1]
 
 
 def _compressed_rows(image: Float[np.ndarray, "h w 3"]) -> Iterator[bytes]:

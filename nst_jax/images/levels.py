@@ -59,7 +59,9 @@ def _scaling(samples: np.ndarray, source: str, stated_white: float | None) -> Sc
         )
         return _linear(lowest, highest)
     if stated_white is not None and highest <= stated_white:
-        return _linear(0.0, max(stated_white, 1.0) if is_float else _full_scale(stated_white))
+        if is_float or stated_white < 1:
+            return _linear(0.0, max(stated_white, 1.0))
+        return _linear(0.0, 2.0 ** int(stated_white).bit_length() - 1)  # the largest of as many bits
     if not is_float:
         return _linear(0.0, _whole_white(samples.dtype, highest, source))
     white = _float_white(samples, highest, source)
@@ -81,11 +83,6 @@ def _block_means(values: Float32[np.ndarray, "h w c"], factor: int) -> Float32[n
         counts = np.diff(starts, append=values.shape[axis]).astype(np.float32)
         values = np.add.reduceat(values, starts, axis) / np.expand_dims(counts, (1 - axis, 2))
     return values
-
-
-def _full_scale(highest: float) -> float:
-    """The largest value of the integers of as many bits as `highest` has."""
-    return 2.0 ** int(highest).bit_length() - 1 if highest >= 1 else 1.0
 
 
 def _whole_white(dtype: np.dtype, highest: float, source: str) -> float:

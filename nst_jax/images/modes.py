@@ -57,7 +57,8 @@ def colour_and_alpha(
             decoded = decoded.convert(_PREMULTIPLIED[decoded.mode])
         decoded = _reduced(decoded, factor) if factor > 1 else decoded
         colour = _unit(_to_srgb(decoded, source))
-        alpha = _alpha(decoded) if decoded.has_transparency_data else None
+        has_alpha = decoded.has_transparency_data
+        alpha = _unit(decoded.convert("RGBA").getchannel("A")) if has_alpha else None
     if has_colorimetry(decoded):
         colour = from_colorimetry(colour, decoded, source)
     return colour, alpha
@@ -99,10 +100,6 @@ def _deep_samples(picture: Image.Image) -> Samples:
         values = values.view(np.uint32)
     white = 2.0**bits - 1 if bits < 16 else None
     return Samples(values, white=white, is_inverted=tags.get(PHOTOMETRIC) == MIN_IS_WHITE)
-
-
-def _alpha(picture: Image.Image) -> Float32[np.ndarray, "h w"]:
-    return _unit(picture.convert("RGBA").getchannel("A"))
 
 
 def _unit(picture: Image.Image) -> Float32[np.ndarray, "h w *c"]:

@@ -32,14 +32,3 @@ def to_oklab(linear: Float[np.ndarray, "*_ 3"]) -> Float[np.ndarray, "*_ 3"]:
 def from_oklab(lab: Float[np.ndarray, "*_ 3"]) -> Float[np.ndarray, "*_ 3"]:
     """Return the linear RGB of OkLab colours, which may lie outside [0, 1]."""
     return (lab @ LAB_TO_LMS.T) ** 3 @ LMS_TO_RGB.T
-
-
-def to_linear(encoded: Float[np.ndarray, "*_ 3"]) -> Float[np.ndarray, "*_ 3"]:
-    """Return the linear RGB of sRGB-encoded colours in [0, 1] (IEC 61966-2-1)."""
-    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-
-
-def from_linear(linear: Float[np.ndarray, "*_ 3"]) -> Float[np.ndarray, "*_ 3"]:
-    """Return the sRGB encoding of linear RGB; colours below 0 are continued linearly."""
-    power = 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
-    return np.where(linear <= 0.0031308, 12.92 * linear, power)

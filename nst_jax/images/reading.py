@@ -159,12 +159,6 @@ def _seek(picture: Image.Image, source: str, number: int | None, say: bool) -> N
         logging.warning("%s: using frame 1 of %d; %s#N is frame N", source, frames, source)
 
 
-@contextlib.contextmanager
-def _with_pillow(file: BufferedReader | BytesIO) -> Iterator[Image.Image]:
-    with Image.open(file, formats=_known_formats()) as picture:
-        yield picture
-
-
 def open_file(path: Path, source: str) -> BufferedReader:
     """Open a file for reading; error messages call it `source`."""
     try:
@@ -190,7 +184,8 @@ def opened(
     With `say`, a warning tells which of several frames or pages is used.
     """
     try:
-        with opened_tiff(file, source, number, say) if is_tiff(file) else _with_pillow(file) as picture:
+        deep = opened_tiff(file, source, number, say) if is_tiff(file) else None
+        with deep or Image.open(file, formats=_known_formats()) as picture:
             if isinstance(picture, Image.Image) and picture.format != "TIFF":
                 _seek(picture, source, number, say)
             _check_size(picture.size, source, smallest)

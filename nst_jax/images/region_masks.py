@@ -51,7 +51,11 @@ def read_mask(source: str, size: tuple[int, int]) -> Mask:
     mask = np.where(mask < ALMOST, 0, np.where(mask > 1 - ALMOST, 1, mask)).astype(np.float32)
     if not mask.any():
         raise UserError(f"{source}: is black everywhere, or transparent; white marks the region")
-    _warn_if_uniform(source, mask)
+    value = float(np.median(mask))
+    share = np.mean(np.abs(mask - value) < ALMOST)
+    if share >= UNIFORM:  # it may be another file than was meant
+        name = {0.0: "black", 1.0: "white"}.get(value, f"a gray of {value:.0%}")
+        logging.warning("%s: %.3g %% of the mask is %s", source, 100 * share, name)
     return mask
 
 
@@ -105,12 +109,3 @@ def _main_colors(colors: np.ndarray) -> list[str]:
     levels = np.rint(255 * colors).astype(np.uint32)
     packed, counts = np.unique(levels @ np.array([1 << 16, 1 << 8, 1], np.uint32), return_counts=True)
     return [f"#{value:06x}" for value in packed[np.argsort(-counts, kind="stable")][:6]]
-
-
-def _warn_if_uniform(source: str, mask: Mask) -> None:
-    """Log if a mask has almost one value only: it may be another file than was meant."""
-    value = float(np.median(mask))
-    share = np.mean(np.abs(mask - value) < ALMOST)
-    if share >= UNIFORM:
-        name = {0.0: "black", 1.0: "white"}.get(value, f"a gray of {value:.0%}")
-        logging.warning("%s: %.3g %% of the mask is %s", source, 100 * share, name)

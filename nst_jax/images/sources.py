@@ -7,6 +7,7 @@ import dataclasses
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any
@@ -175,8 +176,8 @@ def _records(builder: Any, name: str, split: str, decoders: dict[str, Any]) -> A
 
     try:
         if "tfrecord" in {known.value for known in builder.info.available_file_formats()}:
-            records = TFRecords(base.file_instructions(builder.info, split))
-            return _Examples(records, builder.info.features, decoders)
+            decode = partial(builder.info.features.deserialize_example_np, decoders=decoders)
+            return TFRecords(base.file_instructions(builder.info, split), decode)
         return builder.as_data_source(split, decoders=decoders)
     except NotImplementedError as error:
         kind = builder.info.file_format.value
@@ -190,18 +191,3 @@ def _records(builder: Any, name: str, split: str, decoders: dict[str, Any]) -> A
         why = " ".join(str(error).split())
         choices = ", ".join(sorted(builder.info.splits))
         raise UserError(f"data: no split {split!r} in {name!r}: {why}; choices: {choices}") from error
-
-
-@dataclasses.dataclass(frozen=True)
-class _Examples:
-    """The examples in records, by number."""
-
-    records: TFRecords
-    features: Any
-    decoders: dict[str, Any]
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def __getitem__(self, number: int) -> Any:
-        return self.features.deserialize_example_np(self.records[number], decoders=self.decoders)

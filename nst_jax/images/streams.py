@@ -124,8 +124,16 @@ class Stream:
         if inputs:
             yield _batch(inputs, batch)
         elif not any_read:
-            count, first = len(self), self.skipped[0]
-            raise UserError(f"data: none of the {count} files in {self._spec!r} can be read; {first}")
+            raise self._none_readable()
+
+    def require_readable(self) -> None:
+        """Check that a picture can be read, by decoding them one by one up to the first that can.
+
+        Raises:
+            UserError: none can.
+        """
+        if next(self._inputs(range(len(self)), ahead=0), None) is None:
+            raise self._none_readable()
 
     def name(self, index: int) -> str:
         """The name of the picture at position `index`."""
@@ -173,6 +181,10 @@ class Stream:
         quieten_pillow()
         with self._decoding(indices, ahead=2 * self._workers) as futures:
             yield from (future.result() for future in futures)
+
+    def _none_readable(self) -> UserError:
+        files = f"none of the {len(self)} files in {self._spec!r}"
+        return UserError(f"data: {files} can be read; {self.skipped[0]}")
 
     def _decode(self, index: int) -> Input:
         name = self.name(index)

@@ -5,7 +5,7 @@ A record is its length as 8 bytes, little-endian, 4 bytes of checksum, its bytes
 
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,15 @@ _HEAD, _TAIL = 12, 4
 
 
 class TFRecords:
-    """The records of a split, by number; each is read when it is asked for."""
+    """The records of a split, by number; each is read and decoded when it is asked for."""
 
-    def __init__(self, instructions: Iterable[Any]):
+    def __init__(self, instructions: Iterable[Any], decode: Callable[[bytes], Any]):
         """Find the records that TFDS's file `instructions` name: some of each file.
 
         Raises:
             UserError: a file cannot be read, or ends within a record.
         """
+        self._decode = decode
         self._places: list[tuple[str, int, int]] = []
         for part in instructions:
             places = list(_places(part.filename))[part.skip :]
@@ -32,11 +33,11 @@ class TFRecords:
     def __len__(self) -> int:
         return len(self._places)
 
-    def __getitem__(self, number: int) -> bytes:
+    def __getitem__(self, number: int) -> Any:
         path, start, length = self._places[number]
         with open_regular(path) as file:
             file.seek(start)
-            return file.read(length)
+            return self._decode(file.read(length))
 
 
 def _places(path: str) -> Iterator[tuple[str, int, int]]:

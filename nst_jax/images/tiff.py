@@ -116,17 +116,12 @@ def opened_tiff(
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it reports oddities of files
     with tifffile.TiffFile(file, name=source) as tiff:
         page = chosen_page(tiff_pages(tiff), number, source, say)
-        plain = _plain_picture(file, page) if is_plain(page) else None
+        plain = None
+        if is_plain(page):
+            with contextlib.suppress(UnidentifiedImageError):  # a layout that Pillow does not support
+                plain = Image.open(starting_at(file, page), formats=["TIFF"])
         with plain or contextlib.nullcontext(DeepTiff(file, page)) as picture:
             yield picture
-
-
-def _plain_picture(file: BufferedReader | BytesIO, page: TiffPage) -> Image.Image | None:
-    """Open a page with Pillow; None if it does not support the layout."""
-    try:
-        return Image.open(starting_at(file, page), formats=["TIFF"])
-    except UnidentifiedImageError:
-        return None
 
 
 def _as_bytes(samples: np.ndarray, mode: str, profile: bytes) -> Image.Image:

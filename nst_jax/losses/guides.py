@@ -13,7 +13,6 @@ from PIL import Image
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import Layer, up_to
 
-MODES = ("simple", "inside", "all")
 Mask = Float[np.ndarray, "_ _"]
 
 

@@ -42,8 +42,8 @@ def tiled_statistics(
 
     `tile` is the side of a tile of the first block, in pixels; tiles of deeper blocks hold as many
     activations. Differentiable once, with respect to `image`. Requires layers that support tiling
-    (`networks.layers.misfit`) and additive losses. For a strip of an image, pass the `height` of the whole;
-    the statistics are then the strip's share.
+    (`networks.layers.irregular_layer`) and additive losses. For a strip of an image, pass the `height` of
+    the whole; the statistics are then the strip's share.
     """
     F: Activations = {}
     by_layer: dict[str, Any] = {}

@@ -16,6 +16,7 @@ PRECISIONS = {
     "tf32": lax.Precision.HIGH,  # 11 bits, on NVIDIA tensor cores
     "bfloat16": lax.Precision.DEFAULT,  # 8 bits; gains on CPUs by `nst_jax.networks.products` alone
 }
+CONVS = ("auto", "direct", "winograd")  # algorithms, as config values; see `nst_jax.networks.convnet`
 # With so few output channels, as in the gradient of the image, a CPU's vector units are mostly idle.
 FEW_OUTPUTS = 4
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")

@@ -1,7 +1,6 @@
 """A network as a Flax NNX module, built from the description of its layers: named activations of an image."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,25 +8,18 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from nst_jax.networks import products, winograd
-from nst_jax.networks.architectures import Filters, Layer, architecture
+from nst_jax.networks.architectures import Layer, architecture
 from nst_jax.networks.conv import conv3x3, strided_conv, turned
-from nst_jax.networks.network import Relu, walk
+from nst_jax.networks.network import Network, Relu, walk
 from nst_jax.networks.padding import crop, pad
 from nst_jax.networks.pool import POOLS
 from nst_jax.networks.prepared import PreparedConv
 from nst_jax.networks.trained import Preprocessing, Weights
 
-
-class Algorithm(NamedTuple):
-    """A way to compute 3x3 convolutions from filters that are prepared in advance."""
-
-    prepare: Callable[[np.ndarray], np.ndarray]
-    convolve: PreparedConv
-
-
-PREPARED = {
-    "winograd": Algorithm(winograd.transform_filters, winograd.conv3x3_by_tiles),
-    "products": Algorithm(products.arrange_filters, products.conv3x3_by_products),
+# Algorithms for 3x3 convolutions that prepare filters in advance: how they do, and how they then convolve.
+PREPARED: dict[str, tuple[Callable[[np.ndarray], np.ndarray], PreparedConv]] = {
+    "winograd": (winograd.transform_filters, winograd.conv3x3_by_tiles),
+    "products": (products.arrange_filters, products.conv3x3_by_products),
 }
 
 
@@ -56,10 +48,12 @@ class Conv(nnx.Module):
         self.precision, self.padding, self.stride, self.border = precision, padding, stride, border
         self.is_3x3 = (kernel.shape[:2], stride, border) == ((3, 3), 1, 1)
         if algorithm == "auto":
-            algorithm = _fastest(kernel.shape, precision)
+            fast = "winograd" if winograd.pays(kernel.shape) else "direct"
+            suited = precision == "bfloat16" and products.suits(kernel.shape)
+            algorithm = "products" if suited else fast
         self.algorithm = algorithm if self.is_3x3 else "direct"
         if self.algorithm in PREPARED:
-            prepare = PREPARED[self.algorithm].prepare
+            prepare, _ = PREPARED[self.algorithm]
             self.filters, self.turned = (
                 nnx.Variable(jnp.asarray(prepare(k))) for k in (kernel, turned(kernel))
             )
@@ -74,7 +68,8 @@ class Conv(nnx.Module):
 
     def _convolved(self, x: Float[Array, "b h w i"]) -> Float[Array, "b _ _ o"]:
         if self.algorithm in PREPARED:
-            return PREPARED[self.algorithm].convolve(x, self.filters[...], self.turned[...])
+            _, convolve = PREPARED[self.algorithm]
+            return convolve(x, self.filters[...], self.turned[...])
         if self.is_3x3:
             return conv3x3(x, self.kernel[...], self.precision)
         return strided_conv(x, self.kernel[...], self.stride, self.border, self.precision)
@@ -101,13 +96,12 @@ class ConvNet(nnx.Module):
         self.preprocessing = weights.preprocessing
         self.geometry = _reachable(weights)
         self.layers = tuple(layer.name for layer in self.geometry)
-        self.convs = nnx.Dict(
-            {
-                filters.name: _conv(weights, filters, conv, precision, padding)
-                for layer in self.geometry
-                for filters in layer.convolutions()
-            }
-        )
+        convs = {}
+        for filters in (filters for layer in self.geometry for filters in layer.convolutions()):
+            kernel, bias = (np.asarray(weights.arrays[f"{filters.name}.{p}"]) for p in ("kernel", "bias"))
+            options = conv, precision, padding, filters.stride, filters.padding
+            convs[filters.name] = Conv(kernel, bias, *options)
+        self.convs = nnx.Dict(convs)
 
     def preprocess(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
         """Convert [0,1] RGB to the input of the first layer."""
@@ -138,17 +132,16 @@ class ConvNet(nnx.Module):
         return walk(self.geometry, layers, x, lambda layer, x: self.apply(layer.name, x, relu))
 
 
+def build_network(weights: Weights, **options: str) -> Network:
+    """Build the network of `weights.arch`; `options` are those of `ConvNet`."""
+    return (architecture(weights.arch).build or ConvNet)(weights, **options)
+
+
 def preprocess(image: Float[Array, "b h w 3"], how: Preprocessing) -> Float[Array, "b h w 3"]:
     """Convert [0,1] RGB to the input of the first layer: channel order, scale, mean, standard deviation."""
     if how.channels == "bgr":
         image = image[..., ::-1]
     return (image * how.scale - jnp.array(how.mean)) / jnp.array(how.std)
-
-
-def _fastest(kernel_shape: tuple[int, ...], precision: str) -> str:
-    if precision == "bfloat16" and products.suits(kernel_shape):
-        return "products"
-    return "winograd" if winograd.pays(kernel_shape) else "direct"
 
 
 def _reachable(weights: Weights) -> tuple[Layer, ...]:
@@ -161,8 +154,3 @@ def _reachable(weights: Weights) -> tuple[Layer, ...]:
             break
         reachable.append(layer)
     return tuple(reachable)
-
-
-def _conv(weights: Weights, filters: Filters, algorithm: str, precision: str, padding: str) -> Conv:
-    kernel, bias = (np.asarray(weights.arrays[f"{filters.name}.{part}"]) for part in ("kernel", "bias"))
-    return Conv(kernel, bias, algorithm, precision, padding, filters.stride, filters.padding)

@@ -68,17 +68,12 @@ class Head(NamedTuple):
     grid: int = 1
 
 
-def _convnet(weights: Any, **options: str) -> Any:
-    from nst_jax.networks.convnet import ConvNet  # imports Flax, which descriptions do not need
-
-    return ConvNet(weights, **options)
-
-
 @dataclasses.dataclass(frozen=True)
 class Architecture:
     """A network's layers, input first.
 
-    `build(weights, pool=..., conv=..., precision=..., padding=...)` returns the module.
+    `build(weights, pool=..., conv=..., precision=..., padding=...)` returns the module; by default, a
+    `ConvNet` of the layers.
     `torchvision` maps the modules of torchvision's network to our arrays; `variants` do so for networks of
     the same convolutions with other modules between them, such as batch normalisation. `preprocessing`, a
     name in `trained.PREPROCESSINGS`, is assumed for files that do not state theirs. `head` is the classifier,
@@ -88,7 +83,7 @@ class Architecture:
 
     name: str
     layers: tuple[Layer, ...]
-    build: Callable[..., Any] = _convnet
+    build: Callable[..., Any] | None = None
     torchvision: Mapping[str, str] = dataclasses.field(default_factory=dict)
     preprocessing: str = "oxford"
     head: Head | None = None
@@ -161,7 +156,7 @@ def blocks(layers: Sequence[Layer]) -> list[tuple[Layer, ...]]:
     return [group for group in groups if group]
 
 
-def misfit(layers: Sequence[Layer]) -> Layer | None:
+def irregular_layer(layers: Sequence[Layer]) -> Layer | None:
     """The first of `layers` that supports neither tiling nor padding other than by zeros, or None.
 
     Both require same-padded layers with stride 1, and unpadded layers with kernel 2 and stride 2, as in VGG.

@@ -5,6 +5,7 @@ from jaxtyping import Array, Float
 
 # The names in configs, and NumPy's.
 MODES = {"replicate": "edge", "reflect": "reflect", "circular": "wrap"}
+PADDINGS = ("zeros", *MODES)
 BORDER = 1  # positions on each side, for a 3x3 convolution
 SPATIAL = ((0, 0), (BORDER, BORDER), (BORDER, BORDER), (0, 0))
 

@@ -96,7 +96,7 @@ class Loop:
             began = time.monotonic()
             self._advance(self._evaluations)
             look = self.look()
-            if processes.first_says(time.monotonic() - began < CHUNK_SECONDS / 2):
+            if processes.broadcast(time.monotonic() - began < CHUNK_SECONDS / 2):
                 self._evaluations = min(2 * self._evaluations, MOST_EVALUATIONS)
             for lane in np.flatnonzero((look.status != RUNNING) & ~self.resting):
                 self._restart(int(lane))

@@ -5,6 +5,8 @@ other sites cannot reach it through the browser. On any other address, everythin
 """
 
 import contextlib
+import functools
+import io
 import json
 import re
 import secrets
@@ -15,10 +17,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from absl import flags
+from PIL import Image
+
+from nst_jax import images
+from nst_jax.config import from_dict
 from nst_jax.errors import UserError
 from nst_jax.figures.pages import render
-from nst_jax.preview.before import before_picture
+from nst_jax.images.writing import to_bytes
 from nst_jax.preview.watching import folder_state
+from nst_jax.runs.folder import read_settings
 
 LOCAL = ("127.0.0.1", "localhost")
 _PICTURE = re.compile(r"(?:[^/\\]+/)?(?:result\.png|progress/\d+\.png)")
@@ -72,7 +80,7 @@ class PreviewHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with the page, the state or a picture, or else with 403 or 404."""
         path, prefix = unquote(urlsplit(self.path).path), self.server.prefix.encode()
-        if self.server.local and self._host() not in LOCAL:
+        if self.server.local and (self.headers.get("Host") or "").rpartition(":")[0] not in LOCAL:
             self._answer(HTTPStatus.FORBIDDEN)
         elif not secrets.compare_digest(path.encode()[: len(prefix)], prefix):
             self._answer(HTTPStatus.NOT_FOUND)
@@ -93,9 +101,6 @@ class PreviewHandler(BaseHTTPRequestHandler):
                 self._answer(HTTPStatus.OK, (folder / path).read_bytes(), "image/png")
             case _:
                 self._answer(HTTPStatus.NOT_FOUND)
-
-    def _host(self) -> str:
-        return (self.headers.get("Host") or "").rpartition(":")[0]
 
     def _answer(self, status: HTTPStatus, body: bytes = b"", kind: str = "text/plain") -> None:
         with contextlib.suppress(ConnectionError):  # the page was closed meanwhile
@@ -120,3 +125,44 @@ def _state(folder: Path) -> bytes:
 def _inside(file: Path, folder: Path) -> bool:
     """Whether `file` is a file in `folder`, with links followed."""
     return file.is_file() and file.resolve().is_relative_to(folder.resolve())
+
+
+def define_preview(values: flags.FlagValues) -> None:
+    """Add the flag `--preview` to `values`."""
+    help_text = "show the pictures on a local page while they are painted"
+    flags.DEFINE_bool("preview", False, help_text, flag_values=values)
+
+
+def previewed(values: flags.FlagValues, folder: Path) -> contextlib.AbstractContextManager[object]:
+    """While the block runs, serve a preview of `folder` if the flag is set, and print its address.
+
+    Raises:
+        UserError: no port can be opened.
+    """
+    if not values.preview:
+        return contextlib.nullcontext()
+    server = PreviewServer(folder)
+    print(f"preview: {server.address}", flush=True)
+    return server.in_background()
+
+
+def before_picture(folder: Path) -> bytes | None:
+    """Return the content of the run in `folder` as a PNG, at the size of the result.
+
+    If it cannot be read, because the run was made elsewhere, return the first snapshot, if there is one.
+    """
+    try:
+        config = from_dict(read_settings(folder))
+        return _content(config.content, config.size)
+    except UserError:
+        snapshots = sorted((folder / "progress").glob("*.png"))
+        return snapshots[0].read_bytes() if snapshots else None
+
+
+@functools.lru_cache(maxsize=1)
+def _content(source: str, size: int) -> bytes:
+    content = io.BytesIO()
+    pixels, whole = images.read_reduced(source, size)
+    picture = images.resize(pixels, *images.fitted(whole, size))
+    Image.fromarray(to_bytes(picture[0])).save(content, format="PNG")
+    return content.getvalue()

@@ -6,17 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nst_jax.config import Config, from_dict
+from nst_jax.config import Config, flat, from_dict
 from nst_jax.config.stages import stages_of, total_steps
 from nst_jax.errors import UserError
 from nst_jax.figures.sheets import grid_axes
 from nst_jax.runs.folder import read_run, read_settings
-from nst_jax.runs.metrics import Metrics
+from nst_jax.runs.metrics import POSITION, Metrics
 from nst_jax.storage.json_files import require_fields
-from nst_jax.sweeps.plan import flat
 from nst_jax.sweeps.sweep_folder import FINAL, Sweep
 
-NOT_LOSSES = ("step", "evaluations", "seconds", "scale")
 Point = list[int | float | None]  # step, value
 
 SILENT_SECONDS = 120  # after which a run without a result is taken for one that was killed
@@ -129,7 +127,7 @@ def _curves(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[Point]]:
     """Points (step, value) of every loss term, thinned out evenly; None where a value is not finite."""
     every = max(1, len(lines) // MOST_POINTS)
     chosen = [line for index, line in enumerate(lines) if index % every == 0 or index == len(lines) - 1]
-    names = [name for name in (lines[-1] if lines else ()) if name not in NOT_LOSSES]
+    names = [name for name in (lines[-1] if lines else ()) if name not in POSITION]
     return {name: [[line["step"], _finite(line[name])] for line in chosen if name in line] for name in names}
 
 

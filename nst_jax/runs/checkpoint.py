@@ -7,56 +7,47 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nst_jax.devices import processes
 from nst_jax.errors import UserError
 from nst_jax.storage.archives import read_archive, read_metadata, write_archive
 
 
 class Checkpoint(NamedTuple):
-    """The progress of a run: the optimiser's state, the scale it is at, and the time spent so far."""
+    """The progress of a run: the optimiser's state, the stage it is at, and the time spent so far."""
 
     leaves: list[np.ndarray]  # of the optimiser's state, in pytree order
-    scale: int  # number of its stage, see nst_jax.config.stages
+    stage: int  # its number, see nst_jax.config.stages
     seconds: float
 
 
-def packed(checkpoint: Checkpoint) -> list[np.ndarray]:
-    """Return the checkpoint as arrays."""
-    return [np.array(checkpoint.scale), np.array(checkpoint.seconds), *checkpoint.leaves]
+def broadcast_checkpoint(read: Checkpoint | None) -> Checkpoint | None:
+    """Return the checkpoint that the first process has `read`; the others have read none."""
+    if processes.alone():
+        return read
+    arrays = processes.broadcast_arrays(read and [np.array(read.stage), np.array(read.seconds), *read.leaves])
+    return Checkpoint(arrays[2:], int(arrays[0]), float(arrays[1])) if arrays else None
 
 
-def unpacked(arrays: list[np.ndarray] | None) -> Checkpoint | None:
-    """Return the checkpoint of the arrays of `packed`, or None for None."""
-    if arrays is None:
-        return None
-    scale, seconds, *leaves = arrays
-    return Checkpoint(leaves, int(scale), float(seconds))
+def save_checkpoint(path: Path, checkpoint: Checkpoint, identity: str, settings: dict[str, Any]) -> None:
+    """Write `checkpoint` to `path` atomically, with what it belongs to.
 
-
-class Origin(NamedTuple):
-    """The run that a checkpoint belongs to."""
-
-    identity: str  # a digest of the pictures and the weights
-    settings: dict[str, Any]  # every field of the config
-
-
-def save_checkpoint(path: Path, checkpoint: Checkpoint, origin: Origin) -> None:
-    """Write `checkpoint` to `path` atomically.
+    `identity` is a digest of the pictures and the weights, `settings` are every field of the config.
 
     Raises:
         UserError: the file cannot be written.
     """
     arrays = {f"{i:04d}": leaf for i, leaf in enumerate(checkpoint.leaves)}
     metadata = {
-        "scale": str(checkpoint.scale),
+        "stage": str(checkpoint.stage),
         "seconds": repr(checkpoint.seconds),
-        "identity": origin.identity,
-        "settings": json.dumps(origin.settings),
+        "identity": identity,
+        "settings": json.dumps(settings),
     }
     write_archive(path, arrays, metadata)
 
 
-def load_checkpoint(path: Path) -> tuple[Checkpoint, Origin] | None:
-    """Return the saved checkpoint and the run it belongs to, or None if there is none.
+def load_checkpoint(path: Path) -> tuple[Checkpoint, str, dict[str, Any]] | None:
+    """Return the saved checkpoint with its identity and settings, or None if there is none.
 
     Raises:
         UserError: the file is damaged, or is not a checkpoint of this version.
@@ -66,8 +57,9 @@ def load_checkpoint(path: Path) -> tuple[Checkpoint, Origin] | None:
     try:
         arrays, metadata = read_archive(path)
         leaves = [arrays[name] for name in sorted(arrays)]
-        checkpoint = Checkpoint(leaves, int(metadata["scale"]), float(metadata["seconds"]))
-        return checkpoint, Origin(metadata["identity"], json.loads(metadata["settings"]))
+        stage = metadata["stage"] if "stage" in metadata else metadata["scale"]  # its former name
+        checkpoint = Checkpoint(leaves, int(stage), float(metadata["seconds"]))
+        return checkpoint, metadata["identity"], json.loads(metadata["settings"])
     except UserError as error:
         raise UserError(f"{error}; delete it to start the run again") from error
     except (KeyError, ValueError) as error:

@@ -12,7 +12,7 @@ from nst_jax import files, images
 from nst_jax.config import Config, from_dict, to_dict
 from nst_jax.config.fields import dotted
 from nst_jax.errors import UserError
-from nst_jax.runs.checkpoint import Checkpoint, Origin, input_digests, load_checkpoint, save_checkpoint
+from nst_jax.runs.checkpoint import Checkpoint, input_digests, load_checkpoint, save_checkpoint
 from nst_jax.runs.metrics import Metrics
 from nst_jax.storage.json_files import read_json
 from nst_jax.storage.locks import claimed, require_unclaimed
@@ -59,18 +59,18 @@ class RunFolder:
         """Whether the folder holds a run."""
         return (self.path / "config.json").exists()
 
-    def status(self) -> str:
-        """Return the status in run.json; empty if there is none, or if the result is missing.
+    def record(self) -> dict[str, Any]:
+        """Return run.json; empty if there is none, or if the result is missing.
 
         Raises:
             UserError: run.json is damaged.
         """
-        status = read_run(self.path, status=str).get("status", "")
-        return status if self.result.exists() and (self.path / "result.png").exists() else ""
+        record = read_run(self.path, status=str)
+        return record if self.result.exists() and (self.path / "result.png").exists() else {}
 
     def finished(self) -> bool:
         """Whether the run has reached its last step, and its result is there."""
-        return self.status() == "done"
+        return self.record().get("status") == "done"
 
     def network_digests(self) -> set[str]:
         """Return digests of the run's inputs, among them that of its network; empty if it has not begun."""
@@ -80,23 +80,23 @@ class RunFolder:
 
     def save_checkpoint(self, checkpoint: Checkpoint, identity: str) -> None:
         """Replace the checkpoint; `identity` is a digest of the run's inputs."""
-        save_checkpoint(self._checkpoint, checkpoint, Origin(identity, to_dict(self.config)))
+        save_checkpoint(self._checkpoint, checkpoint, identity, to_dict(self.config))
 
     def load_checkpoint(self, identity: str) -> Checkpoint | None:
         """Return the saved checkpoint, or None if there is none.
 
         Raises:
             UserError: it is damaged, or was saved with other pictures, weights or settings. Only
-                `optimizer.steps` may have grown, as long as the run is still at its first scale.
+                `optimizer.steps` may have grown, as long as the run is still at its first stage.
         """
         saved = load_checkpoint(self._checkpoint)
         if saved is None:
             return None
-        checkpoint, origin = saved
-        growing = GROWING if checkpoint.scale == 0 else ()
-        require_same(to_dict(self.config), to_dict(from_dict(origin.settings)), growing)
-        if origin.identity != identity:
-            change = _change(origin.identity, identity)
+        checkpoint, then, settings = saved
+        growing = GROWING if checkpoint.stage == 0 else ()
+        require_same(to_dict(self.config), to_dict(from_dict(settings)), growing)
+        if then != identity:
+            change = _change(then, identity)
             raise UserError(f"{self._checkpoint}: {change} since the run began")
         return checkpoint
 

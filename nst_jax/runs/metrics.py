@@ -10,6 +10,8 @@ from nst_jax import files
 from nst_jax.errors import UserError
 from nst_jax.storage.json_files import parse_json, require_fields
 
+POSITION = ("step", "evaluations", "seconds", "scale")  # keys of a line; the others are losses
+
 
 class Metrics:
     """A file with one line of JSON per logged step; lines are appended whole."""
@@ -83,5 +85,5 @@ def metrics_line(
 ) -> dict[str, Any]:
     """Return one line: the position of the run, then the totals, then each layer's term."""
     order = sorted(terms, key=lambda name: ("/" in name, name != "total"))  # jit returns dicts sorted by key
-    position = {"step": step, "evaluations": evaluations, "seconds": round(seconds, 3), "scale": scale}
+    position = dict(zip(POSITION, (step, evaluations, round(seconds, 3), scale), strict=True))
     return position | {name: terms[name] for name in order}

@@ -80,11 +80,11 @@ class Recorder:
         """Whether enough time has passed since the last checkpoint to make its cost negligible."""
         return time.monotonic() >= self._next_checkpoint
 
-    def checkpoint(self, leaves: Mapping[int, list[np.ndarray]], scale: int) -> None:
-        """Save the optimiser state of each run; `scale` is the number of their stage."""
+    def checkpoint(self, leaves: Mapping[int, list[np.ndarray]], stage: int) -> None:
+        """Save the optimiser state of each run; `stage` is the number of the stage that they are at."""
         began = time.monotonic()
         for run, run_leaves in leaves.items():
-            checkpoint = Checkpoint(run_leaves, scale, began - self._began)
+            checkpoint = Checkpoint(run_leaves, stage, began - self._began)
             self._folders[run].metrics.sync()  # the lines before a checkpoint must survive what it survives
             self._folders[run].save_checkpoint(checkpoint, self._identities[run])
         now = time.monotonic()

@@ -11,11 +11,11 @@ from absl import flags
 from PIL import Image
 
 from nst_jax.errors import UserError
-from nst_jax.runs.metrics import Metrics
+from nst_jax.runs.metrics import POSITION, Metrics
 
 LOGS = ("tensorboard",)
 INTERVAL = 2.0  # seconds between two looks at the folder
-POSITION = ("step", "seconds", "scale")  # keys of a line that are not drawn as curves
+NOT_CURVES = {*POSITION} - {"evaluations"}  # keys of a line
 
 
 def define_log(values: flags.FlagValues) -> None:
@@ -80,7 +80,7 @@ class TensorBoardLog:
             for line in _lines(run):
                 if line["step"] > self._last.get(run, -1):
                     self._last[run] = line["step"]
-                    for name in line.keys() - {*POSITION}:
+                    for name in line.keys() - NOT_CURVES:
                         self._writer(run).add_scalar(name, line[name], line["step"])
             for file in _snapshots(run):
                 if file not in self._drawn:

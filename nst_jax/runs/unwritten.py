@@ -37,9 +37,9 @@ class UnwrittenFolder(RunFolder):
         """The other process knows."""
         return False
 
-    def status(self) -> str:
+    def record(self) -> dict[str, Any]:
         """The other process knows."""
-        return ""
+        return {}
 
     def save_checkpoint(self, checkpoint: Checkpoint, identity: str) -> None:
         """Write nothing."""

@@ -37,10 +37,7 @@ def fitting_runs(runs: Sequence[Run]) -> list[Run]:
         raise next(iter(refusals.values()))
     for what, found in (("", notes), ("left out of the sweep: ", refusals)):
         if found:
-            logging.warning("%s%s (%s)", what, next(iter(found.values())), _named(list(found)))
+            count = f"{len(found)} runs" if len(found) > 1 else "run"
+            names = ", ".join([*found][:MOST_NAMED]) + ", ..." * (len(found) > MOST_NAMED)
+            logging.warning("%s%s (%s %s)", what, next(iter(found.values())), count, names)
     return fitting
-
-
-def _named(folders: Sequence[str]) -> str:
-    runs = f"{len(folders)} runs" if len(folders) > 1 else "run"
-    return f"{runs} {', '.join(folders[:MOST_NAMED])}" + ", ..." * (len(folders) > MOST_NAMED)

@@ -11,21 +11,21 @@ from urllib.parse import quote
 import numpy as np
 
 from nst_jax import files, images
-from nst_jax.config import Config
+from nst_jax.config import Config, flat
 from nst_jax.errors import UserError, printable
 from nst_jax.figures import plots
 from nst_jax.figures.pages import render, short
 from nst_jax.figures.plots import XY
 from nst_jax.figures.sheets import grid_axes, sweep_sheet
 from nst_jax.images.region_masks import mask_file
+from nst_jax.runs.metrics import POSITION
 from nst_jax.sweeps import judging
 from nst_jax.sweeps.cross_table import NeutralScores, cross_rows, crosses_losses
-from nst_jax.sweeps.plan import Run, flat, swept
+from nst_jax.sweeps.plan import Run, swept
 from nst_jax.sweeps.repeating import repeat_command
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.transfer.pictures import Pictures, picture_sources
 
-NOT_TERMS = ("step", "evaluations", "seconds", "scale")  # keys of metrics.jsonl that are not losses
 MOST_CHOICES = 20  # of a filter
 
 Row = dict[str, Any]
@@ -41,7 +41,11 @@ def write_gallery(sweep: Sweep) -> Path:
     Raises:
         UserError: the folder cannot be written, or a file of a run cannot be read.
     """
-    pictures = {run.folder: _read_result(sweep, run) for run in sweep.runs}
+    # A result may be smaller than the pictures that a run accepts.
+    pictures = {
+        run.folder: images.read(str(sweep.path / run.folder / "result.png"), smallest=1, say=False)
+        for run in sweep.runs
+    }
     inputs = Pictures(run.config for run in sweep.runs)
     sources = _sources(sweep, inputs)
     cells = {_labels(sweep, run): pictures[run.folder] for run in sweep.runs}
@@ -72,11 +76,6 @@ def _labels(sweep: Sweep, run: Run) -> tuple[str, ...]:
     if len(run.labels) != 1 or used == run.config.network.arch:
         return run.labels
     return (f"{run.labels[0]} (fallback: {used})",)
-
-
-def _read_result(sweep: Sweep, run: Run) -> np.ndarray:
-    """Read the result of a run, which may be smaller than pictures that a run accepts."""
-    return images.read(str(sweep.path / run.folder / "result.png"), smallest=1, say=False)
 
 
 def _sources(sweep: Sweep, inputs: Pictures) -> Sources:
@@ -118,7 +117,7 @@ def _row(sweep: Sweep, run: Run) -> Row:
         "status": record["status"],
         "network": record["network"]["name"],
         **{name: fields.get(name, 0.0) for name in swept(sweep.runs)},
-        **{name: value for name, value in last.items() if name not in NOT_TERMS},
+        **{name: value for name, value in last.items() if name not in POSITION},
         "steps": record["steps"],
         "evaluations": record["evaluations"],
         "seconds": record["wall_seconds"],
@@ -152,13 +151,17 @@ def _csv(rows: Sequence[Row]) -> str:
 def _page(sweep: Sweep, rows: Sequence[Row], crossed: Sequence[Row], sources: Sources, judge: str) -> str:
     """Return index.html, and write the source pictures and plots that it shows."""
     names = swept(sweep.runs)
+    fields = [flat(run.config) for run in sweep.runs]
+    values = {name: dict.fromkeys(short(each.get(name, 0.0)) for each in fields) for name in names}
     lines = {run.folder: _lines(sweep, run) for run in sweep.runs}
-    titles = {run.folder: ", ".join(run.labels) or run.folder for run in sweep.runs}
     down, across = grid_axes([run.labels for run in sweep.runs])
-    shown = [_write_source(sweep, index, *source) for index, source in enumerate(sources)]
-    photos = {
-        name: file["file"] for (kind, name, _), file in zip(sources, shown, strict=True) if kind == "content"
-    }
+    shown, photos = [], {}
+    for index, (kind, name, picture) in enumerate(sources):
+        file = f"sources/{index}.png"
+        images.write(sweep.path / file, picture)
+        shown.append({"file": file, "caption": f"{kind}: {name}"})
+        if kind == "content":
+            photos[name] = file
     return render(
         "gallery.html",
         title=sweep.name,
@@ -167,14 +170,14 @@ def _page(sweep: Sweep, rows: Sequence[Row], crossed: Sequence[Row], sources: So
         # A full grid has the columns of the sheet; anything else wraps at the page's width.
         across=len(across) if len(down) * len(across) == len(sweep.runs) > len(down) else "auto-fill",
         runs=[
-            _dialog(sweep, run, titles[run.folder], lines[run.folder], row, names, photos)
+            _dialog(sweep, run, lines[run.folder], row, names, photos)
             for run, row in zip(sweep.runs, rows, strict=True)
         ],
         plots=[
-            _write_comparison(sweep, {titles[folder]: lines[folder] for folder in lines}, unit)
+            _write_comparison(sweep, {_title(run): lines[run.folder] for run in sweep.runs}, unit)
             for unit in ("evaluations", "seconds")
         ],
-        filters={name: values for name in names if 1 < len(values := _values(sweep, name)) <= MOST_CHOICES},
+        filters={name: [*each] for name, each in values.items() if 1 < len(each) <= MOST_CHOICES},
         scores=[name for name in _columns(rows) if name not in names and _is_score(rows[0].get(name))],
         judge=f"Distances are measured with {judge} for all runs, whichever network painted them.",
         rows=rows,
@@ -183,12 +186,6 @@ def _page(sweep: Sweep, rows: Sequence[Row], crossed: Sequence[Row], sources: So
         cross_columns=_columns(crossed),
         swept=names,
     )
-
-
-def _write_source(sweep: Sweep, index: int, kind: str, name: str, picture: np.ndarray) -> dict[str, str]:
-    file = f"sources/{index}.png"
-    images.write(sweep.path / file, picture)
-    return {"file": file, "caption": f"{kind}: {name}"}
 
 
 def _write_comparison(sweep: Sweep, runs: Mapping[str, Lines], across: str) -> dict[str, str]:
@@ -204,16 +201,10 @@ def _write_comparison(sweep: Sweep, runs: Mapping[str, Lines], across: str) -> d
 
 
 def _dialog(
-    sweep: Sweep,
-    run: Run,
-    title: str,
-    lines: Lines,
-    row: Row,
-    names: Sequence[str],
-    photos: Mapping[str, str],
+    sweep: Sweep, run: Run, lines: Lines, row: Row, names: Sequence[str], photos: Mapping[str, str]
 ) -> dict[str, Any]:
     """The values of one run's dialog: its loss curves, measurements and settings."""
-    terms = [name for name in lines[-1] if name not in NOT_TERMS]
+    terms = [name for name in lines[-1] if name not in POSITION]
     # A term of one stage only is in the lines of that stage.
     series = {name: [(line["evaluations"], line[name]) for line in lines if name in line] for name in terms}
     figure = plots.line_plot(series, "evaluations", logarithmic=True)
@@ -222,7 +213,7 @@ def _dialog(
     settings = flat(run.config)
     return {
         "folder": run.folder,
-        "title": title,
+        "title": _title(run),
         "plot": quote(file),
         "measurements": {name: value for name, value in row.items() if name not in (*settings, *names)},
         "settings": settings,
@@ -233,9 +224,8 @@ def _dialog(
     }
 
 
-def _values(sweep: Sweep, name: str) -> list[str]:
-    """The values of a swept field as text, each once."""
-    return list(dict.fromkeys(short(flat(run.config).get(name, 0.0)) for run in sweep.runs))
+def _title(run: Run) -> str:
+    return ", ".join(run.labels) or run.folder
 
 
 def _is_score(value: Any) -> bool:

@@ -118,11 +118,11 @@ def check_folders(configs: Mapping[str, Config], jobs: Mapping[str, Job], path: 
 
 
 def _unfinished(configs: Mapping[str, Config], jobs: Mapping[str, Job], path: Path) -> dict[str, int]:
-    """Map each run that is not finished to the scale that it has reached."""
-    scales = {}
+    """Map each run that is not finished to the number of the stage that it has reached."""
+    stages = {}
     for folder, config in configs.items():
         run = RunFolder(path / folder, config)
-        if run.status() in FINAL:
+        if run.record().get("status") in FINAL:
             continue
         try:
             if run.begun():
@@ -130,13 +130,13 @@ def _unfinished(configs: Mapping[str, Config], jobs: Mapping[str, Job], path: Pa
             checkpoint = run.load_checkpoint(jobs[folder].identity())
         except UserError as error:
             raise error.prefixed(f"in run {folder}") from error
-        scales[folder] = checkpoint.scale if checkpoint else 0
-    return scales
+        stages[folder] = checkpoint.stage if checkpoint else 0
+    return stages
 
 
-def _batches(scales: Mapping[str, int], width: int) -> Iterator[list[str]]:
-    """Yield batches of up to `width` runs that are at the same scale."""
-    for _, folders in itertools.groupby(scales, scales.__getitem__):
-        same_scale = list(folders)
-        for begin in range(0, len(same_scale), width):
-            yield same_scale[begin : begin + width]
+def _batches(stages: Mapping[str, int], width: int) -> Iterator[list[str]]:
+    """Yield batches of up to `width` runs that are at the same stage."""
+    for _, members in itertools.groupby(stages, stages.__getitem__):
+        folders = list(members)
+        for begin in range(0, len(folders), width):
+            yield folders[begin : begin + width]

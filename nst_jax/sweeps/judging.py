@@ -77,8 +77,10 @@ def measure(
     if CONTENT_LAYER in layers:
         content_distance = relative_distance(F[CONTENT_LAYER], P[CONTENT_LAYER])
         distances[f"content_distance/{CONTENT_LAYER}"] = content_distance
-    similarity = {"ssim": _ssim(picture, content)} if min(picture.shape[1:3]) >= SSIM_WINDOW else {}
-    return similarity | distances
+    if min(picture.shape[1:3]) < SSIM_WINDOW:
+        return distances
+    options = {"win_size": SSIM_WINDOW, "channel_axis": -1, "data_range": 1.0}
+    return {"ssim": float(structural_similarity(picture[0], content[0], **options))} | distances
 
 
 def _styles(config: Config, pictures: Pictures) -> list[tuple[float, np.ndarray]]:
@@ -103,12 +105,6 @@ def relative_distance(a: Any, b: Any) -> float:
 def fits_layer(network: Network, layer: str, side: int) -> bool:
     """Whether `network` has `layer`, and pictures of at least `side` pixels leave it a position."""
     return layer in network.layers and side >= receptive.smallest_side(network.geometry, layer)
-
-
-def _ssim(picture: np.ndarray, content: np.ndarray) -> float:
-    return float(
-        structural_similarity(picture[0], content[0], win_size=SSIM_WINDOW, channel_axis=-1, data_range=1.0)
-    )
 
 
 @partial(jax.jit, static_argnums=2)

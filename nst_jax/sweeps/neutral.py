@@ -14,10 +14,8 @@ from jaxtyping import Array, Float
 from nst_jax import images
 from nst_jax.losses.gram import gram
 from nst_jax.networks.network import Network
-from nst_jax.sweeps.judging import relative_distance
+from nst_jax.sweeps.judging import CONTENT_LAYER, STYLE_LAYERS, relative_distance
 
-LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))
-CONTENT_LAYER = "conv4_2"
 SIZE = 256  # pixels, longer side at which pictures are compared
 DIRECTIONS = 256  # fixed ones
 COLOURS = "pixels"  # stands for a layer whose activations are the pixels
@@ -26,8 +24,8 @@ Distances = dict[str, list[float]]  # by name, a number per layer
 
 
 def judged_layers(network: Network) -> tuple[str, ...]:
-    """Those of `LAYERS` that `network` has."""
-    return tuple(layer for layer in LAYERS if layer in network.layers)
+    """Those of `STYLE_LAYERS` that `network` has."""
+    return tuple(layer for layer in STYLE_LAYERS if layer in network.layers)
 
 
 def style_shares(
@@ -39,7 +37,7 @@ def style_shares(
     """Return the distances of `picture` to `style`, each divided by that of `content` to `style`.
 
     `gram`: squared difference of Gram matrices; `sliced`: sliced Wasserstein distance (Heitz et al. 2021,
-    arXiv 2006.07229); both are means of the shares over those of `LAYERS` that `network`
+    arXiv 2006.07229); both are means of the shares over those of `STYLE_LAYERS` that `network`
     has. `palette`: sliced Wasserstein distance of the colours of the pixels.
     """
     reference = StyleReference(network, style)
@@ -50,7 +48,7 @@ class StyleReference:
     """The statistics of one style, with which any number of pictures are compared."""
 
     def __init__(self, network: Network, style: Float[np.ndarray, "1 h w 3"]):
-        """Measure `style` at those of `LAYERS` that `network` has."""
+        """Measure `style` at those of `STYLE_LAYERS` that `network` has."""
         self._network, self._layers = network, judged_layers(network)
         small = images.fit(style, SIZE)
         S, self._grams = _activations_and_grams(network, small, self._layers)

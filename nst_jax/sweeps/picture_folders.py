@@ -23,9 +23,9 @@ def pictures_in(field: str, source: str) -> list[tuple[str, str]]:
     except UserError as error:
         raise error.prefixed(field) from error
     short = Counter(PurePath(path).with_suffix("").as_posix() for path in pictures)
-    return [(_name(path, short), str(folder / path)) for path in pictures]
-
-
-def _name(path: str, short: Counter[str]) -> str:
-    name = PurePath(path).with_suffix("").as_posix()
-    return (name if short[name] == 1 else PurePath(path).as_posix()).replace("/", "-")
+    found = []
+    for path in pictures:
+        name = PurePath(path).with_suffix("").as_posix()
+        label = name if short[name] == 1 else PurePath(path).as_posix()
+        found.append((label.replace("/", "-"), str(folder / path)))
+    return found

@@ -5,16 +5,15 @@ import dataclasses
 import itertools
 import json
 import re
-import runpy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import logging
 
-from nst_jax.config import Config, from_dict, to_dict
+from nst_jax.config import Config, flat, from_dict, to_dict
 from nst_jax.config.effects import effective, warn_of_all_idle
-from nst_jax.config.fields import dotted, hint_of
+from nst_jax.config.fields import hint_of
 from nst_jax.config.overriding import override, plain
 from nst_jax.errors import UserError, one_line
 from nst_jax.images.folders import FOLDER
@@ -77,17 +76,16 @@ def warn_of_repeats(runs: Sequence[Run], given: Iterable[str] = ()) -> None:
         )
 
 
-def cells_of(path: str) -> list[Cell]:
-    """Return the cells that `sweep(add)` of a config file adds; a single empty one if it has no `sweep`.
+def cells_of(sweep: Callable[..., Any] | None, path: str) -> list[Cell]:
+    """Return the cells that `sweep(add)` of the config file `path` adds; a single empty one without `sweep`.
 
     Raises:
         UserError: `sweep` raises an exception.
     """
+    if sweep is None:
+        return [((), {})]
     cells: list[Cell] = []
     try:
-        sweep = runpy.run_path(path).get("sweep")
-        if sweep is None:
-            return [((), {})]
         sweep(lambda *labels, **fields: cells.append((labels, fields)))
     except UserError:
         raise
@@ -140,11 +138,6 @@ def label(value: Any) -> str:
         return f"{value:g}"
     text = "+".join(map(str, value)) if isinstance(value, Mapping) else str(value).removeprefix("sample:")
     return one_line(Path(text).stem if "/" in text else text, LONGEST_LABEL)
-
-
-def flat(config: Config) -> dict[str, Any]:
-    """Return every field of `config` by its dotted name, including each layer's weight."""
-    return dotted(to_dict(config))
 
 
 def swept(runs: Iterable[Run]) -> list[str]:

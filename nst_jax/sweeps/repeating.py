@@ -5,15 +5,17 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from nst_jax.config import Config
-from nst_jax.sweeps.plan import flat
+from nst_jax.config import Config, flat
 
 BASE = "gatys"  # the config whose fields all have their default values
 
 
 def repeat_command(config: Config) -> str:
     """Return a shell command for a single run of `config`, as changes to configs/gatys.py."""
-    flags = [f"--config={BASE}", *(f"--config.{name}={_text(value)}" for name, value in _changed(config))]
+    flags = [f"--config={BASE}"]
+    for name, value in _changed(config):
+        names = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+        flags.append(f"--config.{name}={','.join(value) if names else value}")
     return " ".join(["python -m nst_jax.run", *map(shlex.quote, flags)])
 
 
@@ -28,9 +30,3 @@ def _changed(config: Config) -> Iterator[tuple[str, Any]]:
         value = fields.get(name, 0.0)
         if json.dumps(value) != json.dumps(defaults.get(name)):
             yield name, value
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
-        return ",".join(value)
-    return str(value)

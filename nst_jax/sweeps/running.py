@@ -89,19 +89,29 @@ class Display:
 
     def report(self, outcome: BatchOutcome) -> None:
         """Print the outcome of a batch of runs."""
-        for folder, status, steps in zip(outcome.folders, outcome.statuses, outcome.steps, strict=True):
-            if status == "diverged":
-                logging.warning(
-                    "%s: the loss is not finite after step %d, even with smaller steps; saved its best image",
-                    folder,
-                    steps,
-                )
-            if status == "stalled":
-                logging.warning("%s: no step lowers the loss; saved the initial picture", folder)
+        warn_of_endings(outcome)
         if self.stop.requested:
             return
         # Runs that ended early, by stalling or diverging, count as complete.
         self.finished_steps += sum(self.steps[folder] for folder in outcome.folders)
         self.bar.update(self.finished_steps - self.bar.n)
-        names = ", ".join(outcome.folders)
-        tqdm.write(f"{len(outcome.folders)} painted in {duration(outcome.seconds)}: {names}")
+        tqdm.write(painted_text(outcome))
+
+
+def warn_of_endings(outcome: BatchOutcome) -> None:
+    """Log which runs of a batch diverged or stalled."""
+    for folder, status, steps in zip(outcome.folders, outcome.statuses, outcome.steps, strict=True):
+        if status == "diverged":
+            logging.warning(
+                "%s: the loss is not finite after step %d, even with smaller steps; saved its best image",
+                folder,
+                steps,
+            )
+        if status == "stalled":
+            logging.warning("%s: no step lowers the loss; saved the initial picture", folder)
+
+
+def painted_text(outcome: BatchOutcome) -> str:
+    """Return a line about a batch of runs that has been painted."""
+    names = ", ".join(outcome.folders)
+    return f"{len(outcome.folders)} painted in {duration(outcome.seconds)}: {names}"

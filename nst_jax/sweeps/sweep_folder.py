@@ -10,13 +10,14 @@ from typing import Any
 from absl import logging
 
 from nst_jax import files
+from nst_jax.config import flat
 from nst_jax.errors import UserError
 from nst_jax.runs.folder import RunFolder, read_run
 from nst_jax.runs.machine import environment
 from nst_jax.storage.json_files import read_json, require_fields
 from nst_jax.storage.locks import require_unclaimed
 from nst_jax.sweeps import plan
-from nst_jax.sweeps.plan import Run, flat
+from nst_jax.sweeps.plan import Run
 
 # Fields of run.json that the gallery shows.
 RECORDED = {"network": dict, "steps": int, "evaluations": int, "wall_seconds": float, "painted_together": int}
@@ -72,7 +73,7 @@ class Sweep:
 
     def status(self, run: Run) -> str:
         """Return one of `FINAL`, 'interrupted' or 'waiting'; a run whose result is missing waits."""
-        return self.folder(run).status() or "waiting"
+        return self.folder(run).record().get("status", "waiting")
 
     def record(self, run: Run) -> dict[str, Any]:
         """Return run.json of a run that has ended.
@@ -121,8 +122,8 @@ class Sweep:
         """Write sweep.json: number of programs, groups, and the status of each run."""
         runs = plan.to_json(self.runs)
         for entry, run in zip(runs, self.runs, strict=True):
-            entry["status"] = self.status(run)
-            entry["seconds"] = read_run(self.path / run.folder).get("wall_seconds")
+            record = self.folder(run).record()
+            entry |= {"status": record.get("status", "waiting"), "seconds": record.get("wall_seconds")}
         values = {
             "name": self.name,
             "compilations": sum(group["compilations"] for group in self.groups),

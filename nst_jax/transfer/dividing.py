@@ -10,7 +10,7 @@ from nst_jax.devices.strips import AXIS
 from nst_jax.errors import UserError
 from nst_jax.losses.sharding import strip_multiple
 from nst_jax.losses.style import STYLE_LOSSES
-from nst_jax.networks.layers import misfit, up_to
+from nst_jax.networks.layers import irregular_layer, up_to
 from nst_jax.networks.network import Network
 from nst_jax.transfer.job import Job
 
@@ -46,5 +46,5 @@ def check_devices(config: Config, network: Network) -> None:
             raise UserError(f"{refused} style_losses.{name}, which compares all positions at once; use 1")
     if config.network.padding != "zeros":
         raise UserError(f"{refused} network.padding={config.network.padding}; use 1")
-    if layer := misfit(up_to(network.geometry, config.active_layers()[-1])):
+    if layer := irregular_layer(up_to(network.geometry, config.active_layers()[-1])):
         raise UserError(f"{refused} {layer.name} of this network; use 1")

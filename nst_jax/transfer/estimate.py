@@ -10,7 +10,7 @@ from absl import logging
 
 from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
-from nst_jax.networks.layers import misfit, up_to
+from nst_jax.networks.layers import irregular_layer, up_to
 from nst_jax.runs.machine import free_memory_bytes, peak_memory_bytes
 from nst_jax.runs.progress import byte_count
 from nst_jax.transfer.job import Job
@@ -19,31 +19,31 @@ from nst_jax.transfer.transfers import Transfer, open_session
 # Values of `tile` to suggest if a picture does not fit, fastest first.
 TILES = (512, 128)
 # Values of `optimizer.memory` to suggest if no tile helps: each step that is kept takes two pictures.
-MEMORIES = (1, 4)
+HISTORIES = (1, 4)
 # Memory that compilation adds to the process on a CPU; 300 to 430 MB were measured.
 COMPILER_BYTES = 300 * 2**20
 
 
-def fitting_memory(job: Job) -> int:
+def fitting_history(job: Job) -> int:
     """Return `optimizer.memory`, or as many steps as fit into the free memory if `least_memory` allows fewer.
 
     A warning says so. If not even `least_memory` fits, nothing is lowered, and `require_memory` refuses.
     """
     wish = job.config.optimizer
-    allowed = [memory for memory in range(1, wish.memory) if wish.may_lower(memory)]
+    allowed = [steps for steps in range(1, wish.memory) if wish.may_lower(steps)]
     free = free_memory_bytes()
     if not allowed or needed_alone(job) <= free:
         return wish.memory
-    memory = _largest_memory(job, free, allowed)
-    if not memory:
+    steps = _longest_history(job, free, allowed)
+    if not steps:
         return wish.memory
-    logging.warning("optimizer.memory: %d lowered to %d: %s are free", wish.memory, memory, byte_count(free))
-    return memory
+    logging.warning("optimizer.memory: %d lowered to %d: %s are free", wish.memory, steps, byte_count(free))
+    return steps
 
 
-def with_memory(job: Job, memory: int) -> Job:
-    """Return `job` with a history of `memory` steps."""
-    return _changed(job, optimizer=job.config.optimizer.with_memory(memory))
+def with_history(job: Job, steps: int) -> Job:
+    """Return `job` with a history of so many `steps`."""
+    return _changed(job, optimizer=job.config.optimizer.with_history(steps))
 
 
 def require_memory(session: Transfer, job: Job) -> int:
@@ -58,8 +58,8 @@ def require_memory(session: Transfer, job: Job) -> int:
         return peak_memory_bytes() + needed
     fitting = {"tile": _fitting_tile(job, free), "size": _fitting_size(job, needed, free)}
     if not fitting["tile"]:
-        shorter = [memory for memory in MEMORIES if memory < job.config.optimizer.memory]
-        fitting = {"optimizer.memory": _largest_memory(job, free, shorter)} | fitting
+        shorter = [steps for steps in HISTORIES if steps < job.config.optimizer.memory]
+        fitting = {"optimizer.memory": _longest_history(job, free, shorter)} | fitting
     flags = [f"--config.{field}={value}" for field, value in fitting.items() if value]
     raise UserError(
         f"size: {job.config.size} px needs {byte_count(needed)} of memory, but only {byte_count(free)} are "
@@ -102,16 +102,17 @@ def needed_alone(job: Job) -> int:
 
 def _fitting_tile(job: Job, free: int) -> int:
     """Return the largest of `TILES` with which `job` fits into `free` bytes, or 0 if none does."""
-    if job.config.method == "nnst" or misfit(up_to(job.network.geometry, job.config.active_layers()[-1])):
+    needed = up_to(job.network.geometry, job.config.active_layers()[-1])
+    if job.config.method == "nnst" or irregular_layer(needed):
         return 0
     limit = min(job.config.tile or job.config.size, job.config.size)
     smaller = (tile for tile in TILES if tile < limit)
     return next((tile for tile in smaller if needed_alone(_changed(job, tile=tile)) <= free), 0)
 
 
-def _largest_memory(job: Job, free: int, choices: Sequence[int]) -> int:
+def _longest_history(job: Job, free: int, choices: Sequence[int]) -> int:
     """Return the largest of the ascending `choices` with which `job` fits into `free` bytes, or 0."""
-    fitting = bisect.bisect_right(choices, free, key=lambda memory: needed_alone(with_memory(job, memory)))
+    fitting = bisect.bisect_right(choices, free, key=lambda steps: needed_alone(with_history(job, steps)))
     return choices[fitting - 1] if fitting else 0
 
 

@@ -15,6 +15,16 @@ def group(jobs: Sequence[Job]) -> list[list[int]]:
     return list(groups.values())
 
 
+def session_key(job: Job) -> Any:
+    """Return all that a session of `job` alone depends on: the layers too, which those of groups share.
+
+    Jobs with the same key can be painted by one session, one after another.
+    """
+    config = job.config
+    losses = tuple((layer, tuple(config.losses_at(layer))) for layer in config.active_style())
+    return program_key(job), tuple(config.active_content()), losses
+
+
 def program_key(job: Job) -> Any:
     """Return everything that is compiled into the program of a job, or that its steps are scheduled by."""
     config = job.config
@@ -24,7 +34,7 @@ def program_key(job: Job) -> Any:
         tuple(job.shape_at(scale) for scale in config.active_scales()),
         (dataclasses.replace(config.optimizer, learning_rate=1.0), config.active_scales()),
         (config.content_loss, config.active_losses(), config.laplacian_weight > 0, config.tile),
-        (config.devices, job.gray),
+        (config.devices, config.active_layers()[-1] if config.devices != 1 else "", job.gray),
         tuple(dict.fromkeys(style.region for style in job.styles)),
         (config.log_every, config.snapshot_every),
         (config.method, config.nnst.layers, config.nnst.splitting),

@@ -37,10 +37,14 @@ class Job:
 
     def identity(self) -> str:
         """Return a digest of the inputs, which a resumed run compares with that of its checkpoint."""
+        return f"{self._picture_digest} {self.weights.sha256}"
+
+    @functools.cached_property  # over every pixel
+    def _picture_digest(self) -> str:
         pictures = [self.content, *(picture for style in self.styles for picture in style.pictures)]
         masks = [*(region.mask for region in self.regions.values()), *(style.mask for style in self.styles)]
         inputs = [array for array in (*pictures, self.start, *masks) if array is not None]
-        return f"{picture_digest(*inputs)} {self.weights.sha256}"
+        return picture_digest(*inputs)
 
     def digest(self) -> str:
         """Return a digest of the inputs and all settings, in hexadecimal digits."""

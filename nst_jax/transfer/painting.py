@@ -43,9 +43,11 @@ def paint(
     """
     checkpoints = {lane: checkpoint for lane, checkpoint in enumerate(saved or []) if checkpoint}
     batch = JobBatch(session, jobs, folders, watch, checkpoints)
-    first = max((checkpoint.scale for checkpoint in checkpoints.values()), default=0)
+    first = max((checkpoint.stage for checkpoint in checkpoints.values()), default=0)
     if first >= len(batch.stages):
-        raise UserError(f"--resume: the checkpoint is at scale {first}, but scales ends before it")
+        raise UserError(
+            f"--resume: the checkpoint is at stage {first + 1}, but the run has {len(batch.stages)} stages"
+        )
     for stage in range(first, len(batch.stages)):
         if not batch.paint_stage(stage):
             break
@@ -81,8 +83,8 @@ class JobBatch:
         identities, reported = [job.identity() for job in jobs], [reported_terms(job.config) for job in jobs]
         self.recorder = Recorder(folders, identities, reported, saved)
         self.outcomes: dict[int, Outcome] = {}
-        # Whether a step has lowered a lane's loss; so it is taken to be before a checkpoint of a finer scale.
-        self.gained = np.full(session.width, any(checkpoint.scale for checkpoint in saved.values()))
+        # Whether a step has lowered a lane's loss; so it is taken to be before a checkpoint of a later stage.
+        self.gained = np.full(session.width, any(checkpoint.stage for checkpoint in saved.values()))
         self.previous: StageResult | None = None
         self.loop: Loop
 
@@ -191,7 +193,7 @@ class JobBatch:
         self._end_diverged(look)
         if not self.watch(Look(*(entries[: len(self.jobs)] for entries in look))):
             return False
-        if processes.first_says(self.recorder.checkpoint_due):
+        if processes.broadcast(self.recorder.checkpoint_due):
             self._checkpoint()
         return True
 

@@ -12,7 +12,7 @@ from nst_jax.images.color import luminance
 from nst_jax.images.region_masks import MOST_DISTORTION
 from nst_jax.losses.mrf import MOST_PATCHES, patch_count
 from nst_jax.losses.style import STYLE_LOSSES
-from nst_jax.networks.layers import misfit, up_to
+from nst_jax.networks.layers import irregular_layer, up_to
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.optimizers.methods import find_method
@@ -119,7 +119,7 @@ def _check_tiles(config: Config, network: Network) -> None:
         raise UserError(
             f"tile: {config.tile} cannot be used with network.padding={config.network.padding}; use 0"
         )
-    if layer := misfit(up_to(network.geometry, config.active_layers()[-1])):
+    if layer := irregular_layer(up_to(network.geometry, config.active_layers()[-1])):
         raise UserError(f"tile: {config.tile} cannot be used with {layer.name} of this network; use 0")
     if config.tile < USEFUL_TILE:
         logging.warning("tile: %d is slower than %d and saves no memory", config.tile, USEFUL_TILE)

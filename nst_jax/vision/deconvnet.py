@@ -113,14 +113,12 @@ def project_map(
 
 def to_picture(projection: Float[Any, "b h w 3"]) -> Float[np.ndarray, "b h w 3"]:
     """Convert each projection to a picture in [0,1]: 0 is mid-gray, its robust maximum black or white."""
-    values = np.asarray(projection)
-    return np.stack([_normalized(projection) for projection in values])
-
-
-def _normalized(values: np.ndarray) -> np.ndarray:
-    magnitudes = np.abs(values[values != 0])
-    scale = np.percentile(magnitudes, SHOWN_PERCENT) if magnitudes.size else 1
-    return np.clip(MID_GRAY + MID_GRAY * values / scale, 0, 1).astype(np.float32)
+    pictures = []
+    for values in np.asarray(projection):
+        magnitudes = np.abs(values[values != 0])
+        scale = np.percentile(magnitudes, SHOWN_PERCENT) if magnitudes.size else 1
+        pictures.append(np.clip(MID_GRAY + MID_GRAY * values / scale, 0, 1).astype(np.float32))
+    return np.stack(pictures)
 
 
 def _cut(window: receptive.Window, position: Array, side: int) -> tuple[Array, Array]:

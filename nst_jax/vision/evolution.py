@@ -12,13 +12,13 @@ import numpy as np
 from jaxtyping import Float32
 
 from nst_jax.config import fields
-from nst_jax.config.schema import POOLS
 from nst_jax.errors import UserError
 from nst_jax.images.streams import Box, Stream
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import ARCHITECTURES, Layer, architecture
 from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
+from nst_jax.networks.pool import POOLS
 from nst_jax.vision import deconvnet, top_patches
 from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
 from nst_jax.vision.patches_sheet import cut

@@ -181,12 +181,9 @@ def _measure(
     warped = jax.vmap(warp, in_axes=(None, 0, None))(image, transforms, padding)
     needed = layers if target is None else (*layers, target.classifier.layer)
     features = network(jnp.concatenate([image, *warped]), needed)
-    columns = [_norms(features[layer][1:] - features[layer][:1]) for layer in layers]
+    differences = (features[layer][1:] - features[layer][:1] for layer in layers)
+    columns = [jnp.sqrt(jnp.sum(jnp.square(each), axis=(1, 2, 3))) for each in differences]
     if target is not None:
         scores = target.classifier(features[target.classifier.layer][1:])
         columns.append(jax.nn.softmax(scores)[:, target.true_class])
     return jnp.stack(columns, axis=1)
-
-
-def _norms(differences: Float[Array, "b h w c"]) -> Float[Array, "b"]:
-    return jnp.sqrt(jnp.sum(jnp.square(differences), axis=(1, 2, 3)))

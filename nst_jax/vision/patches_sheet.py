@@ -54,19 +54,21 @@ def rows_of_group(top: int) -> int:
 
 def patch_group(patches: Sequence[Panel], top: int, side: int) -> Float[np.ndarray, "1 _ _ 3"]:
     """Arrange the patches of a unit in a square of `top` cells; `side` as in `tile`."""
-    return _array(_group(patches, top, side))
+    return _array(_group([scaled(patch) for patch in patches], top, side))
 
 
-def tile(patches: Sequence[Panel], projections: Sequence[Panel], top: int, side: int) -> Image.Image:
+def tile(
+    patches: Sequence[Image.Image], projections: Sequence[Image.Image], top: int, side: int
+) -> Image.Image:
     """Arrange the patches of a unit beside its projections: two square groups of `top` cells each.
 
-    `side` is the side of the receptive field; it sets the scale, which all tiles of a layer share.
+    Both are `scaled`; `side` is the side of the receptive field.
     """
     return _grid([_group(patches, top, side), _group(projections, top, side)], 2, GROUP_GAP)
 
 
-def _group(patches: Sequence[Panel], top: int, side: int) -> Image.Image:
-    return _grid(_filled([scaled(patch) for patch in patches], top, side), rows_of_group(top), PATCH_GAP)
+def _group(patches: Sequence[Image.Image], top: int, side: int) -> Image.Image:
+    return _grid(_filled(patches, top, side), rows_of_group(top), PATCH_GAP)
 
 
 def scaled(patch: Panel) -> Image.Image:
@@ -92,7 +94,7 @@ def quantile_tile(
     The patches are `scaled`; `side` is the side of the receptive field.
     """
     rows = rows_of_group(count)
-    groups = {f"top {count}": _grid(_filled(top, count, side), rows, PATCH_GAP)}
+    groups = {f"top {count}": _group(top, count, side)}
     for title, patches in columns.items():
         groups[title] = _grid(_filled(patches, rows, side), 1, PATCH_GAP)
     labelled = [_labelled(title, group) for title, group in groups.items()]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,38 +16,51 @@ from nst_jax.vision.top_patches import Patch
 MOST_LABELS = 10  # the most frequent labels that a row counts
 
 
-class ListedUnit(NamedTuple):
-    """A unit with its patches."""
-
-    layer: str
-    number: int
-    top: list[Patch]
-    quantiles: list[AtQuantile]
+Listed = tuple[str, int, list[Patch], list[AtQuantile]]  # a layer, a unit, its strongest patches, and others
 
 
-def listed_units(report: Report) -> list[ListedUnit]:
-    """Return all units that the report lists."""
+def listed_units(report: Report) -> list[Listed]:
+    """Return all units that the report lists, with their patches."""
     count = rows_of_group(report.settings.top)
     return [
-        ListedUnit(layer, unit, report.top(layer, unit), report.quantiles(layer, unit, count))
+        (layer, unit, report.top(layer, unit), report.quantiles(layer, unit, count))
         for layer in report.settings.layers
         for unit in report.units(layer)
     ]
 
 
-def listed_images(units: Iterable[ListedUnit]) -> set[int]:
+def listed_images(units: Iterable[Listed]) -> set[int]:
     """Return the numbers of all images that the rows name."""
-    groups = (group for unit in units for group in (unit.top, *(each.patches for each in unit.quantiles)))
+    groups = (group for *_, top, quantiles in units for group in (top, *(each.patches for each in quantiles)))
     return {patch.image for group in groups for patch in group}
 
 
 def unit_rows(
-    report: Report, units: Iterable[ListedUnit], frames: Mapping[int, Frame]
+    report: Report, units: Iterable[Listed], frames: Mapping[int, Frame]
 ) -> Iterator[dict[str, Any]]:
     """Yield a line of units.jsonl for each unit; `frames` holds those of all images listed."""
     labels = _labels(report, frames)
-    for unit in units:
-        yield _row(report, unit, frames, labels)
+    for layer, unit, top, quantiles in units:
+        row: dict[str, Any] = {
+            "layer": layer,
+            "unit": unit,
+            "patches": _lines(report, layer, top, frames),
+            "histogram": histogram_of(report.distributions[layer], unit),
+        }
+        if labels:
+            row["labels"] = _counted(labels.get(patch.image, "") for patch in top)
+        if report.names:
+            row["classes"] = _counted(report.names[patch.label] for patch in top)
+        row["quantiles"] = [
+            {
+                "quantile": each.quantile,
+                report.measure: each.activation,
+                "patches": _lines(report, layer, each.patches, frames),
+                **({"labels": _counted(labels.get(number, "") for number in each.above)} if labels else {}),
+            }
+            for each in quantiles
+        ]
+        yield row
 
 
 def _labels(report: Report, numbers: Iterable[int]) -> dict[int, str]:
@@ -56,32 +69,6 @@ def _labels(report: Report, numbers: Iterable[int]) -> dict[int, str]:
     needed = {*numbers, *report.sampled[activation[:, 0] > NOT_SEEN].tolist()}
     labels = {number: report.stream.label(number) for number in needed}
     return {number: label for number, label in labels.items() if label is not None}
-
-
-def _row(
-    report: Report, unit: ListedUnit, frames: Mapping[int, Frame], labels: Mapping[int, str]
-) -> dict[str, Any]:
-    layer = unit.layer
-    row: dict[str, Any] = {
-        "layer": layer,
-        "unit": unit.number,
-        "patches": _lines(report, layer, unit.top, frames),
-        "histogram": histogram_of(report.distributions[layer], unit.number),
-    }
-    if labels:
-        row["labels"] = _counted(labels.get(patch.image, "") for patch in unit.top)
-    if report.names:
-        row["classes"] = _counted(report.names[patch.label] for patch in unit.top)
-    row["quantiles"] = [
-        {
-            "quantile": each.quantile,
-            report.measure: each.activation,
-            "patches": _lines(report, layer, each.patches, frames),
-            **({"labels": _counted(labels.get(number, "") for number in each.above)} if labels else {}),
-        }
-        for each in unit.quantiles
-    ]
-    return row
 
 
 def _counted(names: Iterable[str]) -> dict[str, int]:

@@ -115,7 +115,22 @@ def _default_out(file: Path) -> Path:
 
 
 def _show(parsed: argparse.Namespace) -> None:
-    _describe(_named(parsed.name, parsed.arch))
+    weights = _named(parsed.name, parsed.arch)
+    preprocessing = weights.preprocessing
+    print(f"name           {weights.name}")
+    print(f"arch           {weights.arch}")
+    print(f"sha256         {weights.sha256}")
+    print(
+        f"preprocessing  {preprocessing.channels}, (x * {preprocessing.scale:g} - "
+        f"{preprocessing.mean}) / {preprocessing.std}"
+    )
+    print(f"numbers        {_rounding_of(weights)}")
+    verdicts = oxford.verdicts(weights)
+    # Some layers have several convolutions; layers whose file lacks one are left out.
+    layers = [layer for layer in architecture(weights.arch).layers if layer.name in weights.layers()]
+    for name in [filters.name for layer in layers for filters in layer.convolutions()]:
+        shape = "x".join(str(size) for size in weights.arrays[f"{name}.kernel"].shape)
+        print(f"{name:18} {shape:13} {verdicts.get(name, '')}".rstrip())
 
 
 def _named(name: str, arch: str | None) -> Weights:
@@ -135,24 +150,6 @@ def _named(name: str, arch: str | None) -> Weights:
 
 def _arch_of(file: Path, given: str | None) -> str:
     return given or (stated_arch(file) if os.path.exists(file) else None) or _ARCH
-
-
-def _describe(weights: Weights) -> None:
-    preprocessing = weights.preprocessing
-    print(f"name           {weights.name}")
-    print(f"arch           {weights.arch}")
-    print(f"sha256         {weights.sha256}")
-    print(
-        f"preprocessing  {preprocessing.channels}, (x * {preprocessing.scale:g} - "
-        f"{preprocessing.mean}) / {preprocessing.std}"
-    )
-    print(f"numbers        {_rounding_of(weights)}")
-    verdicts = oxford.verdicts(weights)
-    # Some layers have several convolutions; layers whose file lacks one are left out.
-    layers = [layer for layer in architecture(weights.arch).layers if layer.name in weights.layers()]
-    for name in [filters.name for layer in layers for filters in layer.convolutions()]:
-        shape = "x".join(str(size) for size in weights.arrays[f"{name}.kernel"].shape)
-        print(f"{name:18} {shape:13} {verdicts.get(name, '')}".rstrip())
 
 
 def _rounding_of(weights: Weights) -> str:

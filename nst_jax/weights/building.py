@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from nst_jax import images
 from nst_jax.config import NetworkConfig
 from nst_jax.networks.architectures import architecture
+from nst_jax.networks.convnet import build_network
 from nst_jax.networks.network import Network
 from nst_jax.networks.normalize import mean_activations, normalize_filters, require_chain
 from nst_jax.networks.trained import Weights
@@ -38,7 +39,7 @@ def load_network(
         config, resolve(config.weights, config.arch, needed)
     )
     # With 'auto', the weights may have another architecture than `config.arch`.
-    network = architecture(weights.arch).build(
+    network = build_network(
         weights, pool=config.pool, conv=config.conv, precision=config.precision, padding=config.padding
     )
     return network, weights
@@ -64,5 +65,5 @@ def normalized(weights: Weights, pool: str) -> Weights:
     """
     require_chain(weights.arch)
     samples = [images.fit(images.read(name), NORMALIZATION_SIZE) for name in NORMALIZATION_SAMPLES]
-    network = architecture(weights.arch).build(weights, pool=pool)
+    network = build_network(weights, pool=pool)
     return normalize_filters(weights, mean_activations(network, [jnp.asarray(s) for s in samples]))

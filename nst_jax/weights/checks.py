@@ -18,7 +18,8 @@ def checked(file: str, arch: str, arrays: Mapping[str, np.ndarray]) -> dict[str,
     Raises:
         UserError: a kernel without its bias or vice versa, a wrong shape or dtype, NaN or infinity.
     """
-    present = _present(arch, arrays)
+    stored = {name.rpartition(".")[0] for name in arrays}
+    present = [name for name in architecture(arch).filters if name in stored]
     if other := _other_arch(arch, present, arrays):
         raise UserError(f"{file}: looks like {other}, not {arch}")
     pairs = [f"{name}.{part}" for name in present for part in ("kernel", "bias")]
@@ -86,12 +87,6 @@ def finite_float32(file: str, name: str, array: np.ndarray) -> np.ndarray:
     if not np.isfinite(converted).all():
         raise UserError(f"{file}: {name} contains NaN or infinity")
     return converted
-
-
-def _present(arch: str, arrays: Mapping[str, np.ndarray]) -> list[str]:
-    """The convolutions with a kernel or a bias in `arrays`, in network order."""
-    named = {name.rpartition(".")[0] for name in arrays}
-    return [name for name in architecture(arch).filters if name in named]
 
 
 def _other_arch(arch: str, present: list[str], arrays: Mapping[str, np.ndarray]) -> str | None:

@@ -31,15 +31,15 @@ def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing |
     contents = read_contents(file, lambda name: naming.is_ignored(arch, name))
     if contents.arch not in (None, arch):
         raise UserError(f"{file}: contains {contents.arch}, but network.arch is {arch}")
-    named = naming.canonical(str(file), arch, contents.tensors)
-    arrays = checks.checked(str(file), arch, fold_batch_norms(str(file), named.arrays))
-    if named.skipped:
+    named, family, skipped = naming.canonical(str(file), arch, contents.tensors)
+    arrays = checks.checked(str(file), arch, fold_batch_norms(str(file), named))
+    if skipped:
         logging.warning(
             "%s: skipped arrays that are no convolutions of %s: %s",
-            *(displayed_name(file), arch, one_line(naming.shortened(named.skipped), _LONGEST_LIST)),
+            *(displayed_name(file), arch, one_line(naming.shortened(skipped), _LONGEST_LIST)),
         )
     stated = preprocessing or contents.preprocessing
-    detected = stated or detect(file, arch, arrays, named.family, contents.usual)
+    detected = stated or detect(file, arch, arrays, family, contents.usual)
     sound = checks.require_sound(str(file), detected)
     return make_weights(displayed_name(file), arch, *_oxford_as_bgr(arrays, sound))
 

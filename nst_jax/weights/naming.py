@@ -4,7 +4,6 @@ A name may start with a prefix, which says where the network is inside a larger 
 network have the same one, so it need not be known: the prefix under which most names make sense is taken.
 """
 
-import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -21,7 +20,7 @@ from nst_jax.weights.classifier_names import (
     classifier_name,
 )
 
-__all__ = ["NamedArrays", "canonical", "classifier_name", "is_ignored", "shortened"]
+__all__ = ["canonical", "classifier_name", "is_ignored", "shortened"]
 
 # What torchvision calls the arrays of a convolution, and of the batch normalisation that follows one.
 _TORCHVISION_PARTS = {"weight": "kernel", "bias": "bias"}
@@ -63,17 +62,12 @@ class Reading(NamedTuple):
     name: str
 
 
-@dataclasses.dataclass(frozen=True)
-class NamedArrays:
-    """Arrays under canonical names, the family of the names in the file, and names that were skipped."""
-
-    arrays: dict[str, np.ndarray]
-    family: str
-    skipped: tuple[str, ...] = ()
-
-
-def canonical(file: str, arch: str, tensors: Mapping[str, np.ndarray]) -> NamedArrays:
+def canonical(
+    file: str, arch: str, tensors: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], str, list[str]]:
     """Rename and transpose `tensors`; arrays of layers beside or after the convolutions are skipped.
+
+    Returns them, the family of the names in the file, and the names that were skipped.
 
     Raises:
         UserError: a name is like that of a convolution but `arch` has none of that name, or two names refer
@@ -89,10 +83,15 @@ def canonical(file: str, arch: str, tensors: Mapping[str, np.ndarray]) -> NamedA
             raise UserError(f"{file}: contains {name} twice, the second time as {stored!r}")
         if family.startswith("keras") and _is_oihw(tensors[stored]):
             raise UserError(f"{file}: {_theano(tensors[stored])}")
-        arrays[name] = _hwio(tensors[stored]) if family in _OIHW else tensors[stored]
+        array = tensors[stored]
+        if family in _OIHW and array.ndim == 2:  # a fully connected layer becomes a 1x1 convolution
+            array = array.T[np.newaxis, np.newaxis]
+        elif family in _OIHW and array.ndim == 4:
+            array = array.transpose(2, 3, 1, 0)
+        arrays[name] = array
     # Caffe's names of biases are the canonical ones, so "canonical" counts only if it is the only family.
     families = {reading.family for reading in readings.values()} - {"canonical"}
-    return NamedArrays(arrays, max(families, default="canonical"), tuple(others))
+    return arrays, max(families, default="canonical"), others
 
 
 def is_ignored(arch: str, stored: str) -> bool:
@@ -200,13 +199,6 @@ def _is_beside(arch: str, readings: Mapping[str, Reading], stored: str) -> bool:
     position = rest.partition(".")[0]
     positions = [int(name.split(".")[1]) for name in modules if name.startswith(_FEATURES)]
     return not (first == "features" and position.isdigit() and int(position[:6]) > max(positions, default=0))
-
-
-def _hwio(array: np.ndarray) -> np.ndarray:
-    """A kernel with the outputs last; that of a fully connected layer becomes a 1x1 convolution."""
-    if array.ndim == 2:
-        return array.T[np.newaxis, np.newaxis]
-    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
 
 
 def _is_oihw(array: np.ndarray) -> bool:

@@ -1,8 +1,8 @@
 """Which preprocessing a network expects: stated beside the file, recognised, or guessed with a warning."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from absl import logging
@@ -16,30 +16,24 @@ from nst_jax.networks.trained import (
     Preprocessing,
     reversed_channels,
 )
+from nst_jax.storage.json_files import read_json
+from nst_jax.weights.checks import require_sound
 from nst_jax.weights.oxford import FIRST_BIASES, FIRST_FILTER
-from nst_jax.weights.preprocessing_json import stated_beside
 
-
-class _FirstLayer(NamedTuple):
-    """Numbers of a published network's first layer: kernel[0, :, :, 0], or its start, and bias[:5]."""
-
-    preprocessing: Preprocessing
-    filter: tuple[tuple[float, float, float], ...]
-    biases: tuple[float, ...] = ()
-
-
-_KNOWN = (
-    *(_FirstLayer(OXFORD, (FIRST_FILTER[arch],), FIRST_BIASES[arch]) for arch in FIRST_FILTER),
+# Of published networks, numbers of the first layer: kernel[0, :, :, 0], or its start, and bias[:5] or none.
+_KNOWN: tuple[tuple[Preprocessing, tuple[tuple[float, float, float], ...], tuple[float, ...]], ...] = (
+    *((OXFORD, (FIRST_FILTER[arch],), FIRST_BIASES[arch]) for arch in FIRST_FILTER),
     # torchvision's VGG-19 and VGG-16
-    _FirstLayer(
+    (
         TORCHVISION,
         (
             (-0.053474, 0.017015, -0.044885),
             (-0.049257, 0.055403, 0.01268),
             (-0.067942, -0.0062293, -0.014497),
         ),
+        (),
     ),
-    _FirstLayer(
+    (
         TORCHVISION,
         ((-0.5537, 0.1755, 0.3130), (0.1427, 0.0099, -0.1659), (0.5290, -0.0814, -0.4275)),
         (0.4034, 0.3778, 0.4644, -0.3228, 0.3940),
@@ -86,12 +80,12 @@ def _closest(arrays: Mapping[str, np.ndarray]) -> tuple[Preprocessing | None, fl
     nearest: Preprocessing | None = None
     nearness, largest = _FINE_TUNED, np.inf
     kernel, bias = (arrays.get(f"conv1_1.{part}", np.zeros(0)) for part in ("kernel", "bias"))
-    if kernel.shape != (3, 3, 3, bias.size) or bias.size < max(len(known.biases) for known in _KNOWN):
+    if kernel.shape != (3, 3, 3, bias.size) or bias.size < max(len(biases) for *_, biases in _KNOWN):
         return None, largest
-    for known in _KNOWN:
-        stored = np.append(kernel[0, : len(known.filter), :, 0], bias[: len(known.biases)])
-        for step, preprocessing in ((1, known.preprocessing), (-1, reversed_channels(known.preprocessing))):
-            difference = stored - np.append(np.array(known.filter)[:, ::step], known.biases)
+    for known, first_filter, biases in _KNOWN:
+        stored = np.append(kernel[0, : len(first_filter), :, 0], bias[: len(biases)])
+        for step, preprocessing in ((1, known), (-1, reversed_channels(known))):
+            difference = stored - np.append(np.array(first_filter)[:, ::step], biases)
             distance = float(np.linalg.norm(difference) / np.linalg.norm(stored - difference))
             if distance < nearness:
                 nearest, nearness, largest = preprocessing, distance, np.abs(difference).max()
@@ -114,4 +108,77 @@ def _guessed(file: Path, preprocessing: Preprocessing, why: str) -> Preprocessin
         "`python -m nst_jax.weights convert --preprocessing=...` sets it",
         *(one_line(file.name, _LONGEST_NAME), name, preprocessing.channels.upper(), preprocessing.scale, why),
     )
+    return preprocessing
+
+
+def stated_beside(file: Path) -> Preprocessing | None:
+    """What a JSON file beside `file` states, if there is one; an invalid one is ignored with a warning."""
+    for name, parse in _FILES.items():
+        path = (file if file.is_dir() else file.parent) / name
+        try:
+            with np.errstate(all="ignore"):  # what is not finite is refused
+                preprocessing = parse(read_json(path)) if path.is_file() else None
+            if preprocessing:
+                return _named(require_sound(str(path), preprocessing))
+        except (OSError, AttributeError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+            logging.warning("%s is ignored: it states no valid preprocessing (%s)", path, error)
+    return None
+
+
+def _keras_hub(values: dict[str, Any]) -> Preprocessing | None:
+    """KerasHub: x * scale + offset, for RGB in 0..255."""
+    config = values["config"]
+    if config.get("scale") is None:
+        return None
+    scale, offset = _triple(config["scale"]), _triple(config.get("offset") or 0.0)
+    return _rgb(-offset / scale / 255, 1 / scale / 255)
+
+
+def _transformers(values: dict[str, Any]) -> Preprocessing | None:
+    """Transformers: (x * rescale_factor - image_mean) / image_std, for RGB in 0..255, or BGR if flipped."""
+    if "image_mean" not in values or not values.get("do_normalize", True):
+        return None
+    factor = float(values.get("rescale_factor", 1 / 255)) if values.get("do_rescale", True) else 1.0
+    mean, std = _triple(values["image_mean"]), _triple(values["image_std"])
+    channels = "bgr" if values.get("do_flip_channel_order") else "rgb"
+    return Preprocessing(channels, 255 * factor, _floats(mean), _floats(std))
+
+
+def _timm(values: dict[str, Any]) -> Preprocessing | None:
+    """timm: (x - mean) / std, for RGB in [0,1]."""
+    config = values.get("pretrained_cfg", values)
+    return _rgb(_triple(config["mean"]), _triple(config["std"])) if "mean" in config else None
+
+
+_FILES: dict[str, Callable[[dict[str, Any]], Preprocessing | None]] = {
+    "image_converter.json": _keras_hub,
+    "preprocessor_config.json": _transformers,
+    "config.json": _timm,
+}
+
+
+def _rgb(mean: np.ndarray, std: np.ndarray) -> Preprocessing:
+    return Preprocessing("rgb", 1.0, _floats(mean), _floats(std))
+
+
+def _triple(value: Any) -> np.ndarray:
+    """Three numbers, one per channel; a single one stands for all."""
+    return np.broadcast_to(np.asarray(value, np.float64), 3)
+
+
+def _floats(values: np.ndarray) -> tuple[float, float, float]:
+    first, second, third = values.tolist()
+    return first, second, third
+
+
+def _named(preprocessing: Preprocessing) -> Preprocessing:
+    """The preprocessing with a name that this one equals except for rounding, else this one."""
+
+    def numbers(each: Preprocessing) -> np.ndarray:
+        return np.array([*each.mean, *each.std]) / each.scale
+
+    for known in PREPROCESSINGS.values():
+        same_order = known.channels == preprocessing.channels
+        if same_order and np.allclose(numbers(known), numbers(preprocessing), rtol=1e-4, atol=1e-5):
+            return known
     return preprocessing

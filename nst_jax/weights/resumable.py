@@ -80,7 +80,8 @@ def _transfer(url: str, part: Path, size: int | None, timeout: float, pace: Pace
     """Append what the server sends over one connection."""
     received = pace.limited(_received(url, length(part), size, timeout))
     offset, _ = next(received)
-    with _writer(part, "ab" if offset else "wb") as write, _bar(part, offset, size) as bar:
+    shown = {"desc": part.stem, "initial": offset, "total": size, "unit": "B", "unit_scale": True}
+    with _writer(part, "ab" if offset else "wb") as write, tqdm(**shown, disable=None) as bar:
         for _, chunk in received:
             write(chunk)
             bar.update(len(chunk))
@@ -100,14 +101,9 @@ def _received(url: str, offset: int, size: int | None, timeout: float) -> Iterat
             yield offset, chunk
             offset += len(chunk)
         if offset < size:
-            _explain_end(response, offset, size)
-
-
-def _explain_end(response: Any, received: int, size: int) -> None:
-    """Raise the cause of a short file: it is a different file, or the connection was lost."""
-    if _stated_size(response, size) == received:
-        raise WrongContentError(f"{received} bytes instead of {size}")
-    raise ConnectionError(f"connection lost after {received} of {size} bytes")
+            if _stated_size(response, size) == offset:  # it is a different file
+                raise WrongContentError(f"{offset} bytes instead of {size}")
+            raise ConnectionError(f"connection lost after {offset} of {size} bytes")
 
 
 def _stated_size(response: Any, otherwise: int | None = None) -> int:
@@ -194,8 +190,3 @@ def _writer(part: Path, mode: str) -> Iterator[Callable[[bytes], None]]:
 
     with file:
         yield write
-
-
-def _bar(part: Path, offset: int, size: int | None) -> tqdm:
-    """A progress bar, shown on terminals only."""
-    return tqdm(desc=part.stem, initial=offset, total=size, unit="B", unit_scale=True, disable=None)

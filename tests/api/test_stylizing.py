@@ -68,6 +68,26 @@ def test_a_path_an_image_and_an_array_are_the_same_picture(fields, tmp_path):
     assert session.compilations == 2
 
 
+def test_a_loss_at_another_layer_is_computed(fields):
+    both = {"gram": 1.0, "w2": 0.1}
+    session = nst_jax.Session("gatys", content="sample:coffee", style="sample:swirls", **fields)
+    session.stylize(style_losses=both, loss_layers={"w2": {"conv1_1": 1.0}})
+    second = {"style_losses": both, "loss_layers": {"w2": {"conv2_1": 1.0}}}
+    result = session.stylize(**second)
+    assert "style/conv2_1/w2" in result.metrics[-1]
+    assert session.compilations == 2
+    session.stylize(**second, seed=1)
+    assert session.compilations == 2
+    alone = nst_jax.stylize("sample:coffee", "sample:swirls", "gatys", **fields, **second)
+    np.testing.assert_array_equal(result.array, alone.array)
+
+
+def test_the_bar_counts_the_steps_of_the_scales_that_are_left(fields, capsys):
+    given = {**fields, "scales": (0.7, 1.0), "content_layers": {"conv5_1": 1.0}}
+    nst_jax.stylize("sample:coffee", "sample:swirls", "gatys", progress=True, **{**given, "size": 24})
+    assert "6/6" in capsys.readouterr().err
+
+
 def test_snapshots_come_as_it_is_painted_and_the_last_has_the_result(fields):
     snapshots = list(nst_jax.paint("sample:coffee", "sample:swirls", "gatys", scales=(0.5, 1.0), **fields))
     assert [snapshot.step for snapshot in snapshots] == [0, 3, 6, 9, 12]

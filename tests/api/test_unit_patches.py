@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import nst_jax
+from experiments import top_patches as command
 from nst_jax import UserError, images
+from tests.command import pixels
 from tests.conftest import formula_image
 
 
@@ -31,3 +33,21 @@ def test_refused(fields):
         nst_jax.top_patches("conv9_1", **fields)
     with pytest.raises(UserError, match=r"sizes.*did you mean 'size'"):
         nst_jax.top_patches("conv2_1", sizes=3)
+
+
+def test_a_target_ranks_by_relevance_as_the_command_does(fields, tiny_weights, tmp_path):
+    by_activation = nst_jax.top_patches("conv2_1", [3, 5], **fields)
+    ranked = nst_jax.top_patches("conv2_1", [3, 5], target="conv2_2:1", **fields)
+    assert (np.asarray(ranked) != np.asarray(by_activation)).any()
+    given = {**fields, "layers": "('conv2_1',)", "units": "3,5", "target": "conv2_2:1"}
+    given = {name.replace("__", "."): value for name, value in given.items()}
+    flags = [f"--config.{name}={value}" for name, value in given.items()]
+    assert command.main(["", "--config=top_patches", f"--workdir={tmp_path}/run", *flags]) == 0
+    np.testing.assert_array_equal(np.asarray(ranked), pixels(tmp_path / "run/conv2_1.png"))
+
+
+def test_fields_without_effect_are_said(fields, caplog):
+    with pytest.raises(UserError, match=r"layers: .* draws one layer"):
+        nst_jax.top_patches("conv2_1", [3], layers=("conv1_1",), **fields)
+    nst_jax.top_patches("conv2_1", [3], export=True, quantiles=(0.5,), **fields)
+    assert "quantiles, export: no effect on the sheet" in caplog.text

@@ -12,7 +12,7 @@ from PIL import Image
 from experiments import top_patches
 from nst_jax.cluster import remote_search
 from nst_jax.cluster.remote_search import plan_shards
-from nst_jax.cluster.searching_task import PIECE, PictureDesk, sent_source
+from nst_jax.cluster.searching_task import PIECE, PictureServer, sent_source
 from nst_jax.errors import UserError
 from nst_jax.images.streams import Stream
 from tests.cluster.test_remote_sweep import output_of, wait_for
@@ -67,14 +67,14 @@ def test_shards_are_whole_batches_and_cover_the_stream(images, batch):
 def test_sent_pictures_are_those_of_the_driver(photos, monkeypatch):
     ray = pytest.importorskip("ray")
     here = Stream(f"folder:{photos}", 64, shuffle=True, limit=40)
-    desk, asked = PictureDesk(here), []
+    server, asked = PictureServer(here), []
 
     class Handle:
         class read:  # noqa: N801
             @staticmethod
             def remote(begin, end):
                 asked.append(begin)
-                return desk.read(begin, end)
+                return server.read(begin, end)
 
     monkeypatch.setattr(ray, "get", lambda value: value)
     there = Stream("", 64, workers=3, source=sent_source(Handle, len(here)))

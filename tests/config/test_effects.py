@@ -6,7 +6,7 @@ from absl import flags
 from nst_jax import Session, cli
 from nst_jax.config import from_dict
 from nst_jax.config.effects import idle_fields, warn_of_idle
-from nst_jax.config.named import read_config, shipped_configs
+from nst_jax.config.named import read_config, run_config, shipped_configs
 from nst_jax.config.optimization import READ
 from nst_jax.config.tables import extensible
 from nst_jax.optimizers.methods import METHODS
@@ -152,7 +152,8 @@ SWEEPS = [name for name in shipped_configs() if name.startswith("sweeps/")]
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_no_shipped_sweep_varies_in_vain(name, caplog):
-    plan.warn_of_repeats(plan.plan_runs(read_config(name), plan.cells_of(str(shipped_configs()[name]))))
+    base, sweep = run_config(name)
+    plan.warn_of_repeats(plan.plan_runs(base, plan.cells_of(sweep, name)))
     assert not caplog.messages
 
 

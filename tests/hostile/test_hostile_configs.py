@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from experiments.mix_scales import MixSettings
 from nst_jax.config import Config, fields, from_dict, to_dict
-from nst_jax.distill.settings import DistillSettings
 from nst_jax.errors import UserError
 from nst_jax.vision.correspondence import CorrespondenceSettings
 from nst_jax.vision.evolution import EvolutionSettings
@@ -17,6 +16,7 @@ from nst_jax.vision.invariance import InvarianceSettings
 from nst_jax.vision.maximize_settings import MaximizeSettings
 from nst_jax.vision.occlusion import OcclusionSettings
 from nst_jax.vision.search_settings import TopPatchesSettings
+from scripts.distillation.settings import DistillSettings
 from tests.command import call
 from tests.hostile.contract import assert_promises, assert_refusal, cases, within
 from tests.hostile.damage import ODD_VALUES, with_odd_value

@@ -12,6 +12,7 @@ from nst_jax.errors import UserError
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.classifier import Classifier
+from nst_jax.networks.convnet import build_network
 from nst_jax.networks.counterparts import counterpart
 from nst_jax.networks.trained import CAFFE, TORCHVISION, make_weights
 from nst_jax.transfer.preparing import prepare
@@ -61,7 +62,7 @@ def test_every_layer_and_the_scores_agree_with_pytorch(files, arch, size):
     file, reference = files[arch]
     weights = load(file, arch)
     assert weights.preprocessing == TORCHVISION
-    network, image = architecture(arch).build(weights, pool="max"), formula_image(*size)
+    network, image = build_network(weights, pool="max"), formula_image(*size)
     found = network(image, network.layers)
     expected = in_torch(reference, image)
     for name in set(expected) - {"scores"}:
@@ -95,7 +96,7 @@ def positive(request):
         arrays[f"{name}.bias"] = np.full(shape[-1], 200.0)
     weights = make_weights("positive", request.param, arrays, CAFFE)
     # Direct convolutions: Winograd's rounding errors reach beyond the receptive field.
-    return architecture(request.param).build(weights, pool="avg", conv="direct")
+    return build_network(weights, pool="avg", conv="direct")
 
 
 def test_boxes_are_the_support_of_gradients(positive):
@@ -120,7 +121,7 @@ def test_boxes_are_the_support_of_gradients(positive):
 @pytest.mark.parametrize(("arch", "layer"), [("squeezenet1_0", "fire5"), ("resnet18", "block3_1")])
 def test_a_projection_is_the_gradient_of_the_whole_image(arch, layer):
     """Crops of strided layers without padding and of incomplete windows change nothing."""
-    network = architecture(arch).build(random_weights(arch), pool="max")
+    network = build_network(random_weights(arch), pool="max")
     image = formula_image(130, 121)
     F = np.asarray(network(image, (layer,))[layer])
     rows, cols = F.shape[1:3]
@@ -201,14 +202,14 @@ def test_the_caffe_network_pads_conv10_and_torchvision_s_does_not():
     sizes = {}
     for preprocessing in (CAFFE, TORCHVISION):
         made = make_weights("w", "squeezenet1_0", weights.arrays, preprocessing)
-        network = architecture("squeezenet1_0").build(made, pool="max")
+        network = build_network(made, pool="max")
         sizes[preprocessing] = network(formula_image(227, 227), ("conv10",))["conv10"].shape[1]
         assert receptive.shape(network.geometry, "conv10", 227, 227)[0] == sizes[preprocessing]
     assert sizes == {CAFFE: 15, TORCHVISION: 13}
 
 
 def test_dense_layers_are_needed_only_by_vgg():
-    network = architecture("resnet18").build(random_weights("resnet18"), pool="max")
+    network = build_network(random_weights("resnet18"), pool="max")
     classifier, _ = classifier_behind(network, NetworkConfig("resnet18", "random", pool="max"), 224)
     assert isinstance(classifier, Classifier)
     assert not classifier.names

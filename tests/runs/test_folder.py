@@ -15,6 +15,7 @@ from nst_jax.errors import UserError
 from nst_jax.runs.checkpoint import Checkpoint, picture_digest
 from nst_jax.runs.folder import RunFolder, read_settings, require_same
 from nst_jax.runs.machine import environment
+from nst_jax.storage.archives import write_archive
 
 
 @pytest.fixture
@@ -40,12 +41,24 @@ def test_a_folder_without_a_run_cannot_be_resumed(tmp_path):
 
 def test_a_checkpoint_comes_back_bit_for_bit(folder):
     leaves = [np.float32([[np.pi, -0.0]]), np.asarray(7, np.int32), np.zeros((0, 3), np.float32)]
-    folder.save_checkpoint(Checkpoint(leaves, scale=2, seconds=0.1 + 0.2), "inputs")
+    folder.save_checkpoint(Checkpoint(leaves, stage=2, seconds=0.1 + 0.2), "inputs")
     back = folder.load_checkpoint("inputs")
-    assert (back.scale, back.seconds) == (2, 0.1 + 0.2)
+    assert (back.stage, back.seconds) == (2, 0.1 + 0.2)
     for a, b in zip(leaves, back.leaves, strict=True):
         assert a.dtype == b.dtype
         assert a.tobytes() == b.tobytes()
+
+
+def test_a_checkpoint_that_calls_its_stage_a_scale_is_resumed(folder):
+    saved = {
+        "scale": "2",
+        "seconds": "1.5",
+        "identity": "inputs",
+        "settings": json.dumps(to_dict(folder.config)),
+    }
+    write_archive(folder.path / "checkpoint.safetensors", {"0000": np.ones(3)}, saved)
+    back = folder.load_checkpoint("inputs")
+    assert (back.stage, back.seconds, len(back.leaves)) == (2, 1.5, 1)
 
 
 def test_a_checkpoint_of_other_inputs_is_refused(folder):

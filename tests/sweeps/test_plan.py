@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from nst_jax import images, sweep
 from nst_jax.config import from_dict
+from nst_jax.config.named import run_config
 from nst_jax.errors import UserError
 from nst_jax.sweeps import groups, plan
 from tests.command import ROOT, pixels
@@ -95,8 +96,8 @@ def test_runs_go_on_with_the_network_of_those_that_have_begun(tiny_weights, tmp_
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("variant", ["paper", "quick"])
 def test_every_figure_is_a_sweep_that_can_be_run(path, variant):
-    config = runpy.run_path(str(path))["get_config"](variant)
-    cells = plan.cells_of(str(path))
+    config, sweep = run_config(f"{path}:{variant}")
+    cells = plan.cells_of(sweep, str(path))
     runs = plan.plan_runs(config, cells)
     assert len(runs) == {"gatys2015_fig3": 20, "cvpr2016_fig6": 6, "cvpr2016_fig5": 2}.get(
         path.stem, len(cells)
@@ -109,7 +110,7 @@ def test_every_figure_is_a_sweep_that_can_be_run(path, variant):
 
 def test_fig3_is_the_grid_of_the_paper():
     path = str(ROOT / "configs/sweeps/gatys2015_fig3.py")
-    runs = plan.plan_runs({}, plan.cells_of(path))
+    runs = plan.plan_runs({}, plan.cells_of(run_config(path)[1], path))
     layers = [f"conv{block}_1" for block in range(1, 6)]
     for run, (rows, ratio) in zip(
         runs, itertools.product(range(1, 6), (1e-5, 1e-4, 1e-3, 1e-2)), strict=True
@@ -140,3 +141,26 @@ def test_every_figure_is_painted(path, tiny_weights, tmp_path, monkeypatch):
     assert {run["status"] for run in about["runs"]} == {"done"}
     assert about["compilations"] == PROGRAMS.get(path.stem, 1)
     assert pixels(tmp_path / "out/sheet.png").std() > 0
+
+
+COUNTED = """
+from pathlib import Path
+from ml_collections import ConfigDict
+
+with Path(__file__).with_suffix(".log").open("a") as file:
+    file.write("x")
+
+def get_config():
+    return ConfigDict({"size": 64})
+
+def sweep(add):
+    add(seed=1)
+    add(seed=2)
+"""
+
+
+def test_a_config_file_is_executed_once(tmp_path):
+    (tmp_path / "own.py").write_text(COUNTED)
+    values = sweep.parse_flags(["", f"--config={tmp_path / 'own.py'}", f"--workdir={tmp_path / 'folder'}"])
+    assert [run.config.seed for run in sweep.open_sweep(values).runs] == [1, 2]
+    assert (tmp_path / "own.log").read_text() == "x"

@@ -124,13 +124,13 @@ def test_memory_is_lowered_to_what_fits_and_a_resumed_run_keeps_it(room, tiny_we
 def test_memory_is_lowered_only_as_far_as_allowed_and_needed(least, fit, kept, room, tiny_weights):
     room(fit)
     values = fields(tiny_weights) | {"size": 48, "optimizer": {"least_memory": least}}
-    assert estimate.fitting_memory(prepare(from_dict(values))) == kept
+    assert estimate.fitting_history(prepare(from_dict(values))) == kept
 
 
 def test_a_run_with_the_memory_that_is_said_to_fit_does(wide_weights, monkeypatch):
     monkeypatch.setattr(estimate, "COMPILER_BYTES", 0)
     values = {**fields(wide_weights), "size": 128, "optimizer": {"memory": 4, "least_memory": 2}}
     job = prepare(from_dict(values))
-    free = needed_bytes(estimate.with_memory(job, 3))
+    free = needed_bytes(estimate.with_history(job, 3))
     monkeypatch.setattr(estimate, "free_memory_bytes", lambda: free)
-    assert estimate.fitting_memory(job) == 3
+    assert estimate.fitting_history(job) == 3

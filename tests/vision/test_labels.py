@@ -11,7 +11,7 @@ from nst_jax.networks import receptive
 from nst_jax.networks.architectures import ARCHITECTURES, architecture
 from nst_jax.sweeps import judging, plan
 from nst_jax.vision.labels import class_names
-from tests.command import ROOT, assert_refused, call, pixels
+from tests.command import assert_refused, call, pixels
 
 
 def test_imagenet_has_a_thousand_distinct_names():
@@ -68,8 +68,7 @@ def test_occlusion_names_the_class_of_a_network_without_dense_layers(tmp_path):
 
 
 def test_the_sweep_over_networks_matches_depths_and_has_a_judge():
-    cells = plan.cells_of(str(ROOT / "configs" / "sweeps" / "networks.py"))
-    runs = plan.plan_runs(networks.get_config("quick"), cells)
+    runs = plan.plan_runs(networks.get_config("quick"), plan.cells_of(networks.sweep, networks.__file__))
     assert {("slim", "trained"), *((arch, "random") for arch in networks.LAYERS)} <= {r.labels for r in runs}
     fields = {
         arch: [receptive.field_side(architecture(arch).layers, layer) for layer in layers]

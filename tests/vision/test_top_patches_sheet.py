@@ -10,7 +10,7 @@ from experiments import top_patches
 from nst_jax.networks.trained import TORCHVISION, make_weights
 from nst_jax.networks.vgg import VGG
 from nst_jax.vision import patches_sheet
-from nst_jax.vision.patches_sheet import FILTER_CELL, GROUP_GAP, PATCH_GAP, SMALLEST_CELL, UNIT_GAP
+from nst_jax.vision.patches_sheet import FILTER_CELL, GROUP_GAP, PATCH_GAP, SMALLEST_CELL, UNIT_GAP, scaled
 from tests import browser
 from tests.command import ROOT
 from tests.conftest import formula_weights
@@ -31,7 +31,7 @@ def test_a_clipped_field_lies_where_it_was_and_the_rest_is_gray():
 
 
 def test_a_unit_has_its_patches_left_and_its_projections_right():
-    tile = np.asarray(patches_sheet.tile([RED] * 7, [BLUE] * 7, top=9, side=10))
+    tile = np.asarray(patches_sheet.tile([scaled(RED)] * 7, [scaled(BLUE)] * 7, top=9, side=10))
     group = 3 * SMALLEST_CELL + 2 * PATCH_GAP
     assert tile.shape == (group, 2 * group + GROUP_GAP, 3)
     for left, colour in ((0, (255, 0, 0)), (group + GROUP_GAP, (0, 0, 255))):
@@ -61,7 +61,8 @@ def test_a_column_of_patches_for_each_quantile_stands_right_of_the_top_ones():
 
 
 def test_a_sheet_puts_all_units_in_rows_under_their_numbers():
-    tiles = {unit: patches_sheet.tile([RED], [BLUE], top=1, side=10) for unit in (3, 14, 15, 92, 6)}
+    red, blue = ([scaled(colour)] for colour in (RED, BLUE))
+    tiles = {unit: patches_sheet.tile(red, blue, top=1, side=10) for unit in (3, 14, 15, 92, 6)}
     sheet = patches_sheet.units_sheet(tiles)[0]
     red = np.all(sheet == (1, 0, 0), axis=-1)
     assert red.sum() == 5 * SMALLEST_CELL**2

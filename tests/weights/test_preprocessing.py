@@ -11,7 +11,7 @@ from nst_jax.networks.trained import OXFORD, TORCHVISION, Preprocessing, reverse
 from nst_jax.weights import load
 from nst_jax.weights.__main__ import main
 from nst_jax.weights.oxford import FIRST_BIASES, FIRST_FILTER
-from nst_jax.weights.preprocessing_json import stated_beside
+from nst_jax.weights.preprocessing import stated_beside
 from tests.weight_files import conv1_1, mat_layer, write_h5
 from tests.weights.test_formats import save_npy
 

@@ -76,7 +76,8 @@ def test_the_other_vgg_is_recognised():
 def _load_arrays(arrays, arch):
     from nst_jax.weights.checks import checked
 
-    return make_weights("w", arch, checked("w", arch, canonical("w", arch, arrays).arrays), OXFORD)
+    named, _, _ = canonical("w", arch, arrays)
+    return make_weights("w", arch, checked("w", arch, named), OXFORD)
 
 
 @pytest.mark.parametrize("arch", ["vgg16", "vgg19"])
@@ -86,7 +87,7 @@ def test_torchvisions_positions(arch):
         "vgg19": (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34),
     }[arch]
     tensors = {f"features.{position}.bias": np.zeros(1) for position in positions}
-    named = canonical("w", arch, tensors).arrays
+    named, _, _ = canonical("w", arch, tensors)
     assert list(named) == [f"{layer}.bias" for layer in architecture(arch).weighted]
 
 

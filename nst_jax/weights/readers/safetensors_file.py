@@ -26,7 +26,8 @@ def is_safetensors(head: bytes) -> bool:
 def read(path: Path, skip: Skip) -> Contents:
     """Read every tensor except those to `skip`, and the metadata if it is one of our canonical files."""
     with parsing(path, "safetensors file"):
-        _check_header(path)
+        with open_regular(path) as raw:  # refuses two tensors of one name; the library would take the last
+            parse_json(raw.read(int.from_bytes(raw.read(8), "little")))
         with safe_open(path, framework="np") as file:
             names = [name for name in file.keys() if not skip(name)]  # noqa: SIM118
             tensors = {name: np.asarray(file.get_tensor(name)) for name in names}
@@ -50,23 +51,13 @@ def save(path: str | os.PathLike[str], weights: Weights, source: str) -> None:
     write_safetensors(path, weights.arrays, metadata)
 
 
-def _check_header(path: Path) -> None:
-    """Refuse a header with two tensors of one name, of which the library would take the last."""
-    with open_regular(path) as file:
-        parse_json(file.read(int.from_bytes(file.read(8), "little")))
-
-
 def _preprocessing(path: Path, metadata: dict[str, str]) -> Preprocessing:
     with parsing(path, "file of weights: its preprocessing is invalid"):
         fields = parse_json(metadata["preprocessing"].encode())
         mean, std = _triple(fields["mean"]), _triple(fields["std"])
-        return Preprocessing(_channels(fields["channels"]), float(fields["scale"]), mean, std)
-
-
-def _channels(order: str) -> str:
-    if order not in ("rgb", "bgr"):
-        raise ValueError(f"channels {order!r}")
-    return order
+        if (order := fields["channels"]) not in ("rgb", "bgr"):
+            raise ValueError(f"channels {order!r}")
+        return Preprocessing(order, float(fields["scale"]), mean, std)
 
 
 def _triple(values: list[float]) -> tuple[float, float, float]:

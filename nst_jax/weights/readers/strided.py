@@ -35,7 +35,9 @@ def view(content: np.ndarray, places: Mapping[str, Place], tensor: Tensor) -> np
         [stride * numbers.itemsize for stride in strides],
         writeable=False,
     )
-    return _from_bfloat16(array) if tensor.storage.dtype == "bfloat16" else array
+    if tensor.storage.dtype != "bfloat16":
+        return array
+    return (array.astype(np.uint32) << 16).view(np.float32)  # bfloat16 is the upper half of float32
 
 
 def _storage(content: np.ndarray, places: Mapping[str, Place], storage: Storage) -> np.ndarray:
@@ -61,8 +63,3 @@ def _geometry(tensor: Tensor, count: int) -> tuple[int, tuple[int, ...], tuple[i
     if math.prod(shape) and (last >= count or math.prod(shape) > count):
         raise ValueError(f"tensor of shape {shape!r:.60} extends beyond its storage of {count}")
     return (offset if math.prod(shape) else 0), shape, strides
-
-
-def _from_bfloat16(array: np.ndarray) -> np.ndarray:
-    """Convert bfloat16 to float32, of which it is the upper half."""
-    return (array.astype(np.uint32) << 16).view(np.float32)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from nst_jax import images
-from nst_jax.distill import balance, crops, lessons, scaling, student, training
-from nst_jax.distill.teachers import read_teacher
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.trained import OXFORD, Weights, make_weights
 from nst_jax.networks.vgg import VGG, preprocess
 from nst_jax.weights import load, save
 from nst_jax.weights.embedded import FILE as SLIM
+from scripts.distillation import balance, crops, lessons, scaling, student, training
+from scripts.distillation.teachers import read_teacher
 
 WIDTHS = (4, 5, 6, 7, 8)
 TERMS = {"feature": 1.0, "gram": 0.5, "cka": 3.0, "cka_disturbed": 1.0, "dull": 0.5}

@@ -14,12 +14,13 @@ from flax import nnx
 from jax import Array
 from jax.typing import ArrayLike
 
-from nst_jax.distill import student
-from nst_jax.distill.student import CONVS
 from nst_jax.losses.content import content_loss
 from nst_jax.losses.gram import gram, gram_distance
 from nst_jax.networks.trained import OXFORD, Weights, make_weights
 from nst_jax.networks.vgg import VGG, preprocess
+
+from . import student
+from .student import CONVS
 
 # Two pictures, "1 h w 3" each: the optimised image, and the one it is compared with.
 Pair = tuple[np.ndarray, np.ndarray]

@@ -12,10 +12,11 @@ from flax import nnx
 from jaxtyping import Array, Float
 from scipy.optimize import nnls
 
-from nst_jax.distill import student
-from nst_jax.distill.scaling import rescaled
 from nst_jax.networks.trained import OXFORD
 from nst_jax.networks.vgg import VGG, preprocess
+
+from . import student
+from .scaling import rescaled
 
 LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv4_2", "conv5_1")
 POSITIONS = 1500  # sampled per photograph; all of them if a layer has fewer

@@ -14,14 +14,15 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from nst_jax import files
-from nst_jax.distill import lessons, scaling, student
-from nst_jax.distill.student import INPUT_SPREAD
-from nst_jax.distill.teachers import LAYERS
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.trained import OXFORD, Weights
 from nst_jax.networks.vgg import VGG, preprocess
 from nst_jax.weights import save
+
+from . import lessons, scaling, student
+from .student import INPUT_SPREAD
+from .teachers import LAYERS
 
 TrainingState = dict[str, Any]  # "step", "trained" (student and linear maps), "optimizer", "scales"
 WARMUP = 50  # steps of learning rate warmup

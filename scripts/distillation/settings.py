@@ -4,9 +4,10 @@ import dataclasses
 
 from nst_jax.config import fields
 from nst_jax.config.schema import LARGEST_SIDE, SMALLEST_SIDE
-from nst_jax.distill.training import WARMUP, Recipe
 from nst_jax.errors import UserError
 from nst_jax.networks.architectures import architecture
+
+from .training import WARMUP, Recipe
 
 MOST_CROPS = 1024  # in a batch; a number beyond it is a mistake
 
