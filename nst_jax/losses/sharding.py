@@ -6,18 +6,15 @@ are computed for the strip and then added up once. Rows below the picture are se
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float
 
 from nst_jax.devices import strips
 from nst_jax.devices.split import ROWS, Split
 from nst_jax.losses import tiling
-from nst_jax.losses.laplacian import POOLED, outlines
-from nst_jax.losses.style import LayerLosses, layer_statistics
+from nst_jax.losses.features.request import Features, Guides, Request, Statistics, layer_statistics
+from nst_jax.losses.terms.laplacian import POOLED
 from nst_jax.networks import receptive
 from nst_jax.networks.layers import Layer, blocks, up_to
 from nst_jax.networks.network import Network, walk
@@ -37,36 +34,35 @@ def strip_multiple(layers: Sequence[Layer], deepest: str, tile: int) -> int:
     return -(-max(most, POOLED) // stride) * stride
 
 
-def split_statistics(
+def split_features(
     network: Network,
     image: Float[Array, "1 _ _ 3"],
-    content: Sequence[str],
-    guides: tiling.GuideTree,
-    losses: LayerLosses,
+    request: Request,
+    guides: Guides,
     tile: int,
     split: Split,
-) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Like `nst_jax.losses.objective.statistics` for arrays on the devices of `split`."""
+) -> Features:
+    """What `request` finds in an `image` on the devices of `split`, as are the `guides`."""
 
-    def on_device(network: Network, strip: Array, guides: tiling.GuideTree) -> Any:
-        F, by_layer = strip_statistics(network, strip, content, guides, losses, tile, split.height)
-        return F, strips.summed(by_layer)
+    def on_device(network: Network, strip: Array, guides: Guides) -> tuple[dict[str, Array], Statistics]:
+        found = strip_features(network, strip, request, guides, tile, split.height)
+        return found.activations, strips.summed(found.statistics)
 
-    return split.over_strips(on_device, (P(), ROWS, ROWS), (ROWS, P()))(network, image, guides)
+    on_all = split.over_strips(on_device, (P(), ROWS, ROWS), (ROWS, P()))
+    return Features(*on_all(network, image, guides))
 
 
-def strip_statistics(
+def strip_features(
     network: Network,
     strip: Float[Array, "1 _ _ 3"],
-    content: Sequence[str],
-    guides: tiling.GuideTree,
-    losses: LayerLosses,
+    request: Request,
+    guides: Guides,
     tile: int,
     height: int,
-) -> tuple[dict[str, Float[Array, "1 _ _ _"]], dict[str, Any]]:
-    """Activations of a strip of a picture of `height` rows, and its share of each statistic."""
+) -> Features:
+    """What `request` finds in a strip of a picture of `height` rows, under the strip's part of `guides`."""
     if tile:
-        return tiling.tiled_statistics(network, strip, content, guides, losses, tile, height)
+        return tiling.tiled_features(network, strip, request, guides, tile, height)
     heights = {
         layer.name: receptive.shape(network.geometry, layer.name, height, strip.shape[2])[0]
         for layer in network.geometry
@@ -79,46 +75,9 @@ def strip_statistics(
         return strips.without_rest(y[:, reach : y.shape[1] - reach], heights[layer.name])
 
     x = strips.without_rest(network.preprocess(strip), height)
-    F = walk(network.geometry, tuple({*content, *guides}), x, apply)
+    F = walk(network.geometry, request.layers, x, apply)
     by_layer = {
         layer: layer_statistics(F[layer], heights[layer] * F[layer].shape[2], guides[layer], names)
-        for layer, names in losses
+        for layer, names in request.statistics
     }
-    return {name: F[name] for name in content}, by_layer
-
-
-def strip_variation(strip: Float[Array, "1 r w c"], height: int) -> Float[Array, ""]:
-    """This strip's share of `nst_jax.losses.variation.total_variation` of a picture of `height` rows.
-
-    It includes the differences between its last row and the first one of the strip below.
-    """
-    rows = strip.shape[1]
-    downwards = jnp.diff(strips.with_neighbours(strip, 1)[:, 1:], axis=1)
-    across = jnp.diff(strip, axis=2)
-    return jnp.sum(jnp.square(downwards) * strips.inside(rows, height - 1)) + jnp.sum(
-        jnp.square(across) * strips.inside(rows, height)
-    )
-
-
-def strip_laplacian(
-    strip: Float[Array, "1 r w 3"], target: Float[Array, "1 s _"], height: int
-) -> Float[Array, ""]:
-    """This strip's share of `nst_jax.losses.laplacian.laplacian_loss`; `target` is by `padded_outlines`."""
-    found = outlines(strips.with_neighbours(strip, POOLED))
-    rows, positions = found.shape[1], (height // POOLED - 2) * found.shape[2]
-    seen = strips.inside(rows, height // POOLED - 1)[..., 0] & ~strips.inside(rows, 1)[..., 0]
-    return jnp.sum(jnp.where(seen, jnp.square(found - target), 0)) / positions
-
-
-def padded_outlines(content: Float[Array, "1 _ _ 3"]) -> Float[Array, "1 _ _"]:
-    """The outlines of the content with zeros at the first and the last row, which lack a neighbour."""
-    return jnp.pad(outlines(content), ((0, 0), (1, 1), (0, 0)))
-
-
-def outlines_of(
-    content: Float[Array, "1 _ _ 3"], wrap: bool, split: Split | None = None
-) -> Float[Array, "1 _ _"]:
-    """Return the outlines of the content, with `padded_outlines` for a picture on the devices of `split`."""
-    if split is None:
-        return outlines(content, wrap)
-    return jax.jit(padded_outlines, out_shardings=split.by_rows)(content)
+    return Features({name: F[name] for name in request.activations}, by_layer)

@@ -10,9 +10,9 @@ from jaxtyping import Array, Float
 
 from nst_jax.devices import strips
 from nst_jax.devices.split import ROWS, Split
-from nst_jax.losses.content import CONTENT_LOSSES
-from nst_jax.losses.objective import Objective, Sums, combined
-from nst_jax.losses.sharding import strip_laplacian, strip_statistics, strip_variation
+from nst_jax.losses.objective import Objective, combined
+from nst_jax.losses.sharding import strip_features
+from nst_jax.losses.terms.term import Seen
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
 
@@ -42,22 +42,20 @@ def _strip_total_and_terms(
     height: int, network: Network, objective: Objective, strip: Array
 ) -> TotalAndTerms:
     """J(G) of the whole picture, the same on every device."""
-    targets, losses = objective.targets, objective.weights.layer_losses()
     strip = objective.shown(strip)
-    F, by_layer = strip_statistics(
-        network, strip, tuple(targets.content), objective.guides, losses, objective.tile, height
-    )
-    content_loss = CONTENT_LOSSES[objective.content_loss]
-    content = {}
-    for layer, target in targets.content.items():
-        positions = math.prod(receptive.shape(network.geometry, layer, height, strip.shape[2]))
-        content[layer] = content_loss(F[layer], target, positions)
-    laplacian = None
-    if targets.outlines is not None:
-        laplacian = strip_laplacian(strip, targets.outlines, height)
-    sums = Sums(content, by_layer, strip_variation(strip, height), laplacian)
-    by_name = combined(objective, strips.summed(sums))
-    return by_name["total"], by_name
+    features = strip_features(network, strip, *objective.needs(), objective.tile, height)
+    positions = {
+        layer: math.prod(receptive.shape(network.geometry, layer, height, strip.shape[2]))
+        for layer in features.activations
+    }
+    seen = Seen(strip, *features, positions, height, objective.wrap)
+    by_name = dict(objective.terms)
+    shares = {
+        name: (by_name[name].share or by_name[name].measure)(seen, target)
+        for name, target in objective.targets.items()
+    }
+    found = combined(objective, strips.summed(shares))
+    return found["total"], found
 
 
 def objective_specs(objective: Objective) -> Any:

@@ -10,6 +10,7 @@ from nst_jax.devices.strips import AXIS
 from nst_jax.errors import UserError
 from nst_jax.losses.sharding import strip_multiple
 from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.losses.terms.terms import TERMS, term_weights
 from nst_jax.networks.layers import misfit, up_to
 from nst_jax.networks.network import Network
 from nst_jax.transfer.job import Job
@@ -44,6 +45,9 @@ def check_devices(config: Config, network: Network) -> None:
     for name in config.active_losses():
         if not STYLE_LOSSES[name].additive:
             raise UserError(f"{refused} style_losses.{name}, which compares all positions at once; use 1")
+    for name in term_weights(config):
+        if not TERMS[name].additive:
+            raise UserError(f"{refused} terms.{name}, which is no sum over positions; use 1")
     if config.network.padding != "zeros":
         raise UserError(f"{refused} network.padding={config.network.padding}; use 1")
     if layer := misfit(up_to(network.geometry, config.active_layers()[-1])):

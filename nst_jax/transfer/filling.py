@@ -1,47 +1,26 @@
-"""What a lane of a session holds for layers and regions that only other jobs of the group use."""
+"""What a lane of a session holds for style layers and regions that only other jobs of the group use."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from nst_jax.devices.split import Split
-from nst_jax.losses import objective
-from nst_jax.losses.objective import Guides, Statistics
+from nst_jax.losses.features.request import EVERYWHERE
 from nst_jax.losses.style import STYLE_LOSSES, LayerLosses, target_shapes
-from nst_jax.losses.weighting import EVERYWHERE
+from nst_jax.losses.terms.term import StyleTargets
 from nst_jax.networks import receptive
-from nst_jax.networks.network import Network
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.targets import style_layer_sizes
 
 
-class Empty(NamedTuple):
-    """Shapes of the zeros for what the job of a lane does not set: see `Targets` and `Objective.guides`."""
-
-    content: dict[str, Any]
-    style: Statistics
-    guides: Guides
-    activations: dict[str, Any]  # of the result at the style layers
-
-
-def empty_shapes(
-    jobs: Sequence[Job],
-    content_layers: Sequence[str],
-    losses: LayerLosses,
-    scale: float,
-    shape: tuple[int, ...],
-    split: Split | None,
-) -> Empty:
+def empty_targets(
+    jobs: Sequence[Job], losses: LayerLosses, scale: float, shape: tuple[int, ...]
+) -> StyleTargets:
     """Return the shapes for results of `shape` at `scale`; style targets have those of the largest job."""
     network, layers = jobs[0].network, tuple(layer for layer, _ in losses)
     sizes = {layer: receptive.shape(network.geometry, layer, *shape[1:3]) for layer in layers}
     regions = tuple(dict.fromkeys(style.region for style in jobs[0].styles))
-
-    def activations(network: Network, image: Any) -> Any:
-        content = objective.content_targets(network, image, tuple(content_layers), 0, split)
-        return content, network(image, layers)
 
     def target(layer: str, region: str) -> Any:
         filters, names = F[layer].shape[-1], dict(losses)[layer]
@@ -54,12 +33,13 @@ def empty_shapes(
     def guide(layer: str, region: str) -> Any:
         return None if region == EVERYWHERE else jax.ShapeDtypeStruct((1, *sizes[layer], 1), jnp.float32)
 
-    content, F = jax.eval_shape(activations, network, jax.ShapeDtypeStruct(shape, jnp.float32))
-    style, guides = (
+    image = jax.ShapeDtypeStruct(shape, jnp.float32)
+    F = jax.eval_shape(lambda network, image: network(image, layers), network, image)
+    targets, guides = (
         {layer: {region: of(layer, region) for region in regions} for layer in layers}
         for of in (target, guide)
     )
-    return Empty(content, style, guides, F)
+    return StyleTargets(targets, guides, {layer: dict.fromkeys(regions, 0.0) for layer in layers}, F)
 
 
 def losses_by_layer(jobs: Sequence[Job], layers: Sequence[str]) -> LayerLosses:
@@ -71,34 +51,33 @@ def losses_by_layer(jobs: Sequence[Job], layers: Sequence[str]) -> LayerLosses:
     )
 
 
-def filled_targets(targets: Statistics, default: Statistics) -> Statistics:
-    """Return `default` with the entries of `targets`, whose rows are repeated to the shapes in `default`."""
-    return {
-        layer: {
-            region: jax.tree.map(_repeated, targets[layer][region], shapes)
-            if region in targets.get(layer, {})
-            else jax.tree.map(_zeros, shapes)
-            for region, shapes in by_region.items()
+def filled(style: StyleTargets, empty: StyleTargets) -> StyleTargets:
+    """Return the targets of `style`, and zeros of the shapes in `empty` for what it lacks.
+
+    Rows of a target are repeated if those of another job have more.
+    """
+
+    def completed(own: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
+        return {
+            layer: {
+                region: jax.tree.map(_repeated, own[layer][region], shapes)
+                if region in own.get(layer, {})
+                else jax.tree.map(_zeros, shapes)
+                for region, shapes in by_region.items()
+            }
+            for layer, by_region in default.items()
         }
-        for layer, by_region in default.items()
-    }
 
-
-def filled_regions(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of `default`, by layer and region, replaced by those of `values` where present."""
-    return {layer: filled(values.get(layer, {}), by_region) for layer, by_region in default.items()}
-
-
-def filled(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of `default`, replaced by those of `values` where present; shapes become zeros."""
-    return {
-        name: values[name] if name in values else jax.tree.map(_zeros, value)
-        for name, value in default.items()
-    }
+    return StyleTargets(
+        completed(style.targets, empty.targets),
+        completed(style.guides, empty.guides),
+        completed(style.shares, empty.shares),
+        empty.activations,
+    )
 
 
 def _repeated(target: Any, like: Any) -> Any:
-    missing = like.shape[:1] > target.shape[:1]  # never true of a scalar
+    missing = jnp.shape(like)[:1] > jnp.shape(target)[:1]  # never true of a scalar
     return jnp.resize(target, like.shape) if missing else target
 
 

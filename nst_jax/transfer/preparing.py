@@ -12,6 +12,7 @@ from nst_jax.images.color import luminance
 from nst_jax.images.region_masks import MOST_DISTORTION
 from nst_jax.losses.mrf import MOST_PATCHES, patch_count
 from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.losses.terms.terms import further_terms
 from nst_jax.networks.layers import misfit, up_to
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
@@ -98,6 +99,8 @@ def _check_names(config: Config) -> None:
     find_method(config.optimizer)
     for name in config.style_losses:
         fields.one_of("style_losses", name, STYLE_LOSSES)
+    for name in config.terms:
+        fields.one_of("terms", name, further_terms() or ["none: losses/terms/terms.py lists no further one"])
 
 
 def _check_sizes(config: Config, content: np.ndarray, styles: tuple[Style, ...]) -> None:

@@ -19,10 +19,11 @@ from nst_jax import images
 from nst_jax.config.stages import Stage
 from nst_jax.devices.split import Split
 from nst_jax.losses import objective
+from nst_jax.losses.features.request import Request, Statistics, everywhere
 from nst_jax.losses.kept import Kept, shown
-from nst_jax.losses.objective import Objective, Statistics, Targets
-from nst_jax.losses.sharding import outlines_of
+from nst_jax.losses.objective import Objective
 from nst_jax.losses.split_objective import objective_specs, split_total_and_terms
+from nst_jax.losses.terms.term import Inputs, StyleTargets
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.lanes import Lanes
 from nst_jax.optimizers.loop import Loop
@@ -31,20 +32,12 @@ from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.optimizers.split_lane import SplitLane
 from nst_jax.transfer import memory
 from nst_jax.transfer.dividing import split_of
-from nst_jax.transfer.filling import (
-    Empty,
-    empty_shapes,
-    filled,
-    filled_regions,
-    filled_targets,
-    losses_by_layer,
-)
+from nst_jax.transfer.filling import empty_targets, filled, losses_by_layer
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.job_weights import job_weights
 from nst_jax.transfer.starting import with_better_start
-from nst_jax.transfer.targets import StyleTargets, TargetMaker, placed_guides
+from nst_jax.transfer.targets import TargetMaker, placed_guides
 
-NO_STYLE = StyleTargets({}, {}, {})
+NO_STYLE = StyleTargets({}, {}, {}, {})
 
 
 class Session:
@@ -60,14 +53,13 @@ class Session:
         self._job, self._jobs = jobs[0], tuple(jobs)
         self.config = config = jobs[0].config
         # Every lane computes the layers of all jobs; those that only other jobs use have a weight of 0.
-        self.content_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_content()}))
-        self.style_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_style()}))
-        self.losses = losses_by_layer(jobs, self.style_layers)
+        layers = sorted({layer for job in jobs for layer in job.config.active_style()})
+        self.losses = losses_by_layer(jobs, layers)
         self._method = find_method(config.optimizer)
         self.optimizer = Optimizer(objective.total_and_terms, self._method)
         self._split = split_of(self._job) if config.devices != 1 else None
         self._style_targets = TargetMaker(self.losses, self._split)
-        self._shapes: dict[Any, Empty] = {}
+        self._shapes: dict[Any, StyleTargets] = {}
         if self._split:
             width = 1  # all devices are needed for one picture
         elif width is None:
@@ -176,10 +168,12 @@ class Session:
         sizes = [job.style_size(style, picture, 1.0) for style in job.styles for picture in style.pictures]
         largest = max(sizes, key=math.prod)
         split = self.split_at(largest)
-        guides, tile = objective.everywhere(job.config.active_style()), job.config.tile
+        layers, tile = job.config.active_style(), job.config.tile
+        request = Request(statistics=tuple((layer, names) for layer, names in self.losses if layer in layers))
 
         def statistics(network: Any, x: Any) -> Statistics:
-            return objective.style_statistics(network, x, guides, self.losses, tile, split)
+            found = objective.features(network, x, request, everywhere(layers), tile, split)
+            return found.statistics
 
         held = 0
         if self._style_targets.whole_layers:
@@ -202,22 +196,20 @@ class Session:
     ) -> Objective:
         """Build the objective of `job`; layers of other jobs get targets of zeros and a weight of 0."""
         config = job.config
-        layers = tuple(config.active_content())
-        content_targets = objective.content_targets(job.network, content, layers, config.tile, split)
-        empty = self._empty(job, scale, content.shape, split)
-        wrap = config.network.padding == "circular"
-        targets = Targets(
-            filled(content_targets, empty.content),
-            filled_targets(style.targets, empty.style),
-            outlines_of(content, wrap, split) if config.laplacian_weight else None,
+        inputs = Inputs(
+            config,
+            tuple(one.config for one in (*self._jobs, job)),
+            job.network,
+            content,
+            lambda request: objective.jitted_features(job.network, content, request, {}, config.tile, split),
+            filled(style, self._empty(job, scale, content.shape)),
+            (split.height if split else content.shape[1], content.shape[2]),
+            split,
         )
-        height = split.height if split else content.shape[1]
-        weights = job_weights(job, targets, style, empty, self.losses, (height, content.shape[2]))
-        guides = filled_regions(style.guides, empty.guides)
-        return Objective(targets, weights, guides, config.content_loss, config.tile, wrap, job.gray, kept)
+        return objective.make_objective(inputs, config.tile, job.gray, kept)
 
-    def _empty(self, job: Job, scale: float, shape: tuple[int, ...], split: Split | None) -> Empty:
-        """Return the shapes for all layers and regions of the group and a result of `shape` at `scale`."""
+    def _empty(self, job: Job, scale: float, shape: tuple[int, ...]) -> StyleTargets:
+        """Return the shapes for all style layers and regions of the group, and a result of `shape`."""
         # A session can go on to jobs that it did not begin with, whose styles may be larger.
         added = () if any(job is one for one in self._jobs) else (job,)
         sizes = tuple(
@@ -226,5 +218,5 @@ class Session:
         key = scale, shape, sizes
         if key not in self._shapes:
             jobs = (*self._jobs, *added)
-            self._shapes[key] = empty_shapes(jobs, self.content_layers, self.losses, scale, shape, split)
+            self._shapes[key] = empty_targets(jobs, self.losses, scale, shape)
         return self._shapes[key]

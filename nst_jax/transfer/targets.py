@@ -11,22 +11,15 @@ from nst_jax import images
 from nst_jax.devices.split import Split
 from nst_jax.images.region_masks import Mask, resize_mask
 from nst_jax.losses import objective
+from nst_jax.losses.features.request import EVERYWHERE, Guides, Request, Statistics
 from nst_jax.losses.guides import guides, peaks
-from nst_jax.losses.objective import Guides, Statistics
 from nst_jax.losses.style import STYLE_LOSSES, LayerLosses
-from nst_jax.losses.weighting import EVERYWHERE
+from nst_jax.losses.terms.style_term import fitted
+from nst_jax.losses.terms.term import StyleTargets
 from nst_jax.networks import receptive
 from nst_jax.runs.checkpoint import picture_digest
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.styles import Style
-
-
-class StyleTargets(NamedTuple):
-    """What the style losses of a job compare with and where, by layer and region; absent where nothing is."""
-
-    targets: Statistics
-    guides: Guides
-    shares: dict[str, dict[str, float]]  # of a layer's loss
 
 
 class TargetMaker:
@@ -47,7 +40,7 @@ class TargetMaker:
         What a style of less than full strength leaves of its target is the content's.
         """
         parts = self._parts(job, scale)
-        found = StyleTargets({}, {}, {})
+        found = StyleTargets({}, {}, {}, {})
         blended: Statistics = {}
         for layer in job.config.active_style():
             visible = {
@@ -59,7 +52,7 @@ class TargetMaker:
             blended[layer] = {region: self._blended(parts, region, layer) for region in visible}
             shares = {region: job.regions[region].share if region else 1.0 for region in visible}
             found.shares[layer] = {region: share / sum(shares.values()) for region, share in shares.items()}
-        return found._replace(targets=objective.fitted_to(job.network, blended, job.size_at(scale)))
+        return found._replace(targets=fitted(job.network, blended, job.size_at(scale)))
 
     def _parts(self, job: Job, scale: float) -> list["Part"]:
         """What every style picture contributes, and the content to regions that styles leave a rest."""
@@ -105,9 +98,10 @@ class TargetMaker:
         split = self._split and self._split.of_height(size[0])
         if split:
             resized, visible = split.place_rows(resized), placed_guides(job, visible, size, split)
-        found = objective.style_statistics(
-            job.network, jnp.asarray(resized), visible, self._losses, job.config.tile, split
-        )
+        present = tuple((layer, names) for layer, names in self._losses if layer in visible)
+        found = objective.jitted_features(
+            *(job.network, jnp.asarray(resized), Request(statistics=present), visible, job.config.tile, split)
+        ).statistics
         if not self.whole_layers:
             self._known[key] = found
         return found

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from nst_jax.losses import objective
+from nst_jax.losses.features.request import EVERYWHERE
 from nst_jax.losses.guides import MODES, guides
-from nst_jax.losses.objective import Objective, Targets
 from nst_jax.losses.style import STYLE_LOSSES
-from nst_jax.losses.weighting import EVERYWHERE, loss_weights
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.vgg import VGG
 from tests.conftest import formula_image, formula_weights
+from tests.losses.objectives import make_objective, style_weights
 
 LAYERS = {"conv1_1": 0.5, "conv2_1": 0.3, "conv3_1": 0.2}
 SIZE = (56, 72)
@@ -45,11 +45,9 @@ def guided(network, masks, mode, losses=("gram",), wrap=False):
         return found
 
     content_guides, style_guides = by_layer(SIZE), by_layer(style.shape[1:3])
-    regions = {layer: {r: 1 / len(g) for r in g} for layer, g in content_guides.items()}
-    weights = loss_weights(0.0, 1.0, 0.0, {}, LAYERS, dict.fromkeys(losses, 1.0), regions)
-    statistics = objective.style_statistics(network, style, style_guides, weights.layer_losses(), 0)
-    targets = Targets({}, objective.fitted_to(network, statistics, SIZE))
-    return Objective(targets, weights, content_guides)
+    fields = style_weights(LAYERS, losses)
+    content = formula_image(*SIZE)
+    return make_objective(network, content, style, 0, content_guides, style_guides, **fields)
 
 
 def value_and_gradient(network, J, image):
@@ -160,7 +158,7 @@ def test_guided_grams_and_their_gradient_agree_with_pytorch(arch, request):
             style_guides[layer][region] = guide
     targets = grams(torch_reference._tensor(style), style_guides)
     loss = 0
-    for (layer, region), found in grams(G, J.guides).items():
+    for (layer, region), found in grams(G, J.targets["style"].guides).items():
         error = ((found - targets[layer, region]) ** 2).sum() / (4 * len(found) ** 2)
         loss = loss + LAYERS[layer] / 2 * error
     loss.backward()

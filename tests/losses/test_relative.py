@@ -8,9 +8,9 @@ import pytest
 from nst_jax import images
 from nst_jax.config import from_dict
 from nst_jax.losses import objective
-from nst_jax.losses.content import CONTENT_LOSSES
-from nst_jax.losses.relative import content_size, style_sizes
 from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.losses.terms.content import CONTENT_LOSSES, content_size
+from nst_jax.losses.terms.style_term import style_sizes
 from nst_jax.networks.trained import OXFORD, make_weights
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
