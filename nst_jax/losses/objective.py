@@ -2,22 +2,21 @@
 
 import dataclasses
 import functools
+import math
 import operator
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nst_jax.devices.split import Split
-from nst_jax.losses import tiling
-from nst_jax.losses.features.request import Features, Guides, Request, joined
-from nst_jax.losses.features.whole import whole_features
+from nst_jax.devices.split import ByRows
+from nst_jax.losses.features.evaluator import Evaluator
+from nst_jax.losses.features.request import Guides, Request, joined
 from nst_jax.losses.kept import Kept, shown
-from nst_jax.losses.sharding import split_features
 from nst_jax.losses.terms.term import Inputs, Seen, Term
 from nst_jax.losses.terms.terms import TERMS, term_weights
+from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
 
 
@@ -27,84 +26,71 @@ class Objective:
     """Everything that J(G) depends on besides the image and the network."""
 
     terms: tuple[tuple[str, Term], ...] = dataclasses.field(metadata={"static": True})  # in this order
+    evaluator: Evaluator = dataclasses.field(metadata={"static": True})
     targets: dict[str, Any]  # by term
     weights: dict[str, Any]
-    tile: int = dataclasses.field(default=0, metadata={"static": True})  # pixels; 0: no tiling
     wrap: bool = dataclasses.field(default=False, metadata={"static": True})  # a periodic image
     gray: bool = dataclasses.field(default=False, metadata={"static": True})  # of the picture, see `shown`
-    kept: Kept | None = None  # None if a style applies everywhere
+    kept: ByRows | None = None  # a `Kept`; None if a style applies everywhere
 
     def shown(self, image: Float[Array, "1 _ _ 3"]) -> Float[Array, "1 _ _ 3"]:
         """The picture, or a strip of it, that the losses see of the optimised `image`."""
-        return shown(image, self.kept, self.gray)
+        return shown(image, self.kept.values if self.kept else None, self.gray)
 
     def needs(self) -> tuple[Request, Guides]:
         """What all terms need of the picture."""
         return joined(term.needs(self.targets[name]) for name, term in self.terms)
 
 
-def make_objective(inputs: Inputs, tile: int = 0, gray: bool = False, kept: Kept | None = None) -> Objective:
+def make_objective(
+    inputs: Inputs, evaluator: Evaluator, gray: bool = False, kept: Kept | None = None
+) -> Objective:
     """The objective of a run at one size: all terms that its config has in use, and their targets."""
     weights = {name: jnp.float32(weight) for name, weight in term_weights(inputs.config).items()}
     used = tuple((name, TERMS[name]) for name in weights)
     targets = {name: term.prepare(inputs) for name, term in used}
-    return Objective(used, targets, weights, tile, inputs.wrap, gray, kept)
-
-
-def features(
-    network: Network,
-    picture: Float[Array, "1 _ _ 3"],
-    request: Request,
-    guides: Guides,
-    tile: int = 0,
-    split: Split | None = None,
-) -> Features:
-    """What `request` finds in `picture` under `guides`, which are of its size.
-
-    With a `tile` size it takes less memory, see `nst_jax.losses.tiling`; `split`: `nst_jax.losses.sharding`.
-    """
-    if split:
-        return split_features(network, picture, request, guides, tile, split)
-    if tile:
-        return tiling.tiled_features(network, picture, request, guides, tile)
-    return whole_features(network, picture, request, guides)
+    return Objective(used, evaluator, targets, weights, inputs.wrap, gray, kept and ByRows(kept))
 
 
 def terms(
     network: Network, objective: Objective, image: Float[Array, "1 _ _ 3"]
 ) -> dict[str, Float[Array, ""]]:
     """The `total`, each term by its name, and its parts as `TERM/PART`, all without their weights."""
-    picture = objective.shown(image)
-    found = features(network, picture, *objective.needs(), objective.tile)
-    positions = {layer: F.shape[1] * F.shape[2] for layer, F in found.activations.items()}
-    seen = Seen(picture, *found, positions, picture.shape[1], objective.wrap)
-    by_name = dict(objective.terms)
-    measured = {name: by_name[name].measure(seen, target) for name, target in objective.targets.items()}
-    return combined(objective, measured)
-
-
-def combined(objective: Objective, measured: Mapping[str, Any]) -> dict[str, Float[Array, ""]]:
-    """The `terms` of what they have measured of the whole picture."""
-    values: dict[str, Array] = {}
-    parts: dict[str, Array] = {}
-    for name, term in objective.terms:
-        values[name], own = term.value(measured[name], objective.targets[name])
-        parts |= {f"{name}/{part}": value for part, value in own.items()}
-    weighted = (objective.weights[name] * value for name, value in values.items())
-    return {"total": functools.reduce(operator.add, weighted), **values, **parts}
+    return total_and_terms(network, objective, image)[1]
 
 
 def total(network: Network, objective: Objective, image: Float[Array, "1 _ _ 3"]) -> Float[Array, ""]:
     """J(G), the scalar that is minimised."""
-    return terms(network, objective, image)["total"]
+    return total_and_terms(network, objective, image)[0]
 
 
 def total_and_terms(
     network: Network, objective: Objective, image: Float[Array, "1 _ _ 3"]
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
     """J(G) and its terms: the form that `nst_jax.optimizers` minimises."""
-    by_name = terms(network, objective, image)
-    return by_name["total"], by_name
+    return objective.evaluator.loss(_total_and_terms)(network, objective, image)
 
 
-jitted_features = jax.jit(features, static_argnums=(2, 4, 5))
+def _total_and_terms(network: Network, objective: Objective, image: Array) -> tuple[Array, dict[str, Array]]:
+    """The same on one device, from its strip if the picture is divided."""
+    evaluator, picture, (request, guides) = objective.evaluator, objective.shown(image), objective.needs()
+    found = evaluator.features(network, picture, request, guides)
+    height, width = evaluator.height or picture.shape[1], picture.shape[2]
+    positions = {
+        layer: math.prod(receptive.shape(network.geometry, layer, height, width))
+        for layer in request.activations
+    }
+    seen = Seen(picture, *found, positions, height, objective.wrap)
+    divided = evaluator.height is not None
+    measures = {name: (divided and term.share) or term.measure for name, term in objective.terms}
+    # In the order of the targets, on which the rounding of the compiled program depends.
+    shares = {name: measures[name](seen, target) for name, target in objective.targets.items()}
+    measured = evaluator.summed(shares)
+    values: dict[str, Array] = {}
+    parts: dict[str, Array] = {}
+    for name, term in objective.terms:
+        values[name], own = term.value(measured[name], objective.targets[name])
+        parts |= {f"{name}/{part}": value for part, value in own.items()}
+    weighted = (objective.weights[name] * value for name, value in values.items())
+    total = functools.reduce(operator.add, weighted)
+    return total, {"total": total, **values, **parts}

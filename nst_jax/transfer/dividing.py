@@ -5,10 +5,10 @@ import numpy as np
 from jax.sharding import Mesh
 
 from nst_jax.config import Config
+from nst_jax.devices.exchange import AXIS
 from nst_jax.devices.split import Split
-from nst_jax.devices.strips import AXIS
 from nst_jax.errors import UserError
-from nst_jax.losses.sharding import strip_multiple
+from nst_jax.losses.features.strips import strip_multiple
 from nst_jax.losses.style import STYLE_LOSSES
 from nst_jax.losses.terms.terms import TERMS, term_weights
 from nst_jax.networks.layers import misfit, up_to
@@ -21,7 +21,8 @@ def split_of(job: Job) -> Split:
     config = job.config
     devices = jax.devices()[: config.devices or None]
     deepest = config.active_layers()[-1]
-    multiple = strip_multiple(job.network.geometry, deepest, config.tile)
+    rows = max(term.rows for term in TERMS.values())
+    multiple = strip_multiple(job.network.geometry, deepest, config.tile, rows)
     return Split(Mesh(np.array(devices), (AXIS,)), job.size_at(1.0)[0], multiple)
 
 

@@ -18,11 +18,12 @@ from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.optimizers.methods import find_method
 from nst_jax.transfer.dividing import check_devices
+from nst_jax.transfer.filling import style_layer_sizes
 from nst_jax.transfer.fitting import Input, require_size
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.pictures import Picture, Pictures, picture_sources
 from nst_jax.transfer.styles import Style, field_named, read_styles
-from nst_jax.transfer.targets import content_guides, is_visible, style_layer_sizes
+from nst_jax.transfer.targets import content_guides, is_visible
 from nst_jax.weights import load_network
 
 USEFUL_TILE = 128  # pixels: below, memory does not shrink any more, and halos dominate the arithmetic

@@ -12,14 +12,13 @@ import numpy as np
 from jax.sharding import Mesh
 
 from nst_jax.config import from_dict
-from nst_jax.devices.split import Split
-from nst_jax.devices.strips import AXIS
+from nst_jax.devices.exchange import AXIS
+from nst_jax.devices.split import ByRows, Split
 from nst_jax.losses import objective as whole
 from nst_jax.losses.features.request import EVERYWHERE
+from nst_jax.losses.features.strips import strip_multiple
 from nst_jax.losses.guides import guides
 from nst_jax.losses.kept import Kept
-from nst_jax.losses.sharding import strip_multiple
-from nst_jax.losses.split_objective import split_total_and_terms
 from nst_jax.networks import receptive
 from nst_jax.networks.convnet import ConvNet
 from nst_jax.optimizers.lanes import Lanes
@@ -53,7 +52,7 @@ COLLECTIVE = re.compile(
 
 def split_over(count, network, height, tile=0):
     mesh = Mesh(np.array(jax.devices()[:count]), (AXIS,))
-    return Split(mesh, height, strip_multiple(network.geometry, LAYERS[-1], tile))
+    return Split(mesh, height, strip_multiple(network.geometry, LAYERS[-1], tile, rows=4))
 
 
 def objective_of(network, shape, tile=0, split=None):
@@ -61,20 +60,9 @@ def objective_of(network, shape, tile=0, split=None):
     mask = np.zeros(shape, np.float32)
     mask[20:, : shape[1] // 2] = 1
     left = guides(mask, network.geometry, LAYERS, "simple")
+    left = {layer: ByRows(left[layer], receptive.stride(network.geometry, layer)) for layer in LAYERS}
     free = np.linspace(0, 1, shape[0], dtype=np.float32)[None, :, None, None].repeat(shape[1], 2)
     content, style = formula_image(*shape, 1.0), formula_image(*STYLE_SHAPE, 2.0)
-    kept, style_split = Kept(content, free), None
-    if split:
-        style_split = split.of_height(STYLE_SHAPE[0])
-        content, style, kept = (
-            split.place_rows(content),
-            style_split.place_rows(style),
-            jax.tree.map(split.place_rows, kept),
-        )
-        left = {
-            layer: split.place_rows(one, receptive.shape(network.geometry, layer, split.padded, shape[1])[0])
-            for layer, one in left.items()
-        }
     return make_objective(
         network,
         content,
@@ -84,19 +72,18 @@ def objective_of(network, shape, tile=0, split=None):
         {layer: {"left": None, EVERYWHERE: None} for layer in LAYERS},
         {"left": 0.7, EVERYWHERE: 0.3},
         split,
-        style_split,
-        kept,
+        Kept(content, free),
         **FIELDS,
     )
 
 
-def compare(count, network, objective, shape):
+def compare(count, network, objective, shape, tile):
     """Both evaluations: how far they differ, and what the devices exchange."""
     image = formula_image(*shape)
     (total, terms), gradient = jax.jit(EVALUATE(whole.total_and_terms))(network, objective, image)
-    split = split_over(count, network, shape[0], objective.tile)
-    arguments = network, objective_of(network, shape, objective.tile, split), split.place_rows(image)
-    program = jax.jit(EVALUATE(partial(split_total_and_terms, split))).lower(*arguments).compile()
+    split = split_over(count, network, shape[0], tile)
+    arguments = network, objective_of(network, shape, tile, split), split.place_rows(image)
+    program = jax.jit(EVALUATE(whole.total_and_terms)).lower(*arguments).compile()
     (split_total, split_terms), split_gradient = program(*arguments)
     found = np.asarray(split_gradient)
     return {
@@ -122,7 +109,7 @@ def temporaries(network, shape):
     for count in (2, 4, 8):
         split = split_over(count, network, shape[0])
         arguments = network, objective_of(network, shape, 0, split), split.place_rows(image)
-        program = jax.jit(EVALUATE(partial(split_total_and_terms, split))).lower(*arguments).compile()
+        program = jax.jit(EVALUATE(whole.total_and_terms)).lower(*arguments).compile()
         found[count] = program.memory_analysis().temp_size_in_bytes
     return found
 
@@ -143,17 +130,14 @@ def descents(bands, steps=50):
     pictures = {}
     for count in (1, 2, 4, 8):
         split = split_over(count, network, height)
-        place = (lambda x: jax.numpy.asarray(x)) if count == 1 else split.place_rows
-        over, style_over = (None, None) if count == 1 else (split, split.of_height(style.shape[1]))
-        styles = jax.numpy.asarray(style) if count == 1 else style_over.place_rows(style)
         names = ("content_weight", "style_weight", "content_layers", "style_layers")
         fields = {name: getattr(config, name) for name in names}
-        J = make_objective(network, place(content), styles, split=over, style_split=style_over, **fields)
+        J = make_objective(network, content, style, split=None if count == 1 else split, **fields)
         data = jax.tree.map(lambda leaf: leaf[np.newaxis], J)
         if count == 1:
             lanes = Lanes(Optimizer(whole.total_and_terms, lbfgs(10, bands)), 1, jax.devices()[:1])
         else:
-            optimizer = Optimizer(partial(split_total_and_terms, split), lbfgs(10, bands, split))
+            optimizer = Optimizer(whole.total_and_terms, lbfgs(10, bands, split))
             lanes = SplitLane(optimizer, split, content.shape)
         loop = Loop(lanes, lanes.replicate(network), data, start[np.newaxis], [1.0])
         assert loop.run_to(steps, lambda look: True)
@@ -186,7 +170,7 @@ def main(what, path):
     else:
         counts, tile = {"avg": ((4,), 0), "max": ((2, 8), 0), "tile": ((2, 4), 64)}[what]
         objective = objective_of(network, SHAPE, tile)
-        report = {count: compare(count, network, objective, SHAPE) for count in counts}
+        report = {count: compare(count, network, objective, SHAPE, tile) for count in counts}
     Path(path).write_text(json.dumps(report))
 
 

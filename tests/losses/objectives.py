@@ -1,9 +1,12 @@
 """Objectives of pictures, without a job."""
 
+from functools import partial
+
 import jax
 
 from nst_jax.config import Config
 from nst_jax.losses import objective
+from nst_jax.losses.features.choosing import chosen
 from nst_jax.losses.features.request import Request, everywhere
 from nst_jax.losses.terms.style_term import fitted
 from nst_jax.losses.terms.term import Inputs, StyleTargets
@@ -22,35 +25,25 @@ def make_objective(
     style_guides=None,
     shares=None,
     split=None,
-    style_split=None,
     kept=None,
     **fields,
 ):
     """The objective of a config with `fields` for a content and a style picture; regions count alike."""
-    config = Config(**fields)
+    config, evaluator = Config(**fields), chosen(tile, split)
+    of_style = chosen(tile, split and split.of_height(style.shape[1]))
     guides = guides or everywhere(config.active_style())
     regions = next(iter(guides.values()), {})
-    shares = shares or dict.fromkeys(regions, 1 / max(1, len(regions)))
-    find = objective.jitted_features
-    request = Request(statistics=losses_of(config))
-    found = find(network, style, request, style_guides or guides, tile, style_split).statistics
-    size = (split.height if split else content.shape[1], content.shape[2])
-    inputs = Inputs(
-        config,
-        (config,),
-        network,
-        content,
-        lambda request: find(network, content, request, {}, tile, split),
-        StyleTargets(
-            fitted(network, found, size),
-            guides,
-            dict.fromkeys(guides, shares),
-            jax.eval_shape(lambda x: network(x, tuple(config.active_style())), content),
-        ),
-        size,
-        split,
+    found = of_style.find(network, style, Request(statistics=losses_of(config)), style_guides or guides)
+    size = content.shape[1:3]
+    style_targets = StyleTargets(
+        fitted(network, found.statistics, size),
+        guides,
+        dict.fromkeys(guides, shares or dict.fromkeys(regions, 1 / max(1, len(regions)))),
+        jax.eval_shape(lambda x: network(x, tuple(config.active_style())), content),
     )
-    return objective.make_objective(inputs, tile, kept=kept)
+    features = partial(evaluator.find, network, content)
+    inputs = Inputs(config, (config,), network, content, features, style_targets, size)
+    return evaluator.place(objective.make_objective(inputs, evaluator, kept=kept))
 
 
 def style_weights(layers, losses=("gram",), **fields):

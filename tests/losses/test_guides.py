@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nst_jax.devices.split import ByRows
 from nst_jax.losses import objective
 from nst_jax.losses.features.request import EVERYWHERE
 from nst_jax.losses.guides import MODES, guides
@@ -41,7 +42,7 @@ def guided(network, masks, mode, losses=("gram",), wrap=False):
                 brought = guides(np.asarray(mask, np.float32), network.geometry, tuple(LAYERS), mode, wrap)
             for layer in LAYERS:
                 guide = brought[layer]
-                found[layer][region] = None if guide is None else jnp.asarray(guide)
+                found[layer][region] = guide if guide is None else ByRows(jnp.asarray(guide))
         return found
 
     content_guides, style_guides = by_layer(SIZE), by_layer(style.shape[1:3])
@@ -146,7 +147,9 @@ def test_guided_grams_and_their_gradient_agree_with_pytorch(arch, request):
         products = {}
         for layer, F in found.items():
             for region, guide in layer_guides[layer].items():
-                rows = (torch.tensor(np.asarray(guide, np.float64))[..., 0] * F).reshape(F.shape[1], -1)
+                rows = (torch.tensor(np.asarray(guide.values, np.float64))[..., 0] * F).reshape(
+                    F.shape[1], -1
+                )
                 products[layer, region] = rows @ rows.T / rows.shape[1]
         return products
 
@@ -155,7 +158,7 @@ def test_guided_grams_and_their_gradient_agree_with_pytorch(arch, request):
     style_guides = {layer: {} for layer in LAYERS}
     for region, mask in masks.items():
         for layer, guide in guides(mask, network.geometry, tuple(LAYERS), "simple").items():
-            style_guides[layer][region] = guide
+            style_guides[layer][region] = ByRows(guide)
     targets = grams(torch_reference._tensor(style), style_guides)
     loss = 0
     for (layer, region), found in grams(G, J.targets["style"].guides).items():

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from nst_jax.config import OptimizerConfig, from_dict
-from nst_jax.losses import objective, tile_plan
+from nst_jax.losses import objective
+from nst_jax.losses.features import tile_plan
 from nst_jax.losses.features.request import Request
+from nst_jax.losses.features.tiled import tiled
 from nst_jax.networks.vgg import VGG
 from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.optimizer import Optimizer
@@ -113,4 +115,4 @@ def test_the_config_field_reaches_the_objective(tiny_weights):
     settings = {"content": "sample:coffee", "size": 100, "tile": 64}
     network = {"arch": "slim", "weights": str(tiny_weights)}
     job = prepare(from_dict({**settings, "network": network}))
-    assert Session([job]).objective(job, 1.0).tile == 64
+    assert Session([job]).objective(job, 1.0).evaluator is tiled(64)

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Array, Float
 
+from nst_jax.devices.split import ByRows
 from nst_jax.losses.style import STYLE_LOSSES, LayerLosses
 
 # The region of a style without a mask.
 EVERYWHERE = ""
-# layer -> region -> the guide over the layer's positions, "1 h w 1", or None for the whole layer
+# layer -> region -> the guide over the layer's positions, `ByRows` of "1 h w 1", or None for the whole layer
 Guides = dict[str, dict[str, Any]]
 # layer -> region -> loss -> statistic, or the target that is made of it
 Statistics = dict[str, dict[str, dict[str, Any]]]
@@ -59,11 +60,12 @@ def joined(needs: Iterable[tuple[Request, Guides]]) -> tuple[Request, Guides]:
 def layer_statistics(
     F: Float[Array, "1 h w n"],
     positions: int,
-    guides: Mapping[str, Float[Array, "1 h w 1"] | None],
+    guides: Mapping[str, ByRows | None],
     losses: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
     """The statistics of `losses` for a layer or a tile of it, by region and loss."""
+    arrays = {region: guide.values if guide else None for region, guide in guides.items()}
     return {
         region: {name: STYLE_LOSSES[name].statistic(F, positions, guide) for name in losses}
-        for region, guide in guides.items()
+        for region, guide in arrays.items()
     }

@@ -2,6 +2,7 @@
 
 from jaxtyping import Array, Float
 
+from nst_jax.losses.features.evaluator import Evaluator
 from nst_jax.losses.features.request import Features, Guides, Request, layer_statistics
 from nst_jax.networks.network import Network
 
@@ -16,3 +17,6 @@ def whole_features(
         for layer, names in request.statistics
     }
     return Features({layer: F[layer] for layer in request.activations}, statistics)
+
+
+WHOLE = Evaluator(whole_features, whole_features)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from nst_jax.devices.split import ByRows
 from nst_jax.losses.features.request import Request
 from nst_jax.losses.terms.term import SMALLEST_SIZE, Inputs, Seen, Term, Value, weighted_sum
 from nst_jax.networks import receptive
@@ -51,7 +52,7 @@ CONTENT_LOSSES: dict[str, Callable[..., Array]] = {
 class ContentTarget:
     """The content's activations by layer, the weight of each layer, and how they are compared."""
 
-    activations: dict[str, Any]
+    activations: dict[str, ByRows]
     weights: dict[str, Any]
     loss: str = dataclasses.field(metadata={"static": True})
 
@@ -64,20 +65,23 @@ def content_size(target: Float[Array, "1 h w n"], loss: str, positions: int) -> 
 def _prepare(inputs: Inputs) -> ContentTarget:
     config = inputs.config
     layers = sorted({layer for one in inputs.together for layer in one.active_content()})
-    activations = inputs.features(Request(tuple(layers))).activations
+    activations = inputs.features(Request(tuple(layers)), {}).activations
     weights: dict[str, Any] = config.active_content()
     if config.relative_losses:
         for layer, weight in weights.items():
             positions = math.prod(receptive.shape(inputs.network.geometry, layer, *inputs.size))
             weights[layer] = weight / content_size(activations[layer], config.content_loss, positions)
     weights = dict.fromkeys(layers, 0.0) | weights
-    return ContentTarget(activations, jax.tree.map(jnp.float32, weights), config.content_loss)
+    by_rows = {
+        layer: ByRows(P, receptive.stride(inputs.network.geometry, layer)) for layer, P in activations.items()
+    }
+    return ContentTarget(by_rows, jax.tree.map(jnp.float32, weights), config.content_loss)
 
 
 def _measure(seen: Seen, target: ContentTarget) -> dict[str, Array]:
     loss = CONTENT_LOSSES[target.loss]
     return {
-        layer: loss(seen.activations[layer], P, seen.positions[layer])
+        layer: loss(seen.activations[layer], P.values, seen.positions[layer])
         for layer, P in target.activations.items()
     }
 

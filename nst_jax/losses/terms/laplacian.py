@@ -3,12 +3,12 @@
 Li, Xu, Nie & Chua 2017, "Laplacian-Steered Neural Style Transfer" (arXiv 1707.01253), equation 5.
 """
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nst_jax.devices import strips
-from nst_jax.losses.terms.term import Inputs, Term
+from nst_jax.devices import exchange
+from nst_jax.devices.split import ByRows
+from nst_jax.losses.terms.term import Seen, Term
 
 POOLED = 4  # pixels, side of the averaged squares: outlines rather than texture
 LEVELS = 255.0  # pixels are on the scale of the paper's weights
@@ -40,27 +40,27 @@ def strip_laplacian(
     strip: Float[Array, "1 r w 3"], target: Float[Array, "1 s _"], height: int
 ) -> Float[Array, ""]:
     """This strip's share of the `laplacian_loss` of a picture of `height` rows; see `padded_outlines`."""
-    found = outlines(strips.with_neighbours(strip, POOLED))
+    found = outlines(exchange.with_neighbours(strip, POOLED))
     rows, positions = found.shape[1], (height // POOLED - 2) * found.shape[2]
-    seen = strips.inside(rows, height // POOLED - 1)[..., 0] & ~strips.inside(rows, 1)[..., 0]
+    seen = exchange.inside(rows, height // POOLED - 1)[..., 0] & ~exchange.inside(rows, 1)[..., 0]
     return jnp.sum(jnp.where(seen, jnp.square(found - target), 0)) / positions
 
 
-def padded_outlines(content: Float[Array, "1 _ _ 3"]) -> Float[Array, "1 _ _"]:
-    """The outlines of the content with zeros at the first and the last row, which lack a neighbour."""
-    return jnp.pad(outlines(content), ((0, 0), (1, 1), (0, 0)))
+def padded_outlines(content: Float[Array, "1 h w 3"], wrap: bool = False) -> Float[Array, "1 _ _"]:
+    """The outlines of the content, with zeros at the first and the last row if these lack a neighbour."""
+    return outlines(content, wrap) if wrap else jnp.pad(outlines(content), ((0, 0), (1, 1), (0, 0)))
 
 
-def _prepare(inputs: Inputs) -> Float[Array, "1 _ _"]:
-    if inputs.split is None:
-        return outlines(inputs.content, inputs.wrap)
-    return jax.jit(padded_outlines, out_shardings=inputs.split.by_rows)(inputs.content)
+def _measure(seen: Seen, target: ByRows) -> Float[Array, ""]:
+    wanted = target.values if seen.wrap else target.values[:, 1:-1]
+    return laplacian_loss(outlines(seen.pixels, seen.wrap), wanted)
 
 
 LAPLACIAN = Term(
-    prepare=_prepare,
-    measure=lambda seen, target: laplacian_loss(outlines(seen.pixels, seen.wrap), target),
+    prepare=lambda inputs: ByRows(padded_outlines(jnp.asarray(inputs.content), inputs.wrap), POOLED),
+    measure=_measure,
     additive=True,
-    share=lambda seen, target: strip_laplacian(seen.pixels, target, seen.height),
+    rows=POOLED,
+    share=lambda seen, target: strip_laplacian(seen.pixels, target.values, seen.height),
     weight=lambda config: config.laplacian_weight,
 )

@@ -48,16 +48,17 @@ def style_sizes(
 ) -> dict[str, Float[Array, ""]]:
     """The size of a layer's target by loss: an average over regions, weighted by their `shares`.
 
-    `targets` are by region and loss. `activations` and `guides`, by region, are those of the result; their
-    shapes are enough.
+    `targets` are by region and loss. `activations`, whose shape is enough, and `guides`, by region, are those
+    of the result.
     """
     positions = activations.shape[1] * activations.shape[2]
     sizes: dict[str, Array] = {}
     for region, by_loss in targets.items():
+        guide = guides[region].values if guides[region] else None
         for name, target in by_loss.items():
             loss = STYLE_LOSSES[name]
             shapes = jax.eval_shape(
-                lambda F, T, loss=loss: loss.statistic(F, positions, T), activations, guides[region]
+                lambda F, T, loss=loss: loss.statistic(F, positions, T), activations, guide
             )
             nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
             sizes[name] = sizes.get(name, jnp.zeros(())) + shares[region] * loss.distance(nothing, target)

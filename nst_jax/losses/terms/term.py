@@ -8,7 +8,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from nst_jax.config import Config
-from nst_jax.devices.split import Split
 from nst_jax.losses.features.request import Features, Guides, Request, Statistics
 from nst_jax.networks.network import Network
 
@@ -36,10 +35,9 @@ class Inputs(NamedTuple):
     together: tuple[Config, ...]  # of all runs of the program: its lanes hold targets of the same layers
     network: Network
     content: Float[Array, "1 h w 3"]
-    features: Callable[[Request], Features]  # of the content
+    features: Callable[[Request, Guides], Features]  # of the content
     style: StyleTargets
     size: tuple[int, int]  # height and width of the result
-    split: Split | None  # how pictures are divided among devices
 
     @property
     def wrap(self) -> bool:
@@ -69,6 +67,7 @@ class Term(NamedTuple):
     A term is `additive` if it is a sum over positions: what it measures of the strips of a picture then adds
     up to what it measures of the whole. Rows of a strip that are below the picture are zeros, as are those
     of the target. `share(seen, target)` takes the place of `measure` for a strip, if that is not the same.
+    Strips have a multiple of `rows`.
 
     `weight(config)` is the factor of the term. None stands for the config's field `terms.NAME`. A term is in
     use if its weight is above 0, or if it is `always`. `parts(config)` are the names of the parts that a run
@@ -79,6 +78,7 @@ class Term(NamedTuple):
     measure: Callable[[Seen, Any], Any]
     additive: bool
     share: Callable[[Seen, Any], Any] | None = None
+    rows: int = 1
     value: Callable[[Any, Any], Value] = lambda measured, target: (measured, {})
     needs: Callable[[Any], tuple[Request, Guides]] = lambda target: (Request(), {})
     weight: Callable[[Config], float] | None = None

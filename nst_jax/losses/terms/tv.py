@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nst_jax.devices import strips
+from nst_jax.devices import exchange
 from nst_jax.losses.terms.term import Term
 
 
@@ -26,10 +26,10 @@ def strip_variation(strip: Float[Array, "1 r w c"], height: int) -> Float[Array,
     It includes the differences between its last row and the first one of the strip below.
     """
     rows = strip.shape[1]
-    downwards = jnp.diff(strips.with_neighbours(strip, 1)[:, 1:], axis=1)
+    downwards = jnp.diff(exchange.with_neighbours(strip, 1)[:, 1:], axis=1)
     across = jnp.diff(strip, axis=2)
-    return jnp.sum(jnp.square(downwards) * strips.inside(rows, height - 1)) + jnp.sum(
-        jnp.square(across) * strips.inside(rows, height)
+    return jnp.sum(jnp.square(downwards) * exchange.inside(rows, height - 1)) + jnp.sum(
+        jnp.square(across) * exchange.inside(rows, height)
     )
 
 

@@ -1,4 +1,4 @@
-"""The tiles of an image for each block of the network; `nst_jax.losses.tiling` computes them."""
+"""The tiles of an image for each block of the network; `nst_jax.losses.features.tiled` computes them."""
 
 import dataclasses
 import math
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool
 
-from nst_jax.devices import strips
+from nst_jax.devices import exchange
 from nst_jax.losses.features.request import Request
 from nst_jax.losses.style import LayerLosses
 from nst_jax.networks.architectures import Layer, blocks, up_to
@@ -80,11 +80,11 @@ class StripAxis(Axis):
 
     def extended(self, x: Array, axis: int) -> Array:
         """`x` with rows of its neighbours, and zeros below for whole tiles."""
-        return _padded(strips.with_neighbours(x, self.halo), axis, 0, self.count * self.tile - self.length)
+        return _padded(exchange.with_neighbours(x, self.halo), axis, 0, self.count * self.tile - self.length)
 
     def inside(self, start: Array) -> Bool[Array, "window"]:
         """Which positions of the window around the tile at `start` are inside the whole image."""
-        positions = strips.first_row(self.length) + start - self.halo + jnp.arange(self.window)
+        positions = exchange.first_row(self.length) + start - self.halo + jnp.arange(self.window)
         return (positions >= 0) & (positions < self.height)
 
 
@@ -140,7 +140,7 @@ def tile_blocks(
     """Yield the blocks of `network` up to the last layer of `request`, for pictures of this height and width.
 
     `tile` is the side of the tiles of the first block; those of the others hold as many activations. With
-    `strip`, only so many rows of the image are cut, see `nst_jax.devices.strips`.
+    `strip`, only so many rows of the image are cut, see `nst_jax.devices.exchange`.
     """
     if not request.layers:
         return

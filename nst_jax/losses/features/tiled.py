@@ -9,6 +9,7 @@ The gradient computes each tile a second time and pulls the cotangents back thro
 as the image, this is rematerialisation by block.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from functools import partial
@@ -20,9 +21,11 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from nst_jax.devices import strips
+from nst_jax.devices import exchange
+from nst_jax.devices.split import ByRows
+from nst_jax.losses.features.evaluator import Evaluator
 from nst_jax.losses.features.request import Features, Guides, Request, Statistics, layer_statistics
-from nst_jax.losses.tile_plan import Block, tile_blocks
+from nst_jax.losses.features.tile_plan import Block, tile_blocks
 from nst_jax.networks.network import Network
 
 Activations = dict[str, Array]
@@ -46,7 +49,7 @@ def tiled_features(
     by_layer: Statistics = {}
     x = network.preprocess(image)
     if height:
-        x = strips.without_rest(x, height)
+        x = exchange.without_rest(x, height)
     size, strip = (height or image.shape[1], image.shape[2]), image.shape[1] if height else 0
     for block in tile_blocks(network, size, request, tile, strip):
         padded = block.columns.extended(block.rows.extended(x, 1), 2)
@@ -127,7 +130,10 @@ def _guide_tiles(block: Block, padded: Guides, index: Array) -> Guides:
 
 def _each_guide(change: Callable[[str, Array], Array], guides: Guides) -> Guides:
     return {
-        name: {region: None if guide is None else change(name, guide) for region, guide in regions.items()}
+        name: {
+            region: guide and ByRows(change(name, guide.values), guide.stride)
+            for region, guide in regions.items()
+        }
         for name, regions in guides.items()
     }
 
@@ -180,3 +186,10 @@ def _backward(block: Block, residuals: Any, cotangents: Any) -> tuple[None, Arra
 
 
 _assemble.defvjp(_forward, _backward)
+
+
+@functools.cache  # so that equal evaluators share compiled programs
+def tiled(tile: int) -> Evaluator:
+    """The evaluator with tiles of this side, in pixels."""
+    features = partial(tiled_features, tile=tile)
+    return Evaluator(features, features)
