@@ -158,7 +158,8 @@ class Session:
 
     def _paint(self, job: Job, folder: RunFolder) -> Iterator[Snapshot]:
         config = job.config
-        key = program_key(job), tuple(config.active_content()), tuple(config.active_style())
+        losses = ((layer, tuple(config.losses_at(layer))) for layer in config.active_style())
+        key = program_key(job), tuple(config.active_content()), tuple(losses)
         if key not in self._groups:
             self._groups[key] = open_session([job])
         require_memory(self._groups[key], job)

@@ -68,6 +68,17 @@ def test_a_path_an_image_and_an_array_are_the_same_picture(fields, tmp_path):
     assert session.compilations == 2
 
 
+def test_a_session_follows_a_loss_to_another_layer(fields):
+    common = {**fields, "style_losses": {"gram": 1.0, "w2": 1.0}}
+    session = nst_jax.Session("gatys", content="sample:coffee", style="sample:swirls", **common)
+    for layer in ("conv1_1", "conv2_1"):
+        losses = {"loss_layers": {"w2": {layer: 1.0}}}
+        found = session.stylize(**losses)
+        assert {name for name in found.metrics[0] if name.endswith("/w2")} == {f"style/{layer}/w2"}
+        alone = nst_jax.stylize("sample:coffee", "sample:swirls", "gatys", **common, **losses)
+        np.testing.assert_array_equal(found.array, alone.array)
+
+
 def test_snapshots_come_as_it_is_painted_and_the_last_has_the_result(fields):
     snapshots = list(nst_jax.paint("sample:coffee", "sample:swirls", "gatys", scales=(0.5, 1.0), **fields))
     assert [snapshot.step for snapshot in snapshots] == [0, 3, 6, 9, 12]
