@@ -23,6 +23,7 @@ from nst_jax import cli
 from nst_jax.config import from_dict
 from nst_jax.networks import receptive
 from nst_jax.networks.layers import up_to
+from nst_jax.transfer.dividing import split_of
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.memory import compiled_advance, tree_bytes
 from nst_jax.transfer.preparing import prepare
@@ -81,8 +82,7 @@ def measured(job: Job) -> Cost:
             BYTES[kind_of_number] * math.prod(int(side) for side in sides.split(",") if side)
             for kind_of_number, sides in ARRAY.findall(shapes)
         )
-    split = session.split_at(job.size_at(1.0))
-    rows = split.rows if split else job.size_at(1.0)[0]
+    rows = split_of(job).rows if job.config.devices != 1 else job.size_at(1.0)[0]
     return Cost(rows, analysis.temp_size_in_bytes, tree_bytes(arrays), exchanged, messages)
 
 

@@ -7,6 +7,7 @@ table in Markdown: the median seconds of an evaluation, the memory of its progra
 relative to the first loss. The losses are timed in turns, so that a changing load affects all of them alike.
 """
 
+import dataclasses
 import statistics
 import time
 from typing import Any
@@ -19,10 +20,11 @@ from nst_jax import cli, images
 from nst_jax.config import from_dict
 from nst_jax.losses import objective
 from nst_jax.losses.style import STYLE_LOSSES
-from nst_jax.losses.weighting import loss_weights
-from nst_jax.networks.network import Network
 from nst_jax.optimizers import compiler
+from nst_jax.transfer.job import Job
 from nst_jax.transfer.memory import tree_bytes
+from nst_jax.transfer.preparing import prepare
+from nst_jax.transfer.session import Session
 from nst_jax.weights import load_network
 
 MEBIBYTE = 2**20
@@ -36,12 +38,10 @@ def main(argv: list[str]) -> int:
     flags.DEFINE_list("losses", list(STYLE_LOSSES), "style losses to time", flag_values=values)
     cli.parse(values, argv, __doc__ or "")
     config = from_dict(cli.config_value(values, "configs/gatys.py"))
-    layers = config.active_style()
-    network, weights = load_network(config.network, tuple(layers))
-    content, style = (
-        jnp.asarray(images.fit(images.read(source), config.size)) for source in (config.content, config.style)
-    )
-    programs = {name: _program(network, content, style, layers, name) for name in values.losses}
+    loaded = network, weights = load_network(config.network, config.required_layers())
+    job = prepare(dataclasses.replace(config, content_weight=0.0), loaded)
+    content = jnp.asarray(images.resize(job.content, *job.size_at(1.0)))
+    programs = {name: _program(job, content, name) for name in values.losses}
     seconds: dict[str, list[float]] = {name: [] for name in programs}
     for _ in range(values.rounds + 1):
         for name, (program, J, _) in programs.items():
@@ -61,14 +61,12 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _program(
-    network: Network, content: jax.Array, style: jax.Array, layers: dict[str, float], name: str
-) -> tuple[Any, Any, int]:
+def _program(job: Job, content: jax.Array, name: str) -> tuple[Any, Any, int]:
     """The compiled evaluation of a loss, its objective, and the bytes of both."""
-    weights = loss_weights(0.0, 1.0, 0.0, {}, layers, {name: 1.0})
-    J = objective.make_objective(network, content, style, weights)
+    job = dataclasses.replace(job, config=dataclasses.replace(job.config, style_losses={name: 1.0}))
+    J = Session([job]).objective(job, 1.0)
     evaluate = compiler.jit(jax.value_and_grad(objective.total, argnums=2))
-    program = evaluate.lower(network, J, content).compile()
+    program = evaluate.lower(job.network, J, content).compile()
     return program, J, program.memory_analysis().temp_size_in_bytes + tree_bytes(J)
 
 

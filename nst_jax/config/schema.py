@@ -86,7 +86,9 @@ class Config:
     content_weight: float = 1e-4  # alpha
     style_weight: float = 1.0  # beta
     tv_weight: float = 0.0  # of the total variation
-    laplacian_weight: float = 0.0  # of the content's outlines, see losses/laplacian.py
+    laplacian_weight: float = 0.0  # of the content's outlines, see losses/terms/laplacian.py
+    # The weight of each further term, by its name in losses/terms/terms.py.
+    terms: dict[str, float] = dataclasses.field(default_factory=dict)
     content_loss: str = "sum"  # 'sum': half the sum of squares (the paper); 'mean' (its code)
     relative_losses: bool = False  # divide content and style losses by the size of their targets
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
@@ -133,6 +135,8 @@ class Config:
                 fields.not_negative(f"{field}.{layer}", weight)
         for name, weight in self.style_losses.items():
             fields.not_negative(f"style_losses.{name}", weight)
+        for name, weight in self.terms.items():
+            fields.not_negative(f"terms.{name}", weight)
         for name, weights in self.loss_layers.items():
             fields.one_of("loss_layers", name, self.style_losses)
             for layer, weight in weights.items():

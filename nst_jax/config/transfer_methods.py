@@ -14,8 +14,8 @@ LARGEST_STRIDE = 8  # pixels, of the layers of NNST: conv1_1 to conv4_3 in the p
 # Fields of the objective, which NNST does not have.
 UNUSED = (
     *("styles", "content_layers", "style_layers", "style_losses", "loss_layers", "guides"),
-    *("content_weight", "style_weight", "tv_weight", "laplacian_weight", "content_loss"),
-    *("relative_losses", "tile"),
+    *("content_weight", "style_weight", "tv_weight", "laplacian_weight", "terms"),
+    *("content_loss", "relative_losses", "tile"),
 )
 
 

@@ -1,7 +1,7 @@
 """One picture on several devices: each holds as many of its rows, as a strip from the left to the right.
 
 XLA's partitioner gathers whole layers where a program reshapes positions, as Gram matrices and Winograd's
-tiles do. So whatever depends on neighbours is written for one strip, in `nst_jax.devices.strips`.
+tiles do. So whatever depends on neighbours is written for one strip, in `nst_jax.devices.exchange`.
 """
 
 import dataclasses
@@ -13,9 +13,30 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from nst_jax.devices.strips import AXIS
+from nst_jax.devices.exchange import AXIS
 
 ROWS = P(None, AXIS)  # of arrays whose second axis are rows
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class ByRows:
+    """An array, or several, whose second axis are rows: one for each `stride` rows of a picture.
+
+    Where a picture is divided among devices, so are these; everything else is copied to all of them.
+    """
+
+    values: Any
+    stride: int = dataclasses.field(default=1, metadata={"static": True})
+
+
+def specs(tree: Any) -> Any:
+    """How the arrays in `tree` are divided."""
+    return jax.tree.map(lambda leaf: ROWS if _by_rows(leaf) else P(), tree, is_leaf=_by_rows)
+
+
+def _by_rows(leaf: Any) -> bool:
+    return isinstance(leaf, ByRows)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,15 +81,34 @@ class Split:
             function, mesh=self.mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False
         )
 
-    def abstract(self, tree: Any, specs: Any) -> Any:
-        """The shapes of `tree`, which may be abstract, with their shardings by `specs`."""
-        return jax.tree.map(
-            lambda leaf, spec: jax.ShapeDtypeStruct(
-                leaf.shape, leaf.dtype, sharding=NamedSharding(self.mesh, spec)
-            ),
-            tree,
-            specs,
-        )
+    def abstract(self, tree: Any) -> Any:
+        """The shapes of `tree`, itself of shapes, on the devices."""
+
+        def shape(leaf: Any, rows: int = 0) -> jax.ShapeDtypeStruct:
+            sharding = NamedSharding(self.mesh, ROWS if rows else P())
+            whole = (leaf.shape[0], rows, *leaf.shape[2:]) if rows else leaf.shape
+            return jax.ShapeDtypeStruct(whole, leaf.dtype, sharding=sharding)
+
+        return self._mapped(shape, tree)
+
+    def place_tree(self, tree: Any) -> Any:
+        """Put the arrays of `tree` on the devices, with zeros below the rows of a picture."""
+
+        def placed(leaf: Any, rows: int = 0) -> jax.Array:
+            return self.place_rows(leaf, rows) if rows else self.place(leaf, P())
+
+        return self._mapped(placed, tree)
+
+    def _mapped(self, function: Callable[..., Any], tree: Any) -> Any:
+        """Map `function` over the arrays of `tree`; with those by rows, give it the rows of all strips."""
+
+        def mapped(leaf: Any) -> Any:
+            if not _by_rows(leaf):
+                return function(leaf)
+            rows = self.padded // leaf.stride
+            return ByRows(jax.tree.map(lambda one: function(one, rows), leaf.values), leaf.stride)
+
+        return jax.tree.map(mapped, tree, is_leaf=_by_rows)
 
     def place(self, array: Any, spec: P) -> jax.Array:
         """Put an array, which all processes must have, on the devices."""
@@ -83,7 +123,10 @@ class Split:
 
         There are `rows` in all, by default those of a picture.
         """
+        rows = rows or self.padded
+        if array.shape[1] == rows:
+            return self.place(array, ROWS)
         host = np.asarray(array)
         below = [(0, 0)] * host.ndim
-        below[1] = (0, (rows or self.padded) - host.shape[1])
+        below[1] = (0, rows - host.shape[1])
         return self.place(np.pad(host, below), ROWS)

@@ -1,1 +1,1 @@
-"""Losses: one file per loss, the objective that sums them, and its evaluation in tiles."""
+"""Losses: one file per style loss and per term, the objective that sums them, and how it is evaluated."""

@@ -75,19 +75,6 @@ STYLE_LOSSES = {
 }
 
 
-def layer_statistics(
-    F: Float[Array, "1 h w n"],
-    positions: int,
-    guides: Mapping[str, Float[Array, "1 h w 1"] | None],
-    losses: Sequence[str],
-) -> dict[str, dict[str, Any]]:
-    """The statistics of `losses` for a layer or a tile of it, by region and loss."""
-    return {
-        region: {name: STYLE_LOSSES[name].statistic(F, positions, guide) for name in losses}
-        for region, guide in guides.items()
-    }
-
-
 def target_shapes(
     losses: Sequence[str], styles: Sequence[tuple[int, int]], filters: int, height: int, width: int
 ) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from jax import lax
 from jax.scipy import fft
 
-from nst_jax.devices import strips
+from nst_jax.devices import exchange
 from nst_jax.devices.split import ROWS, Split
 from nst_jax.optimizers.state import ImageArray
 
@@ -56,9 +56,9 @@ def split_transforms(split: Split) -> Transforms:
         def on_device(strip: ImageArray) -> ImageArray:
             for axis in (3, 2):
                 strip = _along(axis, strip, inverse, by_products)
-            columns = _along(1, strips.to_columns(strip)[:, : split.height], inverse, by_products)
+            columns = _along(1, exchange.to_columns(strip)[:, : split.height], inverse, by_products)
             below = split.padded - split.height
-            return strips.to_rows(jnp.pad(columns, ((0, 0), (0, below), (0, 0), (0, 0))), image.shape[2])
+            return exchange.to_rows(jnp.pad(columns, ((0, 0), (0, below), (0, 0), (0, 0))), image.shape[2])
 
         return split.over_strips(on_device, ROWS, ROWS)(image)
 

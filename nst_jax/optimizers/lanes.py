@@ -58,6 +58,14 @@ class Lanes:
         """Shard arrays over the devices along the leading axis of lanes."""
         return self._put(stacked, P("lanes"))
 
+    def place_images(self, images: np.ndarray) -> jax.Array:
+        """Place stacked images."""
+        return self.place(images)
+
+    def place_state(self, state: State) -> State:
+        """Place stacked states, of which NumPy arrays are from the host."""
+        return self.place(state)
+
     def replicate(self, shared: Any) -> Any:
         """Copy arrays to every device."""
         return self._put(shared, P())
@@ -70,9 +78,9 @@ class Lanes:
         """The shapes that `fetch` would return."""
         return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
 
-    def abstract(self, tree: Any) -> Any:
-        """The shapes of arrays, with where they would be placed."""
-        return tree
+    def abstract(self, lane: Lane) -> Lane:
+        """The shapes of stacked lanes, with where they would be placed."""
+        return lane
 
     def restart(self, shared: Any, data: Any, lanes: Lane, index: int, learning_rate: float) -> Lane | None:
         """Restart the failed lane `index` with `Optimizer.restart`; None if the method gives up."""

@@ -43,7 +43,7 @@ class Loop:
         self._lanes, self._shared, self._data = lanes, shared, lanes.place(data)
         self._learning_rates = learning_rates
         rates = lanes.place(np.asarray(learning_rates, np.float32))
-        self._running = lanes.start(shared, self._data, lanes.place(images), rates)
+        self._running = lanes.start(shared, self._data, lanes.place_images(images), rates)
         # Lanes that take no more steps: frozen, or failed without recovery (`State.status` tells which).
         self.resting = np.zeros(lanes.width, bool)
         self._evaluations, self._stop = 1, 0  # of a chunk: its length, and the step at which it ends
@@ -70,8 +70,9 @@ class Loop:
 
     def keep(self, last: Any, carried: Callable[[Any, Any], Any]) -> None:
         """Let lanes begin with what `carried` makes of their `last` memory and the new one, on the host."""
-        state = self.state._replace(memory=carried(last, self.fetch(self.state.memory)))
-        self._running = self._running._replace(state=self._lanes.place(state))
+        memory = jax.device_get(carried(last, self.fetch(self.state.memory)))
+        state = self.state._replace(memory=memory)
+        self._running = self._running._replace(state=self._lanes.place_state(state))
 
     def carry_on(self, states: Mapping[int, State]) -> None:
         """Continue the lanes in `states`, by index, from these states."""

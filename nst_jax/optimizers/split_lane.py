@@ -1,21 +1,24 @@
-"""A single optimisation whose image is split by rows over devices, with everything of its size."""
+"""A single optimisation whose image is split by rows over devices, with everything that has its rows."""
 
-import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from nst_jax.devices.exchange import AXIS
 from nst_jax.devices.split import Split
-from nst_jax.devices.strips import AXIS
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.lanes import Lane, Lanes
 from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.optimizers.state import State
+
+WHOLE = -1  # for an axis of rows: there is none, and all devices have the whole array
 
 
 class SplitLane(Lanes):
@@ -28,12 +31,26 @@ class SplitLane(Lanes):
     def __init__(self, optimizer: Optimizer, split: Split, shape: tuple[int, ...], bfloat16: bool = False):
         """Set up programs for images of `shape`, (1, height, width, 3); for `bfloat16` see `Lanes`."""
         self.split = split
-        self._entries = math.prod(shape)
+        self._shardings = jax.tree.map(self._sharding, _row_axes(optimizer, (1, split.padded, *shape[2:])))
         super().__init__(optimizer, 1, list(split.mesh.devices.flat[:1]), bfloat16)
 
     def place(self, stacked: Any) -> Any:
-        """Divide images and whatever else has as many entries; other arrays stay or are copied to all."""
-        return jax.tree.map(self._placed, stacked)
+        """Copy arrays to all devices, unless they are there already."""
+        devices = self._sharding(WHOLE).device_set
+
+        def placed(leaf: Any) -> jax.Array:
+            there = isinstance(leaf, jax.Array) and leaf.sharding.device_set == devices
+            return leaf if there else self.split.place(leaf, P())
+
+        return jax.tree.map(placed, stacked)
+
+    def place_images(self, images: np.ndarray) -> jax.Array:
+        """Divide a stacked image."""
+        return self._placed(images, self._shardings.image)
+
+    def place_state(self, state: State) -> State:
+        """Divide images and whatever else of a stacked state has rows; NumPy arrays are from the host."""
+        return self._over_state(self._placed, state)
 
     def replicate(self, shared: Any) -> Any:
         """Copy arrays to every device."""
@@ -42,7 +59,7 @@ class SplitLane(Lanes):
     def put(self, lanes: Lane, states: Mapping[int, State]) -> Lane:
         """Replace the state by that of lane 0."""
         del lanes
-        return Lane(self.place(jax.tree.map(lambda leaf: leaf[np.newaxis], states[0])))
+        return Lane(self.place_state(jax.tree.map(lambda leaf: leaf[np.newaxis], states[0])))
 
     def fetch(self, tree: Any) -> Any:
         """Copy arrays to the host, without the rows below the images."""
@@ -50,76 +67,85 @@ class SplitLane(Lanes):
 
     def fetched_shapes(self, tree: Any) -> Any:
         """The shapes that `fetch` would return."""
-        return jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(self._shape(leaf.shape, on_host=True), leaf.dtype), tree
-        )
 
-    def abstract(self, tree: Any) -> Any:
-        """The shapes of arrays, with how they would be divided; those that have a sharding keep it."""
-        return jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(
-                leaf.shape, leaf.dtype, sharding=leaf.sharding or self._sharding(leaf.shape)
-            ),
-            tree,
-        )
+        def shape(leaf: jax.Array) -> jax.ShapeDtypeStruct:
+            return jax.eval_shape(partial(self._cropped, axis=_rows_axis(leaf.sharding)), leaf)
+
+        return jax.tree.map(shape, tree)
+
+    def abstract(self, lane: Lane) -> Lane:
+        """The shapes of a lane, with how they would be divided."""
+
+        def divided(leaf: Any, sharding: NamedSharding) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+        return Lane(self._over_state(divided, lane.state))
 
     def _program(self, function: Callable[..., Any], axes: tuple[int | None, ...], **options: Any) -> Any:
+        shardings = Lane(self._shardings)
         single = self.over_lanes(function, axes)
+        return compiler.jit(single, self._bfloat16, out_shardings=shardings, **options)
 
-        def divided(*arguments: Any) -> Any:
-            result = single(*arguments)
-            return jax.tree.map(
-                lambda leaf: jax.lax.with_sharding_constraint(leaf, self._sharding(leaf.shape)), result
-            )
+    def _over_state(self, function: Callable[[Any, NamedSharding], Any], state: State) -> State:
+        """Map `function` over the arrays of a state and their shardings."""
+        return jax.tree.map(
+            lambda sharding, part: jax.tree.map(lambda leaf: function(leaf, sharding), part),
+            self._shardings,
+            state,
+        )
 
-        return compiler.jit(divided, self._bfloat16, **options)
-
-    def _placed(self, leaf: Any) -> jax.Array:
-        if isinstance(leaf, jax.Array) and len(leaf.sharding.device_set) == self.split.mesh.size:
-            is_image = self._rows_axis(leaf.shape, self.split.padded) is not None
-            return jax.device_put(leaf, self._sharding(leaf.shape)) if is_image else leaf
-        leaf = np.asarray(leaf)
-        if (axis := self._rows_axis(leaf.shape, self.split.height)) is not None:
+    def _placed(self, leaf: Any, sharding: NamedSharding) -> jax.Array:
+        """An array of a state on the devices; one from the host lacks the rows below the image."""
+        axis = _rows_axis(sharding)
+        if axis is not None and not isinstance(leaf, jax.Array):
             rows = leaf.reshape(*leaf.shape[:axis], self.split.height, -1)
             below = [(0, 0)] * rows.ndim
             below[axis] = (0, self.split.padded - self.split.height)
-            leaf = np.pad(rows, below).reshape(self._shape(leaf.shape, on_host=False))
-        return self.split.place(leaf, self._sharding(leaf.shape).spec)
+            leaf = np.pad(rows, below).reshape(*leaf.shape[:axis], -1, *leaf.shape[axis + 1 :])
+        return self.split.place(leaf, sharding.spec)
 
     def _fetched(self, leaf: jax.Array) -> np.ndarray:
         whole = leaf if leaf.is_fully_addressable or leaf.is_fully_replicated else _gathered(leaf)
-        host = np.asarray(whole)
-        if (axis := self._rows_axis(leaf.shape, self.split.padded)) is None:
-            return host
-        rows = host.reshape(*leaf.shape[:axis], self.split.padded, -1)
-        rows = rows[(slice(None),) * axis + (slice(self.split.height),)]
         # Files of arrays cannot hold a view.
-        return np.ascontiguousarray(rows).reshape(self._shape(leaf.shape, on_host=True))
+        return np.ascontiguousarray(self._cropped(np.asarray(whole), _rows_axis(leaf.sharding)))
 
-    def _sharding(self, shape: tuple[int, ...]) -> NamedSharding:
-        axis = self._rows_axis(shape, self.split.padded)
-        spec = P() if axis is None else P(*[None] * axis, AXIS)
-        return NamedSharding(self.split.mesh, spec)
-
-    def _shape(self, shape: tuple[int, ...], on_host: bool) -> tuple[int, ...]:
-        """The shape of an array on the host or on the devices, from that on the other side."""
-        heights = (self.split.padded, self.split.height)
-        before, after = heights if on_host else heights[::-1]
-        axis = self._rows_axis(shape, before)
+    def _cropped(self, whole: Any, axis: int | None) -> Any:
+        """An array without the rows below the image."""
         if axis is None:
-            return shape
-        return *shape[:axis], shape[axis] * after // before, *shape[axis + 1 :]
+            return whole
+        rows = whole.reshape(*whole.shape[:axis], self.split.padded, -1)
+        rows = rows[(slice(None),) * axis + (slice(self.split.height),)]
+        return rows.reshape(*whole.shape[:axis], -1, *whole.shape[axis + 1 :])
 
-    def _rows_axis(self, shape: tuple[int, ...], height: int) -> int | None:
-        """The axis of the rows of images of `height`, which may be joined with columns and colours, or None.
+    def _sharding(self, axis: int) -> NamedSharding:
+        """That of stacked arrays, the rows of each of which are on its `axis`."""
+        return NamedSharding(self.split.mesh, P() if axis == WHOLE else P(None, *[None] * axis, AXIS))
 
-        It is the last axis from which on the array has as many entries as an image.
-        """
-        entries = self._entries // self.split.height * height
-        for axis in reversed(range(len(shape))):
-            if math.prod(shape[axis:]) == entries:
-                return axis
-        return None
+
+def _row_axes(optimizer: Optimizer, shape: tuple[int, ...]) -> State:
+    """The axis of the rows in each part of a state, or `WHOLE`; they may be joined with columns and colours.
+
+    It is the one that grows with the rows of the image.
+    """
+
+    def memory(rows: int) -> Any:
+        image = jax.ShapeDtypeStruct((shape[0], rows, *shape[2:]), jnp.float32)
+        return jax.eval_shape(optimizer.method.init, image)
+
+    def grown(one: Any, two: Any) -> int:
+        return next(
+            (axis for axis, (a, b) in enumerate(zip(one.shape, two.shape, strict=True)) if a < b), WHOLE
+        )
+
+    axes: dict[str, Any] = dict.fromkeys(State._fields, WHOLE)
+    axes |= dict.fromkeys(("image", "grad", "best_image"), 1)
+    return State(**axes | {"memory": jax.tree.map(grown, memory(shape[1]), memory(2 * shape[1]))})
+
+
+def _rows_axis(sharding: Any) -> int | None:
+    """The axis that is divided among the devices."""
+    spec = tuple(sharding.spec) if isinstance(sharding, NamedSharding) else ()
+    return spec.index(AXIS) if AXIS in spec else None
 
 
 def _gathered(leaf: jax.Array) -> np.ndarray:

@@ -5,11 +5,12 @@ import numpy as np
 from jax.sharding import Mesh
 
 from nst_jax.config import Config
+from nst_jax.devices.exchange import AXIS
 from nst_jax.devices.split import Split
-from nst_jax.devices.strips import AXIS
 from nst_jax.errors import UserError
-from nst_jax.losses.sharding import strip_multiple
+from nst_jax.losses.features.strips import strip_multiple
 from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.losses.terms.terms import TERMS, term_weights
 from nst_jax.networks.layers import irregular_layer, up_to
 from nst_jax.networks.network import Network
 from nst_jax.transfer.job import Job
@@ -20,7 +21,8 @@ def split_of(job: Job) -> Split:
     config = job.config
     devices = jax.devices()[: config.devices or None]
     deepest = config.active_layers()[-1]
-    multiple = strip_multiple(job.network.geometry, deepest, config.tile)
+    rows = max(term.rows for term in TERMS.values())
+    multiple = strip_multiple(job.network.geometry, deepest, config.tile, rows)
     return Split(Mesh(np.array(devices), (AXIS,)), job.size_at(1.0)[0], multiple)
 
 
@@ -44,6 +46,9 @@ def check_devices(config: Config, network: Network) -> None:
     for name in config.active_losses():
         if not STYLE_LOSSES[name].additive:
             raise UserError(f"{refused} style_losses.{name}, which compares all positions at once; use 1")
+    for name in term_weights(config):
+        if not TERMS[name].additive:
+            raise UserError(f"{refused} terms.{name}, which is no sum over positions; use 1")
     if config.network.padding != "zeros":
         raise UserError(f"{refused} network.padding={config.network.padding}; use 1")
     if layer := irregular_layer(up_to(network.geometry, config.active_layers()[-1])):

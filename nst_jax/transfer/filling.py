@@ -1,47 +1,24 @@
-"""What a lane of a session holds for layers and regions that only other jobs of the group use."""
+"""What a lane of a session holds for style layers and regions that only other jobs of the group use."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from nst_jax.devices.split import Split
-from nst_jax.losses import objective
-from nst_jax.losses.objective import Guides, Statistics
+from nst_jax.devices.split import ByRows
+from nst_jax.losses.features.request import EVERYWHERE
 from nst_jax.losses.style import STYLE_LOSSES, LayerLosses, target_shapes
-from nst_jax.losses.weighting import EVERYWHERE
+from nst_jax.losses.terms.term import StyleTargets
 from nst_jax.networks import receptive
-from nst_jax.networks.network import Network
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.targets import style_layer_sizes
 
 
-class Empty(NamedTuple):
-    """Shapes of the zeros for what the job of a lane does not set: see `Targets` and `Objective.guides`."""
-
-    content: dict[str, Any]
-    style: Statistics
-    guides: Guides
-    activations: dict[str, Any]  # of the result at the style layers
-
-
-def empty_shapes(
-    jobs: Sequence[Job],
-    content_layers: Sequence[str],
-    losses: LayerLosses,
-    scale: float,
-    shape: tuple[int, ...],
-    split: Split | None,
-) -> Empty:
-    """Return the shapes for results of `shape` at `scale`; style targets have those of the largest job."""
+def empty_targets(jobs: Sequence[Job], losses: LayerLosses, scale: float) -> StyleTargets:
+    """Return the shapes for results at `scale`; style targets have those of the largest job."""
     network, layers = jobs[0].network, tuple(layer for layer, _ in losses)
-    sizes = {layer: receptive.shape(network.geometry, layer, *shape[1:3]) for layer in layers}
+    sizes = {layer: receptive.shape(network.geometry, layer, *jobs[0].size_at(scale)) for layer in layers}
     regions = tuple(dict.fromkeys(style.region for style in jobs[0].styles))
-
-    def activations(network: Network, image: Any) -> Any:
-        content = objective.content_targets(network, image, tuple(content_layers), 0, split)
-        return content, network(image, layers)
 
     def target(layer: str, region: str) -> Any:
         filters, names = F[layer].shape[-1], dict(losses)[layer]
@@ -52,18 +29,23 @@ def empty_shapes(
         return jax.tree.map(_largest, *shapes)
 
     def guide(layer: str, region: str) -> Any:
-        return None if region == EVERYWHERE else jax.ShapeDtypeStruct((1, *sizes[layer], 1), jnp.float32)
+        if region == EVERYWHERE:
+            return None
+        shape = jax.ShapeDtypeStruct((1, *sizes[layer], 1), jnp.float32)
+        return ByRows(shape, receptive.stride(network.geometry, layer))
 
-    content, F = jax.eval_shape(activations, network, jax.ShapeDtypeStruct(shape, jnp.float32))
-    style, guides = (
+    image = jax.ShapeDtypeStruct(jobs[0].shape_at(scale), jnp.float32)
+    F = jax.eval_shape(lambda network, image: network(image, layers), network, image)
+    targets, guides = (
         {layer: {region: of(layer, region) for region in regions} for layer in layers}
         for of in (target, guide)
     )
-    return Empty(content, style, guides, F)
+    return StyleTargets(targets, guides, {layer: dict.fromkeys(regions, 0.0) for layer in layers}, F)
 
 
-def losses_by_layer(jobs: Sequence[Job], layers: Sequence[str]) -> LayerLosses:
-    """Return the losses that some job has at each of `layers`."""
+def losses_by_layer(jobs: Sequence[Job]) -> LayerLosses:
+    """Return the losses that some job has at each layer."""
+    layers = sorted({layer for job in jobs for layer in job.config.active_style()})
     used = {layer: {name for job in jobs for name in job.config.losses_at(layer)} for layer in layers}
     return tuple(
         (layer, tuple(name for name in jobs[0].config.active_losses() if name in used[layer]))
@@ -71,34 +53,29 @@ def losses_by_layer(jobs: Sequence[Job], layers: Sequence[str]) -> LayerLosses:
     )
 
 
-def filled_targets(targets: Statistics, default: Statistics) -> Statistics:
-    """Return `default` with the entries of `targets`, whose rows are repeated to the shapes in `default`."""
-    return {
-        layer: {
-            region: jax.tree.map(_repeated, targets[layer][region], shapes)
-            if region in targets.get(layer, {})
-            else jax.tree.map(_zeros, shapes)
-            for region, shapes in by_region.items()
+def filled(own: Sequence[dict[str, dict[str, Any]]], empty: StyleTargets) -> StyleTargets:
+    """Return a job's `own` targets, guides and shares, and zeros of the shapes in `empty` for what they lack.
+
+    Rows of a target are repeated if those of another job have more.
+    """
+
+    def completed(by_layer: dict[str, dict[str, Any]], shapes: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        return {
+            layer: {
+                region: jax.tree.map(_repeated, by_layer[layer][region], like)
+                if region in by_layer.get(layer, {})
+                else jax.tree.map(_zeros, like)
+                for region, like in by_region.items()
+            }
+            for layer, by_region in shapes.items()
         }
-        for layer, by_region in default.items()
-    }
 
-
-def filled_regions(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of `default`, by layer and region, replaced by those of `values` where present."""
-    return {layer: filled(values.get(layer, {}), by_region) for layer, by_region in default.items()}
-
-
-def filled(values: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of `default`, replaced by those of `values` where present; shapes become zeros."""
-    return {
-        name: values[name] if name in values else jax.tree.map(_zeros, value)
-        for name, value in default.items()
-    }
+    targets, guides, shares = map(completed, own, empty[:3])
+    return StyleTargets(targets, guides, shares, empty.activations)
 
 
 def _repeated(target: Any, like: Any) -> Any:
-    missing = like.shape[:1] > target.shape[:1]  # never true of a scalar
+    missing = jnp.shape(like)[:1] > jnp.shape(target)[:1]  # never true of a scalar
     return jnp.resize(target, like.shape) if missing else target
 
 
@@ -110,3 +87,13 @@ def _zeros(leaf: Any) -> Any:
 def _largest(*shapes: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
     lengths = tuple(max(lengths) for lengths in zip(*(one.shape for one in shapes), strict=True))
     return jax.ShapeDtypeStruct(lengths, shapes[0].dtype)
+
+
+def style_layer_sizes(job: Job, region: str, layer: str, scale: float) -> tuple[tuple[int, int], ...]:
+    """Return the positions (height, width) of `layer` for each picture of the styles that set it."""
+    return tuple(
+        receptive.shape(job.network.geometry, layer, *job.style_size(style, picture, scale))
+        for style in job.styles
+        if style.region == region and layer in style.layers
+        for picture in style.pictures
+    )

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from nst_jax.losses.terms.terms import term_weights
 from nst_jax.transfer.job import Job
 
 
@@ -33,7 +34,7 @@ def program_key(job: Job) -> Any:
         (config.network.pool, config.network.conv, config.network.precision, config.network.padding),
         tuple(job.shape_at(scale) for scale in config.active_scales()),
         (dataclasses.replace(config.optimizer, learning_rate=1.0), config.active_scales()),
-        (config.content_loss, config.active_losses(), config.laplacian_weight > 0, config.tile),
+        (config.content_loss, config.active_losses(), tuple(term_weights(config)), config.tile),
         (config.devices, config.active_layers()[-1] if config.devices != 1 else "", job.gray),
         tuple(dict.fromkeys(style.region for style in job.styles)),
         (config.log_every, config.snapshot_every),

@@ -11,8 +11,8 @@ import numpy as np
 from nst_jax import images
 from nst_jax.config import Config, to_dict
 from nst_jax.images.color import is_gray
+from nst_jax.losses.features.request import EVERYWHERE
 from nst_jax.losses.kept import Kept
-from nst_jax.losses.weighting import EVERYWHERE
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights

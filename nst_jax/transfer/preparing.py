@@ -12,16 +12,18 @@ from nst_jax.images.color import luminance
 from nst_jax.images.region_masks import MOST_DISTORTION
 from nst_jax.losses.mrf import MOST_PATCHES, patch_count
 from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.losses.terms.terms import further_terms
 from nst_jax.networks.layers import irregular_layer, up_to
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.optimizers.methods import find_method
 from nst_jax.transfer.dividing import check_devices
+from nst_jax.transfer.filling import style_layer_sizes
 from nst_jax.transfer.fitting import Input, require_size
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.pictures import Picture, Pictures, picture_sources
 from nst_jax.transfer.styles import Style, field_named, read_styles
-from nst_jax.transfer.targets import content_guides, is_visible, style_layer_sizes
+from nst_jax.transfer.targets import content_guides, is_visible
 from nst_jax.weights import load_network
 
 USEFUL_TILE = 128  # pixels: below, memory does not shrink any more, and halos dominate the arithmetic
@@ -98,6 +100,8 @@ def _check_names(config: Config) -> None:
     find_method(config.optimizer)
     for name in config.style_losses:
         fields.one_of("style_losses", name, STYLE_LOSSES)
+    for name in config.terms:
+        fields.one_of("terms", name, further_terms() or ["none: losses/terms/terms.py lists no further one"])
 
 
 def _check_sizes(config: Config, content: np.ndarray, styles: tuple[Style, ...]) -> None:

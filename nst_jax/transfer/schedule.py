@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from nst_jax.config import Config
 from nst_jax.config.stages import stages_of
+from nst_jax.losses.terms.terms import reported_parts
 
 
 def stops(config: Config, stage: int) -> Iterator[int]:
@@ -24,9 +25,5 @@ def stage_ends(config: Config) -> tuple[int, ...]:
 
 
 def reported_terms(config: Config) -> set[str]:
-    """Return the names of the layer terms that a run of `config` logs."""
-    splitting = {f"splitting/{layer}" for layer in config.active_layers()}
-    content = {f"content/{layer}" for layer in config.active_content()}
-    style = {f"style/{layer}" for layer in config.active_style()}
-    each = {f"style/{layer}/{loss}" for layer in config.active_style() for loss in config.losses_at(layer)}
-    return content | style | each | splitting
+    """Return the names of the parts of terms that a run of `config` logs."""
+    return {f"splitting/{layer}" for layer in config.active_layers()} | set(reported_parts(config))

@@ -17,12 +17,13 @@ import numpy as np
 
 from nst_jax import images
 from nst_jax.config.stages import Stage
-from nst_jax.devices.split import Split
-from nst_jax.losses import objective
+from nst_jax.devices.split import ByRows
+from nst_jax.losses.features.choosing import chosen
+from nst_jax.losses.features.evaluator import Evaluator
+from nst_jax.losses.features.request import Request, Statistics, everywhere
 from nst_jax.losses.kept import Kept, shown
-from nst_jax.losses.objective import Objective, Statistics, Targets
-from nst_jax.losses.sharding import outlines_of
-from nst_jax.losses.split_objective import objective_specs, split_total_and_terms
+from nst_jax.losses.objective import Objective, make_objective, total_and_terms
+from nst_jax.losses.terms.term import Inputs, StyleTargets
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.lanes import Lanes
 from nst_jax.optimizers.loop import Loop
@@ -31,20 +32,9 @@ from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.optimizers.split_lane import SplitLane
 from nst_jax.transfer import memory
 from nst_jax.transfer.dividing import split_of
-from nst_jax.transfer.filling import (
-    Empty,
-    empty_shapes,
-    filled,
-    filled_regions,
-    filled_targets,
-    losses_by_layer,
-)
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.job_weights import job_weights
 from nst_jax.transfer.starting import with_better_start
-from nst_jax.transfer.targets import StyleTargets, TargetMaker, placed_guides
-
-NO_STYLE = StyleTargets({}, {}, {})
+from nst_jax.transfer.targets import TargetMaker
 
 
 class Session:
@@ -59,15 +49,10 @@ class Session:
         """
         self._job, self._jobs = jobs[0], tuple(jobs)
         self.config = config = jobs[0].config
-        # Every lane computes the layers of all jobs; those that only other jobs use have a weight of 0.
-        self.content_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_content()}))
-        self.style_layers = tuple(sorted({layer for job in jobs for layer in job.config.active_style()}))
-        self.losses = losses_by_layer(jobs, self.style_layers)
         self._method = find_method(config.optimizer)
-        self.optimizer = Optimizer(objective.total_and_terms, self._method)
+        self.optimizer = Optimizer(total_and_terms, self._method)
         self._split = split_of(self._job) if config.devices != 1 else None
-        self._style_targets = TargetMaker(self.losses, self._split)
-        self._shapes: dict[Any, Empty] = {}
+        self._style_targets = TargetMaker(jobs, self._evaluator)
         if self._split:
             width = 1  # all devices are needed for one picture
         elif width is None:
@@ -115,45 +100,40 @@ class Session:
 
     def objective(self, job: Job, scale: float) -> Objective:
         """Return the objective of `job` at `scale`, with targets for all layers of the group."""
-        content = images.resize(job.content, *job.size_at(scale))
-        split = self.split_at(job.size_at(scale))
-        if split:
+        if self._split:
             job = dataclasses.replace(job, network=self.network)
-        style, kept = self._style_targets.targets(job, scale), job.kept_at(scale)
-        if split:
-            guides = placed_guides(job, style.guides, job.size_at(scale), split)
-            style, kept = style._replace(guides=guides), jax.tree.map(split.place_rows, kept)
-            return self._assemble(job, scale, split.place_rows(content), style, kept, split)
-        return self._assemble(job, scale, jnp.asarray(content), style, jax.tree.map(jnp.asarray, kept))
+        size = job.size_at(scale)
+        content = images.resize(job.content, *size)
+        features = functools.partial(self._evaluator(size).find, job.network, content)
+        style = self._style_targets.targets(job, scale)
+        found = self._assembled(job, scale, content, features, style, job.kept_at(scale))
+        return self._evaluator(size).place(found)
 
     def abstract_objective(self, job: Job) -> tuple[Objective, jax.ShapeDtypeStruct]:
         """Return the shapes of `job`'s objective and image at full size, without computing anything."""
-        split = self.split_at(job.size_at(1.0))
 
-        def abstract(content: Any) -> Objective:
+        def assembled(content: Any) -> Objective:
             kept = Kept(content, content[..., :1]) if job.has_gaps else None
-            return self._assemble(job, 1.0, content, NO_STYLE, kept, split)
+            features = functools.partial(chosen(job.config.tile).program, job.network, content)
+            return self._assembled(job, 1.0, content, features, self._style_targets.nothing(job, 1.0), kept)
 
-        if split is None:
-            content = jax.ShapeDtypeStruct(job.shape_at(1.0), jnp.float32)
-            return jax.eval_shape(abstract, content), content
-        shape = (1, split.padded, *job.shape_at(1.0)[2:])
-        content = jax.ShapeDtypeStruct(shape, jnp.float32, sharding=split.by_rows)
-        found = jax.eval_shape(abstract, content)
-        return split.abstract(found, objective_specs(found)), content
+        content = jax.ShapeDtypeStruct(job.shape_at(1.0), jnp.float32)
+        found = jax.eval_shape(assembled, content), ByRows(content)
+        objective, image = self._evaluator(job.size_at(1.0)).abstract(found)
+        return objective, image.values
 
-    def split_at(self, size: tuple[int, int]) -> Split | None:
-        """How pictures of `size` (height, width) are divided; None if they are not."""
-        return self._split and self._split.of_height(size[0])
+    def _evaluator(self, size: tuple[int, int]) -> Evaluator:
+        """How pictures of `size` (height, width) are evaluated."""
+        return chosen(self.config.tile, self._split and self._split.of_height(size[0]))
 
     def _lanes_at(self, scale: float) -> Lanes:
         shape = self._job.shape_at(scale)
-        split = self.split_at(self._job.size_at(scale))
-        if split is None:
+        if self._split is None:
             return self._lanes
         if shape not in self._split_lanes:
+            split = self._split.of_height(shape[1])
             method = self._method.split_over(split) if self._method.split_over else self._method
-            optimizer = Optimizer(functools.partial(split_total_and_terms, split), method)
+            optimizer = Optimizer(total_and_terms, method)
             self._split_lanes[shape] = SplitLane(optimizer, split, shape, self._bfloat16)
         return self._split_lanes[shape]
 
@@ -175,11 +155,13 @@ class Session:
         """
         sizes = [job.style_size(style, picture, 1.0) for style in job.styles for picture in style.pictures]
         largest = max(sizes, key=math.prod)
-        split = self.split_at(largest)
-        guides, tile = objective.everywhere(job.config.active_style()), job.config.tile
+        layers, evaluator = job.config.active_style(), self._evaluator(largest)
+        request = Request(
+            statistics=tuple(entry for entry in self._style_targets.losses if entry[0] in layers)
+        )
 
         def statistics(network: Any, x: Any) -> Statistics:
-            return objective.style_statistics(network, x, guides, self.losses, tile, split)
+            return evaluator.program(network, x, request, everywhere(layers)).statistics
 
         held = 0
         if self._style_targets.whole_layers:
@@ -187,44 +169,14 @@ class Session:
             held = sum(memory.tree_bytes(jax.eval_shape(statistics, self.network, x)) for x in pictures)
         if math.prod(largest) <= math.prod(job.size_at(1.0)):
             return 2 * held
-        rows, sharding = (split.padded, split.by_rows) if split else (largest[0], None)
-        picture = jax.ShapeDtypeStruct((1, rows, largest[1], 3), jnp.float32, sharding=sharding)
-        return 2 * held + memory.program_bytes(statistics, self.network, picture)
+        picture = evaluator.abstract(ByRows(jax.ShapeDtypeStruct((1, *largest, 3), jnp.float32)))
+        return 2 * held + memory.program_bytes(statistics, self.network, picture.values)
 
-    def _assemble(
-        self,
-        job: Job,
-        scale: float,
-        content: Any,
-        style: StyleTargets,
-        kept: Kept | None,
-        split: Split | None = None,
+    def _assembled(
+        self, job: Job, scale: float, content: Any, features: Any, style: StyleTargets, kept: Kept | None
     ) -> Objective:
-        """Build the objective of `job`; layers of other jobs get targets of zeros and a weight of 0."""
-        config = job.config
-        layers = tuple(config.active_content())
-        content_targets = objective.content_targets(job.network, content, layers, config.tile, split)
-        empty = self._empty(job, scale, content.shape, split)
-        wrap = config.network.padding == "circular"
-        targets = Targets(
-            filled(content_targets, empty.content),
-            filled_targets(style.targets, empty.style),
-            outlines_of(content, wrap, split) if config.laplacian_weight else None,
-        )
-        height = split.height if split else content.shape[1]
-        weights = job_weights(job, targets, style, empty, self.losses, (height, content.shape[2]))
-        guides = filled_regions(style.guides, empty.guides)
-        return Objective(targets, weights, guides, config.content_loss, config.tile, wrap, job.gray, kept)
-
-    def _empty(self, job: Job, scale: float, shape: tuple[int, ...], split: Split | None) -> Empty:
-        """Return the shapes for all layers and regions of the group and a result of `shape` at `scale`."""
-        # A session can go on to jobs that it did not begin with, whose styles may be larger.
-        added = () if any(job is one for one in self._jobs) else (job,)
-        sizes = tuple(
-            one.style_size(style, x, scale) for one in added for style in one.styles for x in style.pictures
-        )
-        key = scale, shape, sizes
-        if key not in self._shapes:
-            jobs = (*self._jobs, *added)
-            self._shapes[key] = empty_shapes(jobs, self.content_layers, self.losses, scale, shape, split)
-        return self._shapes[key]
+        """The objective of `job`; what only other jobs use has a weight of 0."""
+        size = job.size_at(scale)
+        together = tuple(one.config for one in (*self._jobs, job))
+        inputs = Inputs(job.config, together, job.network, content, features, style, size)
+        return make_objective(inputs, self._evaluator(size), job.gray, kept)

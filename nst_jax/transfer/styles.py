@@ -11,7 +11,7 @@ from nst_jax.config.controls import StyleConfig
 from nst_jax.errors import UserError
 from nst_jax.images import color
 from nst_jax.images.region_masks import Mask
-from nst_jax.losses.weighting import EVERYWHERE
+from nst_jax.losses.features.request import EVERYWHERE
 from nst_jax.transfer.pictures import Picture, Pictures, picture_sources
 from nst_jax.transfer.regions import Region, regions_of, warn_of_gaps
 

@@ -1,42 +1,40 @@
 """The style targets of a job: statistics of each style under its masks, blended by region."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from nst_jax import images
-from nst_jax.devices.split import Split
+from nst_jax.devices.split import ByRows
 from nst_jax.images.region_masks import Mask, resize_mask
-from nst_jax.losses import objective
+from nst_jax.losses.features.evaluator import Evaluator
+from nst_jax.losses.features.request import EVERYWHERE, Guides, Request, Statistics
 from nst_jax.losses.guides import guides, peaks
-from nst_jax.losses.objective import Guides, Statistics
-from nst_jax.losses.style import STYLE_LOSSES, LayerLosses
-from nst_jax.losses.weighting import EVERYWHERE
+from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.losses.terms.style_term import fitted
+from nst_jax.losses.terms.term import StyleTargets
 from nst_jax.networks import receptive
 from nst_jax.runs.checkpoint import picture_digest
+from nst_jax.transfer.filling import empty_targets, filled, losses_by_layer
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.styles import Style
 
 
-class StyleTargets(NamedTuple):
-    """What the style losses of a job compare with and where, by layer and region; absent where nothing is."""
-
-    targets: Statistics
-    guides: Guides
-    shares: dict[str, dict[str, float]]  # of a layer's loss
-
-
 class TargetMaker:
-    """Computes style targets, and remembers the statistics of every style picture if they are small."""
+    """Computes style targets, and remembers the statistics of every style picture if they are small.
 
-    def __init__(self, losses: LayerLosses, split: Split | None = None):
-        """Start without any; `losses` are the style losses in use, and `split` that of the content."""
-        self._losses, self._split = losses, split
+    All lanes of a program hold the layers, regions and losses of all jobs of the group. Those that only other
+    jobs use have targets of zeros.
+    """
+
+    def __init__(self, jobs: Sequence[Job], evaluator: Callable[[tuple[int, int]], Evaluator]):
+        """Start without any, for the group of `jobs`; `evaluator` gives that for pictures of a size."""
+        self._jobs, self._evaluator = tuple(jobs), evaluator
+        self.losses = losses_by_layer(jobs)
         self._known: dict[Any, Statistics] = {}
-        names = {name for _, names in losses for name in names}
+        self._shapes: dict[Any, StyleTargets] = {}
+        names = {name for _, names in self.losses for name in names}
         self.whole_layers = not all(STYLE_LOSSES[name].additive for name in names)  # in the statistics
 
     def targets(self, job: Job, scale: float) -> StyleTargets:
@@ -46,20 +44,38 @@ class TargetMaker:
         remain share the loss of the layer equally, or by their shares of the pixels that they have together.
         What a style of less than full strength leaves of its target is the content's.
         """
-        parts = self._parts(job, scale)
-        found = StyleTargets({}, {}, {})
+        parts, by_region = self._parts(job, scale), content_guides(job, scale)
+        used: Guides = {}
         blended: Statistics = {}
+        weights: dict[str, dict[str, float]] = {}
         for layer in job.config.active_style():
             visible = {
                 region: by_layer[layer]
-                for region, by_layer in content_guides(job, scale).items()
+                for region, by_layer in by_region.items()
                 if is_visible(by_layer[layer]) and any(part.sets(region, layer) for part in parts)
             }
-            found.guides[layer] = visible
+            used[layer] = visible
             blended[layer] = {region: self._blended(parts, region, layer) for region in visible}
             shares = {region: job.regions[region].share if region else 1.0 for region in visible}
-            found.shares[layer] = {region: share / sum(shares.values()) for region, share in shares.items()}
-        return found._replace(targets=objective.fitted_to(job.network, blended, job.size_at(scale)))
+            weights[layer] = {region: share / sum(shares.values()) for region, share in shares.items()}
+        targets = fitted(job.network, blended, job.size_at(scale))
+        return filled((targets, used, weights), self._empty(job, scale))
+
+    def nothing(self, job: Job, scale: float) -> StyleTargets:
+        """Return targets of zeros, with the shapes of those of `job`."""
+        return filled(({}, {}, {}), self._empty(job, scale))
+
+    def _empty(self, job: Job, scale: float) -> StyleTargets:
+        """The shapes for all layers and regions of the group."""
+        # A session can go on to jobs that it did not begin with, whose styles may be larger.
+        added = () if any(job is one for one in self._jobs) else (job,)
+        sizes = tuple(
+            one.style_size(style, x, scale) for one in added for style in one.styles for x in style.pictures
+        )
+        if (scale, sizes) not in self._shapes:
+            jobs = (*self._jobs, *added)
+            self._shapes[scale, sizes] = empty_targets(jobs, self.losses, scale)
+        return self._shapes[scale, sizes]
 
     def _parts(self, job: Job, scale: float) -> list["Part"]:
         """What every style picture contributes, and the content to regions that styles leave a rest."""
@@ -89,7 +105,7 @@ class TargetMaker:
         by_loss = [part.statistics[layer][region] for part in members]
         return {
             loss: STYLE_LOSSES[loss].blend([found[loss] for found in by_loss], shares)
-            for loss in dict(self._losses)[layer]
+            for loss in dict(self.losses)[layer]
         }
 
     def _statistics(self, job: Job, style: Style, picture: np.ndarray, scale: float) -> Statistics:
@@ -101,13 +117,9 @@ class TargetMaker:
             return self._known[key]
         by_layer = _guides(job, style.mask, size, style.layers)
         visible = {layer: {style.region: guide} for layer, guide in by_layer.items() if is_visible(guide)}
-        resized: Any = images.resize(picture, *size)
-        split = self._split and self._split.of_height(size[0])
-        if split:
-            resized, visible = split.place_rows(resized), placed_guides(job, visible, size, split)
-        found = objective.style_statistics(
-            job.network, jnp.asarray(resized), visible, self._losses, job.config.tile, split
-        )
+        resized = images.resize(picture, *size)
+        request = Request(statistics=tuple(entry for entry in self.losses if entry[0] in visible))
+        found = self._evaluator(size).find(job.network, resized, request, visible).statistics
         if not self.whole_layers:
             self._known[key] = found
         return found
@@ -146,38 +158,15 @@ def _strengths(job: Job, scale: float) -> dict[str, dict[str, float]]:
     return found
 
 
-def style_layer_sizes(job: Job, region: str, layer: str, scale: float) -> tuple[tuple[int, int], ...]:
-    """Return the positions (height, width) of `layer` for each picture of the styles that set it."""
-    return tuple(
-        receptive.shape(job.network.geometry, layer, *job.style_size(style, picture, scale))
-        for style in job.styles
-        if style.region == region and layer in style.layers
-        for picture in style.pictures
-    )
-
-
-def is_visible(guide: jax.Array | None) -> bool:
+def is_visible(guide: ByRows | None) -> bool:
     """Whether any position of a layer is in use."""
-    return guide is None or bool(np.any(guide))
-
-
-def placed_guides(job: Job, guides: Guides, size: tuple[int, int], split: Split) -> Guides:
-    """Put the guides for a picture of `size` on the devices of `split`."""
-    geometry = job.network.geometry
-    return {
-        layer: {
-            region: guide
-            if guide is None
-            else split.place_rows(guide, receptive.shape(geometry, layer, split.padded, size[1])[0])
-            for region, guide in by_region.items()
-        }
-        for layer, by_region in guides.items()
-    }
+    return guide is None or bool(np.any(guide.values))
 
 
 def _guides(job: Job, mask: Mask | None, size: tuple[int, int], layers: tuple[str, ...]) -> dict[str, Any]:
     if mask is None:
         return dict.fromkeys(layers)
     wrap = job.config.network.padding == "circular"
-    by_layer = guides(resize_mask(mask, *size), job.network.geometry, layers, job.config.guides, wrap)
-    return {layer: jnp.asarray(guide) for layer, guide in by_layer.items()}
+    geometry = job.network.geometry
+    by_layer = guides(resize_mask(mask, *size), geometry, layers, job.config.guides, wrap)
+    return {layer: ByRows(guide, receptive.stride(geometry, layer)) for layer, guide in by_layer.items()}

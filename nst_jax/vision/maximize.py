@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from nst_jax.errors import UserError
-from nst_jax.losses.variation import total_variation
+from nst_jax.losses.terms.tv import total_variation
 from nst_jax.networks.network import Network
 from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.optimizers.state import NOT_FINITE

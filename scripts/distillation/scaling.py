@@ -14,8 +14,8 @@ from flax import nnx
 from jax import Array
 from jax.typing import ArrayLike
 
-from nst_jax.losses.content import content_loss
 from nst_jax.losses.gram import gram, gram_distance
+from nst_jax.losses.terms.content import content_loss
 from nst_jax.networks.trained import OXFORD, Weights, make_weights
 from nst_jax.networks.vgg import VGG, preprocess
 

@@ -37,7 +37,7 @@ def test_a_layer_or_loss_without_any_weight_is_not_in_use():
 def test_what_is_not_in_use_is_not_computed(tiny_weights, tmp_path):
     values = settings(tiny_weights, **fields(loss_layers={"moments": {"conv1_1": 4.0}}))
     job = prepare(from_dict(values))
-    found = Session([job]).objective(job, 1.0).targets.style
+    found = Session([job]).objective(job, 1.0).targets["style"].statistics
     assert {layer: set(regions[""]) for layer, regions in found.items()} == {
         "conv1_1": {"gram", "moments"},
         "conv2_1": {"gram"},

@@ -1,6 +1,5 @@
 """Run in a process with 8 simulated devices: writes what `test_split.py` compares, see `COMMAND`."""
 
-import dataclasses
 import json
 import re
 import sys
@@ -13,15 +12,13 @@ import numpy as np
 from jax.sharding import Mesh
 
 from nst_jax.config import from_dict
-from nst_jax.devices.split import Split
-from nst_jax.devices.strips import AXIS
+from nst_jax.devices.exchange import AXIS
+from nst_jax.devices.split import ByRows, Split
 from nst_jax.losses import objective as whole
+from nst_jax.losses.features.request import EVERYWHERE
+from nst_jax.losses.features.strips import strip_multiple
 from nst_jax.losses.guides import guides
 from nst_jax.losses.kept import Kept
-from nst_jax.losses.laplacian import outlines
-from nst_jax.losses.sharding import padded_outlines, strip_multiple
-from nst_jax.losses.split_objective import split_total_and_terms
-from nst_jax.losses.weighting import EVERYWHERE, loss_weights
 from nst_jax.networks import receptive
 from nst_jax.networks.convnet import ConvNet
 from nst_jax.optimizers.lanes import Lanes
@@ -34,12 +31,19 @@ from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from tests.conftest import formula_image, formula_weights
+from tests.losses.objectives import make_objective
 
 COMMAND = [sys.executable, "-m", "tests.devices.on_devices"]
 SHAPE = (150, 37)  # 150 rows divide by neither 4 nor 8, nor by the stride of 16
 STYLE_SHAPE = (120, 40)
 LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
-LOSSES = {"gram": 1.0, "w2": 0.3, "moments": 0.1}
+FIELDS = {
+    "content_weight": 1e-3,
+    "tv_weight": 0.1,
+    "laplacian_weight": 0.3,
+    "style_losses": {"gram": 1.0, "w2": 0.3, "moments": 0.1},
+    "content_loss": "mean",
+}
 EVALUATE = partial(jax.value_and_grad, argnums=2, has_aux=True)
 COLLECTIVE = re.compile(
     r"= (.*?) (all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(?:-start)?\("
@@ -48,65 +52,38 @@ COLLECTIVE = re.compile(
 
 def split_over(count, network, height, tile=0):
     mesh = Mesh(np.array(jax.devices()[:count]), (AXIS,))
-    return Split(mesh, height, strip_multiple(network.geometry, LAYERS[-1], tile))
+    return Split(mesh, height, strip_multiple(network.geometry, LAYERS[-1], tile, rows=4))
 
 
-def objective_of(network, shape, tile=0):
-    """All kinds of terms; the left half of the picture is a region of its own."""
-    weights = loss_weights(
-        1e-3, 1.0, 0.1, {"conv4_2": 1.0}, dict.fromkeys(LAYERS, 0.2), LOSSES,
-        {layer: {"left": 0.7, EVERYWHERE: 0.3} for layer in LAYERS}, 0.3,
-    )  # fmt: skip
+def objective_of(network, shape, tile=0, split=None):
+    """All kinds of terms, on several devices if `split`; the left half of the picture is a region."""
     mask = np.zeros(shape, np.float32)
     mask[20:, : shape[1] // 2] = 1
     left = guides(mask, network.geometry, LAYERS, "simple")
-    by_layer = {layer: {"left": left[layer], EVERYWHERE: None} for layer in LAYERS}
-    style = formula_image(*STYLE_SHAPE, 2.0)
-    found = whole.style_statistics(network, style, whole.everywhere(LAYERS), weights.layer_losses(), tile)
-    everywhere = {layer: regions[EVERYWHERE] for layer, regions in found.items()}
-    content = formula_image(*shape, 1.0)
-    targets = whole.Targets(
-        whole.content_targets(network, content, ("conv4_2",), tile),
-        {layer: {"left": one, EVERYWHERE: one} for layer, one in everywhere.items()},
-        outlines(content),
-    )
+    left = {layer: ByRows(left[layer], receptive.stride(network.geometry, layer)) for layer in LAYERS}
     free = np.linspace(0, 1, shape[0], dtype=np.float32)[None, :, None, None].repeat(shape[1], 2)
-    return whole.Objective(targets, weights, by_layer, "mean", tile, kept=Kept(content, free))
-
-
-def divided(network, objective, shape, split):
-    """The same objective on several devices; the targets are computed there."""
-    tile, style_split = objective.tile, split.of_height(STYLE_SHAPE[0])
-    style = style_split.place_rows(formula_image(*STYLE_SHAPE, 2.0))
-    found = whole.style_statistics(
-        network, style, whole.everywhere(LAYERS), objective.weights.layer_losses(), tile, style_split
+    content, style = formula_image(*shape, 1.0), formula_image(*STYLE_SHAPE, 2.0)
+    return make_objective(
+        network,
+        content,
+        style,
+        tile,
+        {layer: {"left": left[layer], EVERYWHERE: None} for layer in LAYERS},
+        {layer: {"left": None, EVERYWHERE: None} for layer in LAYERS},
+        {"left": 0.7, EVERYWHERE: 0.3},
+        split,
+        Kept(content, free),
+        **FIELDS,
     )
-    content = formula_image(*shape, 1.0)
-    targets = whole.Targets(
-        whole.content_targets(network, split.place_rows(content), ("conv4_2",), tile, split),
-        {layer: dict.fromkeys(("left", EVERYWHERE), regions[""]) for layer, regions in found.items()},
-        split.place_rows(padded_outlines(content), split.padded // 4),
-    )
-    placed = {
-        layer: {
-            "left": split.place_rows(
-                regions["left"], receptive.shape(network.geometry, layer, split.padded, shape[1])[0]
-            ),
-            EVERYWHERE: None,
-        }
-        for layer, regions in objective.guides.items()
-    }
-    kept = jax.tree.map(split.place_rows, objective.kept)
-    return dataclasses.replace(objective, targets=targets, guides=placed, kept=kept)
 
 
-def compare(count, network, objective, shape):
+def compare(count, network, objective, shape, tile):
     """Both evaluations: how far they differ, and what the devices exchange."""
     image = formula_image(*shape)
     (total, terms), gradient = jax.jit(EVALUATE(whole.total_and_terms))(network, objective, image)
-    split = split_over(count, network, shape[0], objective.tile)
-    arguments = network, divided(network, objective, shape, split), split.place_rows(image)
-    program = jax.jit(EVALUATE(partial(split_total_and_terms, split))).lower(*arguments).compile()
+    split = split_over(count, network, shape[0], tile)
+    arguments = network, objective_of(network, shape, tile, split), split.place_rows(image)
+    program = jax.jit(EVALUATE(whole.total_and_terms)).lower(*arguments).compile()
     (split_total, split_terms), split_gradient = program(*arguments)
     found = np.asarray(split_gradient)
     return {
@@ -131,8 +108,8 @@ def temporaries(network, shape):
     found = {1: one.memory_analysis().temp_size_in_bytes}
     for count in (2, 4, 8):
         split = split_over(count, network, shape[0])
-        arguments = network, divided(network, objective, shape, split), split.place_rows(image)
-        program = jax.jit(EVALUATE(partial(split_total_and_terms, split))).lower(*arguments).compile()
+        arguments = network, objective_of(network, shape, 0, split), split.place_rows(image)
+        program = jax.jit(EVALUATE(whole.total_and_terms)).lower(*arguments).compile()
         found[count] = program.memory_analysis().temp_size_in_bytes
     return found
 
@@ -149,27 +126,18 @@ def descents(bands, steps=50):
     job = prepare(config)
     network = jax.tree.map(lambda leaf: leaf.astype(np.float64), job.network)
     content, style = (np.asarray(x, np.float64) for x in (job.content, job.styles[0].pictures[0]))
-    layers = tuple(config.active_style())
-    weights = loss_weights(
-        config.content_weight, config.style_weight, 0.0, config.active_content(), config.active_style()
-    )
     start, height = job.content.astype(np.float64), content.shape[1]
     pictures = {}
     for count in (1, 2, 4, 8):
         split = split_over(count, network, height)
-        place = (lambda x: jax.numpy.asarray(x)) if count == 1 else split.place_rows
-        over, style_over = (None, None) if count == 1 else (split, split.of_height(style.shape[1]))
-        styles = jax.numpy.asarray(style) if count == 1 else style_over.place_rows(style)
-        guides = whole.everywhere(layers)
-        targets = whole.Targets(
-            whole.content_targets(network, place(content), tuple(config.active_content()), 0, over),
-            whole.style_statistics(network, styles, guides, weights.layer_losses(), 0, style_over),
-        )
-        data = jax.tree.map(lambda leaf: leaf[np.newaxis], whole.Objective(targets, weights, guides))
+        names = ("content_weight", "style_weight", "content_layers", "style_layers")
+        fields = {name: getattr(config, name) for name in names}
+        J = make_objective(network, content, style, split=None if count == 1 else split, **fields)
+        data = jax.tree.map(lambda leaf: leaf[np.newaxis], J)
         if count == 1:
             lanes = Lanes(Optimizer(whole.total_and_terms, lbfgs(10, bands)), 1, jax.devices()[:1])
         else:
-            optimizer = Optimizer(partial(split_total_and_terms, split), lbfgs(10, bands, split))
+            optimizer = Optimizer(whole.total_and_terms, lbfgs(10, bands, split))
             lanes = SplitLane(optimizer, split, content.shape)
         loop = Loop(lanes, lanes.replicate(network), data, start[np.newaxis], [1.0])
         assert loop.run_to(steps, lambda look: True)
@@ -202,7 +170,7 @@ def main(what, path):
     else:
         counts, tile = {"avg": ((4,), 0), "max": ((2, 8), 0), "tile": ((2, 4), 64)}[what]
         objective = objective_of(network, SHAPE, tile)
-        report = {count: compare(count, network, objective, SHAPE) for count in counts}
+        report = {count: compare(count, network, objective, SHAPE, tile) for count in counts}
     Path(path).write_text(json.dumps(report))
 
 

@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from nst_jax.losses.sharding import strip_multiple
+from nst_jax.losses.features.strips import strip_multiple
 from nst_jax.networks.architectures import architecture
 from tests.command import ROOT, assert_refused, call, command, metrics, pixels, tiny
 from tests.devices.on_devices import COMMAND
@@ -117,10 +117,10 @@ def test_a_run_goes_on_with_another_number_of_devices(bands, tiny_weights, tmp_p
 
 def test_strips_are_whole_poolings_and_hold_every_halo():
     layers = architecture("vgg19").layers
-    assert strip_multiple(layers, "conv5_1", tile=0) == 16
-    assert strip_multiple(layers, "conv1_2", tile=0) == 4  # for the outlines' squares
-    assert strip_multiple(layers, "conv5_4", tile=128) == 64  # four convolutions in a tile at stride 16
-    assert strip_multiple(layers, "conv4_4", tile=128) == 32
+    assert strip_multiple(layers, "conv5_1", 0, rows=4) == 16
+    assert strip_multiple(layers, "conv1_2", 0, rows=4) == 4
+    assert strip_multiple(layers, "conv5_4", 128, rows=4) == 64  # four convolutions in a tile at stride 16
+    assert strip_multiple(layers, "conv4_4", 128, rows=4) == 32
 
 
 @pytest.mark.parametrize(

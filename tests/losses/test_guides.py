@@ -5,15 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nst_jax.devices.split import ByRows
 from nst_jax.losses import objective
+from nst_jax.losses.features.request import EVERYWHERE
 from nst_jax.losses.guides import MODES, guides
-from nst_jax.losses.objective import Objective, Targets
 from nst_jax.losses.style import STYLE_LOSSES
-from nst_jax.losses.weighting import EVERYWHERE, loss_weights
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.vgg import VGG
 from tests.conftest import formula_image, formula_weights
+from tests.losses.objectives import make_objective, style_weights
 
 LAYERS = {"conv1_1": 0.5, "conv2_1": 0.3, "conv3_1": 0.2}
 SIZE = (56, 72)
@@ -41,15 +42,13 @@ def guided(network, masks, mode, losses=("gram",), wrap=False):
                 brought = guides(np.asarray(mask, np.float32), network.geometry, tuple(LAYERS), mode, wrap)
             for layer in LAYERS:
                 guide = brought[layer]
-                found[layer][region] = None if guide is None else jnp.asarray(guide)
+                found[layer][region] = guide if guide is None else ByRows(jnp.asarray(guide))
         return found
 
     content_guides, style_guides = by_layer(SIZE), by_layer(style.shape[1:3])
-    regions = {layer: {r: 1 / len(g) for r in g} for layer, g in content_guides.items()}
-    weights = loss_weights(0.0, 1.0, 0.0, {}, LAYERS, dict.fromkeys(losses, 1.0), regions)
-    statistics = objective.style_statistics(network, style, style_guides, weights.layer_losses(), 0)
-    targets = Targets({}, objective.fitted_to(network, statistics, SIZE))
-    return Objective(targets, weights, content_guides)
+    fields = style_weights(LAYERS, losses)
+    content = formula_image(*SIZE)
+    return make_objective(network, content, style, 0, content_guides, style_guides, **fields)
 
 
 def value_and_gradient(network, J, image):
@@ -148,7 +147,9 @@ def test_guided_grams_and_their_gradient_agree_with_pytorch(arch, request):
         products = {}
         for layer, F in found.items():
             for region, guide in layer_guides[layer].items():
-                rows = (torch.tensor(np.asarray(guide, np.float64))[..., 0] * F).reshape(F.shape[1], -1)
+                rows = (torch.tensor(np.asarray(guide.values, np.float64))[..., 0] * F).reshape(
+                    F.shape[1], -1
+                )
                 products[layer, region] = rows @ rows.T / rows.shape[1]
         return products
 
@@ -157,10 +158,10 @@ def test_guided_grams_and_their_gradient_agree_with_pytorch(arch, request):
     style_guides = {layer: {} for layer in LAYERS}
     for region, mask in masks.items():
         for layer, guide in guides(mask, network.geometry, tuple(LAYERS), "simple").items():
-            style_guides[layer][region] = guide
+            style_guides[layer][region] = ByRows(guide)
     targets = grams(torch_reference._tensor(style), style_guides)
     loss = 0
-    for (layer, region), found in grams(G, J.guides).items():
+    for (layer, region), found in grams(G, J.targets["style"].guides).items():
         error = ((found - targets[layer, region]) ** 2).sum() / (4 * len(found) ** 2)
         loss = loss + LAYERS[layer] / 2 * error
     loss.backward()

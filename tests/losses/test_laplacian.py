@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from nst_jax.losses.laplacian import laplacian_loss, outlines
+from nst_jax.losses.terms.laplacian import laplacian_loss, outlines
 from tests.conftest import formula_image
 
 KERNEL = np.array([[0, -1, 0], [-1, 4, -1], [0, -1, 0]], np.float64)

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nst_jax.losses.content import content_loss, mean_content_loss
 from nst_jax.losses.gram import gram, gram_distance
-from nst_jax.losses.variation import total_variation
+from nst_jax.losses.terms.content import content_loss, mean_content_loss
+from nst_jax.losses.terms.tv import total_variation
 
 
 def features(height, width, filters, seed=0):

@@ -8,20 +8,23 @@ import numpy as np
 import pytest
 
 from nst_jax.losses import objective
-from nst_jax.losses.weighting import loss_weights
 from nst_jax.networks.vgg import VGG
 from nst_jax.weights import load
 from tests.conftest import formula_image, formula_weights
+from tests.losses.objectives import make_objective
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "golden_objective.json").read_text())
 
 
 def network_and_objective(weights, content, style, config, pool, content_loss="sum"):
-    weights_of_terms = loss_weights(
-        config["alpha"], config["beta"], config["tv"], config["content_layers"], config["style_layers"]
-    )
     network = VGG(weights, pool)
-    return network, objective.make_objective(network, content, style, weights_of_terms, content_loss)
+    return network, make_objective(network, content, style, content_loss=content_loss, **fields(config))
+
+
+def fields(config):
+    """The fields of a run for a config of golden values."""
+    weights = {"content_weight": config["alpha"], "style_weight": config["beta"], "tv_weight": config["tv"]}
+    return weights | {name: config[name] for name in ("content_layers", "style_layers")}
 
 
 @jax.jit

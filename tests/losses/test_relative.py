@@ -7,10 +7,11 @@ import pytest
 
 from nst_jax import images
 from nst_jax.config import from_dict
+from nst_jax.devices.split import ByRows
 from nst_jax.losses import objective
-from nst_jax.losses.content import CONTENT_LOSSES
-from nst_jax.losses.relative import content_size, style_sizes
 from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.losses.terms.content import CONTENT_LOSSES, content_size
+from nst_jax.losses.terms.style_term import style_sizes
 from nst_jax.networks.trained import OXFORD, make_weights
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
@@ -87,5 +88,5 @@ def test_without_activations_every_relative_loss_is_one():
 def test_a_region_counts_by_its_share():
     grams = {region: {"gram": scale * jnp.eye(3)} for region, scale in {"a": 1.0, "b": 3.0}.items()}
     F, T = (jax.ShapeDtypeStruct((1, 4, 5, n), jnp.float32) for n in (3, 1))
-    (size,) = style_sizes(grams, F, {"a": T, "b": T}, {"a": 0.5, "b": 0.5}).values()
+    (size,) = style_sizes(grams, F, dict.fromkeys("ab", ByRows(T)), {"a": 0.5, "b": 0.5}).values()
     assert size == pytest.approx(np.mean([3 / 36, 27 / 36]))

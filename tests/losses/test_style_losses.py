@@ -14,10 +14,10 @@ from nst_jax.losses.quantiles import quantile_distance, quantiles
 from nst_jax.losses.sliced import directions
 from nst_jax.losses.style import STYLE_LOSSES, fitted_targets
 from nst_jax.losses.w2 import SHARE_OF_SQUARES, STEPS, trace_of_root
-from nst_jax.losses.weighting import loss_weights
 from nst_jax.networks.vgg import VGG
 from nst_jax.weights import load, load_network
 from tests.conftest import formula_image, formula_weights
+from tests.losses.objectives import make_objective, style_weights
 
 LOSSES = ("covariance", "moments", "w2", "sliced", "histogram", "mrf")
 LAYERS = ("conv1_1", "conv2_1", "conv3_4")
@@ -217,11 +217,10 @@ def test_scaled_steps_take_every_eigenvalue_to_one():
 def test_tiles_leave_additive_losses_as_they_are():
     network = VGG(formula_weights())
     pictures = [formula_image(*size, phase) for size, phase in (((70, 56), 0.0), ((48, 64), 2.0))]
-    losses = dict.fromkeys(("covariance", "moments", "w2"), 1.0)
-    weights = loss_weights(1.0, 1.0, 0.0, {}, {"conv2_1": 1.0}, losses)
+    weights = style_weights({"conv2_1": 1.0}, ("covariance", "moments", "w2"))
     (value, gradient), (tiled, other) = (
         jax.jit(jax.value_and_grad(objective.total, argnums=2))(
-            network, objective.make_objective(network, *pictures, weights, tile=tile), pictures[0]
+            network, make_objective(network, *pictures, tile, **weights), pictures[0]
         )
         for tile in (0, 32)
     )

@@ -6,24 +6,28 @@ import numpy as np
 import pytest
 
 from nst_jax.config import OptimizerConfig, from_dict
-from nst_jax.losses import objective, tile_plan
-from nst_jax.losses.weighting import EVERYWHERE, loss_weights
+from nst_jax.losses import objective
+from nst_jax.losses.features import tile_plan
+from nst_jax.losses.features.request import Request
+from nst_jax.losses.features.tiled import tiled
 from nst_jax.networks.vgg import VGG
 from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
 from tests.conftest import formula_image, formula_weights
+from tests.losses.objectives import make_objective, style_weights
 
 CONTENT = {"conv1_2": 1e-3, "pool2": 0.5, "conv4_2": 1.0}
 STYLE = {"conv1_1": 0.2, "conv2_2": 0.1, "pool3": 0.1, "conv4_1": 0.3, "conv5_1": 0.3}
 
 
 def network_and_objective(size, tile, pool="avg", content=CONTENT, style=STYLE, content_loss="sum"):
-    weights = loss_weights(1e-3, 1.0, 10.0, content, style)
     pictures = formula_image(*size, 1.0), formula_image(100, 83, 2.0)
     network = VGG(formula_weights(), pool)
-    return network, objective.make_objective(network, *pictures, weights, content_loss, tile)
+    weights = {"content_weight": 1e-3, "style_weight": 1.0, "tv_weight": 10.0, "content_loss": content_loss}
+    layers = {"content_layers": content, "style_layers": style}
+    return network, make_objective(network, *pictures, tile, **weights, **layers)
 
 
 def assert_close(found, expected, tolerance=1e-5):
@@ -50,7 +54,7 @@ def test_tiles_hold_as_many_activations_in_every_block():
     network = VGG(formula_weights())
     blocks = list(
         tile_plan.tile_blocks(
-            network, (400, 300), tuple(CONTENT), tuple((name, ("gram",)) for name in STYLE), 64
+            network, (400, 300), Request(tuple(CONTENT), tuple((name, ("gram",)) for name in STYLE)), 64
         )
     )
     assert blocks[0].rows.count == 7
@@ -100,11 +104,8 @@ def test_memory_is_bounded_by_the_tile():
 def temporary_bytes(size, tile):
     """What one evaluation needs besides its arguments, by the compiler's count."""
     network = VGG(formula_weights((32, 64, 64, 64, 64)))
-    weights = loss_weights(0.0, 1.0, 0.0, {}, {"conv1_1": 1.0, "conv3_1": 1.0})
-    grams = {"conv1_1": jnp.zeros((32, 32)), "conv3_1": jnp.zeros((64, 64))}
-    style = {layer: {EVERYWHERE: {"gram": A}} for layer, A in grams.items()}
-    guides = objective.everywhere(grams)
-    J = objective.Objective(objective.Targets({}, style), weights, guides, tile=tile)
+    picture = formula_image(32, 32)
+    J = make_objective(network, picture, picture, tile, **style_weights({"conv1_1": 1.0, "conv3_1": 1.0}))
     image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
     evaluate = jax.jit(jax.value_and_grad(objective.total, argnums=2))
     return evaluate.lower(network, J, image).compile().memory_analysis().temp_size_in_bytes
@@ -114,4 +115,4 @@ def test_the_config_field_reaches_the_objective(tiny_weights):
     settings = {"content": "sample:coffee", "size": 100, "tile": 64}
     network = {"arch": "slim", "weights": str(tiny_weights)}
     job = prepare(from_dict({**settings, "network": network}))
-    assert Session([job]).objective(job, 1.0).tile == 64
+    assert Session([job]).objective(job, 1.0).evaluator is tiled(64)

@@ -5,13 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nst_jax.losses import objective
-from nst_jax.losses.weighting import loss_weights
 from nst_jax.networks import winograd
 from nst_jax.networks.conv import conv3x3, turned
 from nst_jax.networks.vgg import VGG
 from tests.conftest import formula_image, formula_weights
-from tests.losses.test_objective import GOLDEN, relative_error, terms_and_gradient
+from tests.losses.objectives import make_objective
+from tests.losses.test_objective import GOLDEN, fields, relative_error, terms_and_gradient
 
 # Winograd's transforms magnify float32 rounding: about ten times that of the plain sum, less than this.
 TOLERANCE = 1e-5
@@ -104,13 +103,9 @@ def test_auto_takes_winograd_for_many_channels_on_cpu_only(monkeypatch):
 
 
 def test_a_network_by_winograd_has_the_golden_terms_and_gradient():
-    config = GOLDEN["config"]
-    weights = loss_weights(
-        config["alpha"], config["beta"], config["tv"], config["content_layers"], config["style_layers"]
-    )
     image, content, style = formula_image(48, 40), formula_image(48, 40, 1.0), formula_image(33, 57, 2.0)
     network = VGG(formula_weights(), "avg", "winograd")
-    J = objective.make_objective(network, content, style, weights)
+    J = make_objective(network, content, style, **fields(GOLDEN["config"]))
     terms, gradient = terms_and_gradient(network, J, image)
     for name, expected in GOLDEN["avg"]["terms"].items():
         assert float(terms[name]) == pytest.approx(expected, rel=1e-4), name

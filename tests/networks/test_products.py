@@ -7,12 +7,12 @@ import pytest
 
 from nst_jax.devices import processor
 from nst_jax.losses import objective
-from nst_jax.losses.weighting import loss_weights
 from nst_jax.networks import products
 from nst_jax.networks.conv import conv3x3, turned
 from nst_jax.networks.products import arrange_filters, conv3x3_by_products
 from nst_jax.networks.vgg import VGG
 from tests.conftest import formula_image, formula_weights
+from tests.losses.objectives import make_objective
 from tests.losses.test_objective import relative_error
 from tests.networks.test_conv import arrays
 
@@ -67,12 +67,12 @@ def test_without_units_bfloat16_does_not_take_products(monkeypatch, matrix_units
 
 
 def test_the_objective_moves_a_little(matrix_units):
-    weights = loss_weights(1e-3, 1.0, 0.0, {"conv2_2": 1.0}, {"conv1_1": 0.5, "conv2_2": 0.5})
+    layers = {"content_layers": {"conv2_2": 1.0}, "style_layers": {"conv1_1": 0.5, "conv2_2": 0.5}}
     pictures = formula_image(32, 40, 1.0), formula_image(32, 40, 2.0)
     found = {}
     for precision in ("float32", "bfloat16"):
         network = VGG(formula_weights(WIDE), precision=precision)
-        J = objective.make_objective(network, *pictures, weights)
+        J = make_objective(network, *pictures, content_weight=1e-3, **layers)
         found[precision] = jax.value_and_grad(objective.total, argnums=2)(network, J, formula_image(32, 40))
     (exact, g), (near, h) = found["float32"], found["bfloat16"]
     assert near == pytest.approx(float(exact), rel=0.05)

@@ -47,7 +47,7 @@ def test_a_style_loss_paints_and_is_logged(means, tiny_weights, tmp_path, tile):
     assert lines[-1]["style"] < 0.5 * lines[0]["style"]
     job = prepare(from_dict(values))
     objective = Session([job]).objective(job, 1.0)
-    target = objective.targets.style["conv1_1"][""]["means"]["mean"]
+    target = objective.targets["style"].statistics["conv1_1"][""]["means"]["mean"]
     F = job.network(jnp.asarray(job.initial_image(1.0)), ("conv1_1",))["conv1_1"]
     expected = 2.0 * np.square(np.asarray(F).mean((0, 1, 2)) - target).sum()
     assert lines[0]["style/conv1_1"] == pytest.approx(float(expected), rel=1e-4)

@@ -7,8 +7,8 @@ import pytest
 from nst_jax import images
 from nst_jax.config import from_dict
 from nst_jax.errors import UserError
+from nst_jax.losses.features.request import EVERYWHERE
 from nst_jax.losses.gram import gram
-from nst_jax.losses.weighting import EVERYWHERE
 from nst_jax.networks.normalize import mean_activations
 from nst_jax.networks.trained import OXFORD, TORCHVISION
 from nst_jax.networks.vgg import VGG
@@ -33,7 +33,7 @@ def alone(one, path):
 
 def style_targets(one):
     """The Gram matrices of the style, by layer."""
-    style = Session([one]).objective(one, 1.0).targets.style
+    style = Session([one]).objective(one, 1.0).targets["style"].statistics
     return {layer: regions[EVERYWHERE]["gram"] for layer, regions in style.items()}
 
 

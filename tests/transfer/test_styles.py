@@ -10,7 +10,7 @@ from absl import logging as absl_logging
 from nst_jax import images
 from nst_jax.config import from_dict
 from nst_jax.errors import UserError
-from nst_jax.losses.weighting import EVERYWHERE
+from nst_jax.losses.features.request import EVERYWHERE
 from nst_jax.runs import recorder
 from nst_jax.runs.folder import RunFolder
 from nst_jax.transfer.grouping import group
@@ -35,7 +35,7 @@ def job(weights, **fields):
 
 
 def targets(one):
-    return Session([one]).objective(one, 1.0).targets.style
+    return Session([one]).objective(one, 1.0).targets["style"].statistics
 
 
 def grams(one, region=EVERYWHERE):
@@ -116,7 +116,7 @@ def test_the_scale_of_a_style_multiplies_style_scale(tiny_weights):
 def test_regions_share_the_loss_and_one_that_vanishes_at_a_layer_is_left_out_there(tiny_weights, masks):
     one = job(tiny_weights, styles=two_styles(masks), guides="inside")
     objective = Session([one]).objective(one, 1.0)
-    assert {float(share) for share in objective.weights.regions["conv1_1"].values()} == {0.5}
+    assert {float(share) for share in objective.targets["style"].regions["conv1_1"].values()} == {0.5}
     narrow = two_styles(masks, region=masks["dot"])
     one = job(tiny_weights, styles=narrow, guides="all")
     assert {float(s) for s in Session([one]).objective(one, 1.0).weights.regions["conv3_1"].values()} == {0.5}

@@ -9,8 +9,9 @@ The gradient computes each tile a second time and pulls the cotangents back thro
 as the image, this is rematerialisation by block.
 """
 
+import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,50 +21,50 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from nst_jax.devices import strips
-from nst_jax.losses.style import LayerLosses, layer_statistics
-from nst_jax.losses.tile_plan import Block, tile_blocks
+from nst_jax.devices import exchange
+from nst_jax.devices.split import ByRows
+from nst_jax.losses.features.evaluator import Evaluator
+from nst_jax.losses.features.request import Features, Guides, Request, Statistics, layer_statistics
+from nst_jax.losses.features.tile_plan import Block, tile_blocks
 from nst_jax.networks.network import Network
 
 Activations = dict[str, Array]
-GuideTree = Mapping[str, Mapping[str, Array | None]]  # layer -> region -> guide, or None for the whole layer
 
 
-def tiled_statistics(
+def tiled_features(
     network: Network,
     image: Float[Array, "1 h w 3"],
-    content: Sequence[str],
-    guides: GuideTree,
-    losses: LayerLosses,
+    request: Request,
+    guides: Guides,
     tile: int,
     height: int | None = None,
-) -> tuple[dict[str, Float[Array, "1 _ _ _"]], dict[str, Any]]:
-    """Activations of `image` at the layers `content`, and the statistics of `losses` under `guides`.
+) -> Features:
+    """What `request` finds in `image` under `guides`.
 
     `tile` is the side of a tile of the first block, in pixels; tiles of deeper blocks hold as many
     activations. Differentiable once, with respect to `image`. Requires layers that support tiling
     (`networks.layers.irregular_layer`) and additive losses. For a strip of an image, pass the `height` of
-    the whole; the statistics are then the strip's share.
+    the whole.
     """
     F: Activations = {}
-    by_layer: dict[str, Any] = {}
+    by_layer: Statistics = {}
     x = network.preprocess(image)
     if height:
-        x = strips.without_rest(x, height)
+        x = exchange.without_rest(x, height)
     size, strip = (height or image.shape[1], image.shape[2]), image.shape[1] if height else 0
-    for block in tile_blocks(network, size, content, losses, tile, strip):
+    for block in tile_blocks(network, size, request, tile, strip):
         padded = block.columns.extended(block.rows.extended(x, 1), 2)
         placed, summed = _assemble(block, network, padded, _padded_guides(block, guides))
-        for name in placed.keys() & set(content):
+        for name in placed.keys() & set(request.activations):
             height, width = block.placed_size(name)
             F[name] = placed[name][:, :height, :width]
         by_layer |= summed
         x = placed.get(block.layers[-1].name, x)
-    return F, by_layer
+    return Features(F, by_layer)
 
 
 def _tile(
-    block: Block, network: Network, window: Array, masks: "Masks", guides: GuideTree
+    block: Block, network: Network, window: Array, masks: "Masks", guides: Guides
 ) -> tuple[Activations, dict[str, Any]]:
     """Compute the outputs of `block` for one tile from its window.
 
@@ -107,7 +108,7 @@ def _window(block: Block, padded: Array, index: Array) -> tuple[Array, Masks]:
     return window, Masks(inside, block.without_halo(inside) & counted)
 
 
-def _padded_guides(block: Block, guides: GuideTree) -> GuideTree:
+def _padded_guides(block: Block, guides: Guides) -> Guides:
     """The guides of the layers in `block.summed`, continued by 0 to whole tiles."""
 
     def pad(name: str, guide: Array) -> Array:
@@ -118,7 +119,7 @@ def _padded_guides(block: Block, guides: GuideTree) -> GuideTree:
     return _each_guide(pad, {name: guides[name] for name, _ in block.summed})
 
 
-def _guide_tiles(block: Block, padded: GuideTree, index: Array) -> GuideTree:
+def _guide_tiles(block: Block, padded: Guides, index: Array) -> Guides:
     """The guides of the tile `index`."""
 
     def cut(name: str, guide: Array) -> Array:
@@ -128,16 +129,19 @@ def _guide_tiles(block: Block, padded: GuideTree, index: Array) -> GuideTree:
     return _each_guide(cut, padded)
 
 
-def _each_guide(change: Callable[[str, Array], Array], guides: GuideTree) -> GuideTree:
+def _each_guide(change: Callable[[str, Array], Array], guides: Guides) -> Guides:
     return {
-        name: {region: None if guide is None else change(name, guide) for region, guide in regions.items()}
+        name: {
+            region: guide and ByRows(change(name, guide.values), guide.stride)
+            for region, guide in regions.items()
+        }
         for name, regions in guides.items()
     }
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _assemble(
-    block: Block, network: Network, padded: Array, guides: GuideTree
+    block: Block, network: Network, padded: Array, guides: Guides
 ) -> tuple[Activations, dict[str, Any]]:
     """Compute all tiles of `block`: assemble activations, with 0 outside the image, and sum statistics."""
 
@@ -158,7 +162,7 @@ def _assemble(
     return lax.fori_loop(0, block.tiles, add, (placed, jax.tree.map(jnp.zeros_like, shares)))
 
 
-def _forward(block: Block, network: Network, padded: Array, guides: GuideTree) -> tuple[Any, Any]:
+def _forward(block: Block, network: Network, padded: Array, guides: Guides) -> tuple[Any, Any]:
     return _assemble(block, network, padded, guides), (network, padded, guides)
 
 
@@ -183,3 +187,10 @@ def _backward(block: Block, residuals: Any, cotangents: Any) -> tuple[None, Arra
 
 
 _assemble.defvjp(_forward, _backward)
+
+
+@functools.cache  # so that equal evaluators share compiled programs
+def tiled(tile: int) -> Evaluator:
+    """The evaluator with tiles of this side, in pixels."""
+    features = partial(tiled_features, tile=tile)
+    return Evaluator(features, features)

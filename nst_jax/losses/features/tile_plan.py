@@ -1,4 +1,4 @@
-"""The tiles of an image for each block of the network; `nst_jax.losses.tiling` computes them."""
+"""The tiles of an image for each block of the network; `nst_jax.losses.features.tiled` computes them."""
 
 import dataclasses
 import math
@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool
 
-from nst_jax.devices import strips
+from nst_jax.devices import exchange
+from nst_jax.losses.features.request import Request
 from nst_jax.losses.style import LayerLosses
 from nst_jax.networks.architectures import Layer, blocks, up_to
 from nst_jax.networks.network import Network
@@ -79,11 +80,11 @@ class StripAxis(Axis):
 
     def extended(self, x: Array, axis: int) -> Array:
         """`x` with rows of its neighbours, and zeros below for whole tiles."""
-        return _padded(strips.with_neighbours(x, self.halo), axis, 0, self.count * self.tile - self.length)
+        return _padded(exchange.with_neighbours(x, self.halo), axis, 0, self.count * self.tile - self.length)
 
     def inside(self, start: Array) -> Bool[Array, "window"]:
         """Which positions of the window around the tile at `start` are inside the whole image."""
-        positions = strips.first_row(self.length) + start - self.halo + jnp.arange(self.window)
+        positions = exchange.first_row(self.length) + start - self.halo + jnp.arange(self.window)
         return (positions >= 0) & (positions < self.height)
 
 
@@ -134,21 +135,16 @@ class Block:
 
 
 def tile_blocks(
-    network: Network,
-    size: tuple[int, int],
-    content: Sequence[str],
-    style: LayerLosses,
-    tile: int,
-    strip: int = 0,
+    network: Network, size: tuple[int, int], request: Request, tile: int, strip: int = 0
 ) -> Iterator[Block]:
-    """Yield the blocks of `network` up to the last of the layers, cut for an image of `size` (height, width).
+    """Yield the blocks of `network` up to the last layer of `request`, for pictures of this height and width.
 
     `tile` is the side of the tiles of the first block; those of the others hold as many activations. With
-    `strip`, only so many rows of the image are cut, see `nst_jax.devices.strips`.
+    `strip`, only so many rows of the image are cut, see `nst_jax.devices.exchange`.
     """
-    if not content and not style:
+    if not request.layers:
         return
-    last = max({*content, *dict(style)}, key=network.layers.index)
+    last = max(request.layers, key=network.layers.index)
     groups = blocks(up_to(network.geometry, last))
     channels = _channels(network, last)
     budget = tile**2 * _activations(groups[0], channels)
@@ -160,8 +156,9 @@ def tile_blocks(
             rows = StripAxis.cut_strip(strip >> index, side, halo, size[0] >> index)
         names = [layer.name for layer in layers]
         deeper = index + 1 < len(groups)
-        placed = tuple(name for name in names if name in content or (deeper and name == names[-1]))
-        summed = tuple((layer, losses) for layer, losses in style if layer in names)
+        wanted = {*request.activations, *(names[-1:] if deeper else ())}
+        placed = tuple(name for name in names if name in wanted)
+        summed = tuple((layer, losses) for layer, losses in request.statistics if layer in names)
         yield Block(layers, placed, summed, rows, columns)
 
 

@@ -1,0 +1,48 @@
+"""The interface of an evaluator: a record of functions that compute the features of pictures."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+from jaxtyping import Array, Float
+
+from nst_jax.devices.split import ByRows
+from nst_jax.losses.features.request import Features, Guides, Request
+from nst_jax.networks.network import Network
+
+# (network, picture, request, guides) -> what the request finds in the picture under guides of its size
+Evaluate = Callable[[Network, Any, Request, Guides], Features]
+Loss = Callable[[Network, Any, Any], Any]  # of (network, objective, image), see `nst_jax.losses.objective`
+
+
+class Evaluator(NamedTuple):
+    """How and where pictures of one height are evaluated.
+
+    `features` is for one device: for a strip if pictures are divided among several, and then `height` is that
+    of the whole. The other functions stand for all devices. `program` finds the features of a picture; `loss`
+    makes of a function for one device one for all of them, and `summed` adds up its sums over positions.
+    `place` puts arrays on the devices, and `abstract` does so with shapes.
+    """
+
+    features: Evaluate
+    program: Evaluate
+    loss: Callable[[Loss], Loss] = lambda function: function
+    summed: Callable[[Any], Any] = lambda tree: tree
+    place: Callable[[Any], Any] = lambda tree: tree
+    abstract: Callable[[Any], Any] = lambda tree: tree
+    height: int | None = None
+
+    def find(
+        self, network: Network, picture: Float[Any, "1 _ _ 3"], request: Request, guides: Guides
+    ) -> Features:
+        """What `request` finds in `picture`, which is placed first, as are the `guides`."""
+        placed, guides = self.place((ByRows(picture), guides))
+        return _compiled(self.program, network, placed.values, request, guides)
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def _compiled(
+    program: Evaluate, network: Network, picture: Array, request: Request, guides: Guides
+) -> Features:
+    return program(network, picture, request, guides)

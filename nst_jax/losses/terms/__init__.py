@@ -1,0 +1,1 @@
+"""Terms: what an objective adds up, one file each."""
