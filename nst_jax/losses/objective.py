@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from nst_jax.devices.split import ByRows
 from nst_jax.losses.features.evaluator import Evaluator
-from nst_jax.losses.features.request import Guides, Request, joined
+from nst_jax.losses.features.request import Guides, Request, merged
 from nst_jax.losses.kept import Kept, shown
 from nst_jax.losses.terms.term import Inputs, Seen, Term
 from nst_jax.losses.terms.terms import TERMS, term_weights
@@ -39,7 +39,7 @@ class Objective:
 
     def needs(self) -> tuple[Request, Guides]:
         """What all terms need of the picture."""
-        return joined(term.needs(self.targets[name]) for name, term in self.terms)
+        return merged(term.needs(self.targets[name]) for name, term in self.terms)
 
 
 def make_objective(

@@ -12,7 +12,7 @@ from nst_jax.losses.features.evaluator import Evaluator
 from nst_jax.losses.features.request import EVERYWHERE, Guides, Request, Statistics
 from nst_jax.losses.guides import guides, peaks
 from nst_jax.losses.style import STYLE_LOSSES
-from nst_jax.losses.terms.style_term import fitted
+from nst_jax.losses.terms.style_term import fitted_statistics
 from nst_jax.losses.terms.term import StyleTargets
 from nst_jax.networks import receptive
 from nst_jax.runs.checkpoint import picture_digest
@@ -58,7 +58,7 @@ class TargetMaker:
             blended[layer] = {region: self._blended(parts, region, layer) for region in visible}
             shares = {region: job.regions[region].share if region else 1.0 for region in visible}
             weights[layer] = {region: share / sum(shares.values()) for region, share in shares.items()}
-        targets = fitted(job.network, blended, job.size_at(scale))
+        targets = fitted_statistics(job.network, blended, job.size_at(scale))
         return filled((targets, used, weights), self._empty(job, scale))
 
     def nothing(self, job: Job, scale: float) -> StyleTargets:

@@ -8,7 +8,7 @@ from nst_jax.config import Config
 from nst_jax.losses import objective
 from nst_jax.losses.features.choosing import chosen
 from nst_jax.losses.features.request import Request, everywhere
-from nst_jax.losses.terms.style_term import fitted
+from nst_jax.losses.terms.style_term import fitted_statistics
 from nst_jax.losses.terms.term import Inputs, StyleTargets
 
 
@@ -36,7 +36,7 @@ def make_objective(
     found = of_style.find(network, style, Request(statistics=losses_of(config)), style_guides or guides)
     size = content.shape[1:3]
     style_targets = StyleTargets(
-        fitted(network, found.statistics, size),
+        fitted_statistics(network, found.statistics, size),
         guides,
         dict.fromkeys(guides, shares or dict.fromkeys(regions, 1 / max(1, len(regions)))),
         jax.eval_shape(lambda x: network(x, tuple(config.active_style())), content),

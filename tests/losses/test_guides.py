@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nst_jax.config.schema import GUIDES
 from nst_jax.devices.split import ByRows
 from nst_jax.losses import objective
 from nst_jax.losses.features.request import EVERYWHERE
-from nst_jax.losses.guides import MODES, guides
+from nst_jax.losses.guides import guides
 from nst_jax.losses.style import STYLE_LOSSES
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
@@ -55,7 +56,7 @@ def value_and_gradient(network, J, image):
     return jax.jit(jax.value_and_grad(objective.total, argnums=2))(network, J, image)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", GUIDES)
 def test_a_white_mask_changes_no_bit(mode):
     network, image = VGG(formula_weights()), formula_image(*SIZE)
     whole = guided(network, lambda h, w: {EVERYWHERE: None}, mode)

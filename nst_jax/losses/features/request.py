@@ -43,7 +43,7 @@ def everywhere(layers: Iterable[str]) -> Guides:
     return {layer: {EVERYWHERE: None} for layer in layers}
 
 
-def joined(needs: Iterable[tuple[Request, Guides]]) -> tuple[Request, Guides]:
+def merged(needs: Iterable[tuple[Request, Guides]]) -> tuple[Request, Guides]:
     """One request, and its guides, for all `needs`."""
     activations: dict[str, None] = {}
     losses: dict[str, dict[str, None]] = {}

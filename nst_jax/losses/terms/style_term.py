@@ -29,7 +29,7 @@ class StyleTarget(NamedTuple):
     layers: dict[str, Array]
 
 
-def fitted(network: Network, found: Statistics, size: tuple[int, int]) -> Statistics:
+def fitted_statistics(network: Network, found: Statistics, size: tuple[int, int]) -> Statistics:
     """The targets for a result of `size` (height, width), from the statistics of a style."""
     return {
         layer: {
