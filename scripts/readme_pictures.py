@@ -29,18 +29,18 @@ from nst_jax.transfer.session import Session
 
 STYLES = ("swirls", "stained_glass", "sunset", "ink_wash")
 HERO = Path(__file__).parents[1] / "docs" / "hero.jpg"
-FIGURES = (
-    "gatys2015_fig1_content",
-    "gatys2015_fig1_style",
-    "gatys2015_fig2",
-    "gatys2015_fig3",
-    "cvpr2016_fig4",
-    "cvpr2016_fig6",
-    "noise",
-    "gatys2017_color",
-    "gatys2017_spatial",
-    "style_losses",
-)
+FIGURES = {
+    "gatys2015_fig1_content": "vgg19",
+    "gatys2015_fig1_style": "vgg19",
+    "gatys2015_fig2": "vgg19",
+    "gatys2015_fig3": "vgg19",
+    "cvpr2016_fig4": "vgg19",
+    "cvpr2016_fig6": "vgg19",
+    "noise": "slim",
+    "gatys2017_color": "slim",
+    "gatys2017_spatial": "slim",
+    "style_losses": "slim",
+}  # networks by config
 HEIGHT = 200
 
 
@@ -63,7 +63,8 @@ def gallery(names: Sequence[str]) -> None:
     """Create the sheets of the figures in `names` with the `:quick` configs."""
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
-            paint_sweep(["sweep", f"--config=configs/sweeps/{name}.py:quick", f"--workdir={folder}/{name}"])
+            config = f"--config=configs/sweeps/{name}.py:quick", f"--config.network.arch={FIGURES[name]}"
+            paint_sweep(["sweep", *config, f"--workdir={folder}/{name}"])
             sheet = images.read(f"{folder}/{name}/sheet.png")
         _save(sheet, name)
 
@@ -104,7 +105,7 @@ def _same_shape(picture: np.ndarray, like: np.ndarray) -> np.ndarray:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["gallery", *names]:
-            gallery(names or FIGURES)
+            gallery(names or tuple(FIGURES))
         case ["controls"]:
             controls()
         case _:

@@ -1,14 +1,17 @@
-"""The documentation site: the reference covers every field with its meaning, and the site builds."""
+"""The documentation site: its reference covers every field, its tutorial runs, and it builds."""
 
+import re
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 
 from nst_jax.config import Config, to_dict
+from nst_jax.losses.style import STYLE_LOSSES
 from nst_jax.vision.search_settings import TopPatchesSettings
 from scripts.docs_hooks import fields_table, on_page_markdown
-from tests.command import ROOT
+from tests.command import ROOT, call, metrics, tiny
 
 
 def rows(table):
@@ -38,6 +41,28 @@ def test_pages_ask_for_tables_by_a_line():
     assert text.startswith("a\n\n| field |")
     assert "`arch`" in text
     assert text.endswith("\n\nb")
+
+
+def test_the_tutorial_adds_a_loss(tiny_weights, tmp_path):
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    config = tmp_path / "cubes.py"
+    config.write_text(code)
+    with mock.patch.dict(STYLE_LOSSES):
+        _, *flags = tiny(tiny_weights, tmp_path / "run", tile=64, size=96)
+        done = call(f"--config={config}", *flags)
+    assert done.returncode == 0, done.stderr
+    first, *_, last = metrics(tmp_path / "run")
+    assert 0 < last["style/conv1_1/cubes"] < first["style/conv1_1/cubes"]
+
+
+def test_the_architecture_names_what_exists():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"`(?:nst_jax/)?([a-z_/]+\.py): (\w+)`", text)
+    assert len(named) > 10
+    for path, name in named:
+        code = (ROOT / "nst_jax" / path).read_text()
+        assert re.search(rf"^(def |class )?{name}\b", code, re.MULTILINE), (path, name)
 
 
 @pytest.mark.slow
