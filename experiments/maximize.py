@@ -21,11 +21,13 @@ from nst_jax.figures.sheets import contact_sheet
 from nst_jax.images.streams import Stream
 from nst_jax.networks.network import Network
 from nst_jax.optimizers.methods import find_method
-from nst_jax.optimizers.optimizer import Optimizer
+from nst_jax.variables.fourier import fourier
+from nst_jax.variables.variable import Canvas
 from nst_jax.vision import maximize, patches_sheet, top_patches
-from nst_jax.vision.maximize import Painted, Regularisation
+from nst_jax.vision.maximize import Penalties, Wanted
 from nst_jax.vision.maximize_settings import MARGIN, MaximizeSettings
 from nst_jax.vision.objectives import OBJECTIVES
+from nst_jax.vision.transforms import random_motions
 from nst_jax.weights import load_network
 
 ACROSS, ACROSS_WITH_PATCHES = 6, 4  # units per row of the sheet
@@ -68,28 +70,27 @@ def _paint_all(
     config: MaximizeSettings, network: Network, directions: Mapping[str, np.ndarray], folder: Path
 ) -> list[Entry]:
     """Paint what `directions` activate, and write each picture at once."""
-    loss = maximize.response_loss(config.layer, config.objective, config.pictures)
-    optimizer = Optimizer(loss, find_method(config.optimizer))
-    side = config.size + 2 * MARGIN
-    noise, motions = jax.random.split(jax.random.key(config.seed))
-    spectra = config.start * jax.random.normal(noise, (config.pictures, side, side, 3))
-    values = config.tv_weight, config.diversity_weight, config.contrast, config.finest
-    weights = Regularisation(*map(jnp.float32, values))
+    side, rate = config.size + 2 * MARGIN, config.optimizer.learning_rate
+    variable = fourier(config.contrast, config.finest)
+    lanes = maximize.maximizer(config.layer, config.objective, variable, find_method(config.optimizer))
+    noise, key = jax.random.split(jax.random.key(config.seed))
+    start = config.start * jax.random.normal(noise, (config.pictures, side, side, 3))
+    start = start.reshape(1, -1, side, 3)  # the optimiser holds one array
+    (steps,) = config.optimizer.steps_by_scale(1)
+    motions = random_motions(key, steps + 1, config.motions)
+    weights = Penalties(jnp.float32(config.tv_weight), jnp.float32(config.diversity_weight))
+    basis = variable.init(Canvas((side, side)))
     measure = jax.jit(partial(_response, config.layer, config.objective))
     entries = []
     for name, weighting in directions.items():
-        direction = jnp.asarray(weighting)
-        rate, (steps,) = config.optimizer.learning_rate, config.optimizer.steps_by_scale(1)
-        result = maximize.paint_responses(
-            optimizer, network, direction, weights, spectra, config.motions, rate, steps, motions
-        )
-        cropped = Painted(*(each[:, MARGIN:-MARGIN, MARGIN:-MARGIN] for each in result))
-        start, reached = (float(measure(network, each, direction)) for each in cropped)
-        names = _write(config, name, cropped.pictures, folder)
-        entries.append(
-            ({"unit": name, "start": start, "reached": reached, "pictures": names}, cropped.pictures)
-        )
-        print(f"{folder / names[0]}: mean response {start:.4g} -> {reached:.4g}", flush=True)
+        wanted = Wanted(basis, jnp.asarray(weighting), motions, jnp.int32(0), weights)
+        painted = maximize.paint_responses(lanes, network, wanted, start, rate)
+        shown = (np.asarray(variable.decode(basis, array)) for array in (start, painted))
+        before, after = (pictures[:, MARGIN:-MARGIN, MARGIN:-MARGIN] for pictures in shown)
+        first, reached = (float(measure(network, each, wanted.direction)) for each in (before, after))
+        names = _write(config, name, after, folder)
+        entries.append(({"unit": name, "start": first, "reached": reached, "pictures": names}, after))
+        print(f"{folder / names[0]}: mean response {first:.4g} -> {reached:.4g}", flush=True)
     return entries
 
 

@@ -186,7 +186,7 @@ def descend(job: Job, task: dict[str, Any]) -> dict[str, Any]:
         for stop in (*range(WATCHED, last, WATCHED), last):
             if not loop.run_to(stop, watch):
                 break
-        look, image = loop.look(), np.asarray(loop.state.image[0])
+        look, image = loop.look(), np.asarray(loop.state.variable[0])
         evaluations += int(look.evaluations[0]) * stage.scale**2
     loss = float(look.value[0])
     return {"loss": loss, "reached": loss <= task["target"], "full_evaluations": evaluations}

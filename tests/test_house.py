@@ -12,7 +12,7 @@ PACKAGE = ROOT / "nst_jax"
 # Each imports from those before it, never from those after.
 LAYERS = (
     *("errors", "files", "storage", "terminal", "devices", "networks", "images", "configs", "config"),
-    *("weights", "losses", "nnst"),
+    *("weights", "variables", "losses", "nnst"),
     *(
         "optimizers",
         "runs",

@@ -14,11 +14,12 @@ from nst_jax.networks.convnet import ConvNet
 from nst_jax.networks.vgg import VGG
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.methods import METHODS, find_method
-from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
+from nst_jax.variables.fourier import fourier
+from nst_jax.variables.variable import Canvas
 from nst_jax.vision import deconvnet, distributions, maximize, occlusion, top_patches
-from nst_jax.vision.maximize import Regularisation, Wanted
+from nst_jax.vision.maximize import Penalties, Wanted
 from nst_jax.vision.relevance import Towards
 from nst_jax.vision.transforms import Motion
 from scripts.distillation import training
@@ -142,9 +143,13 @@ def test_occlusion():
 
 
 def test_maximisation():
-    weights = Regularisation(*(jnp.zeros(()) for _ in Regularisation._fields))
-    wanted = Wanted(jnp.ones(6), Motion(jnp.zeros(2), jnp.zeros(()), jnp.ones(())), weights)
-    optimizer = Optimizer(maximize.response_loss("conv2_1", "channel"), find_method(OptimizerConfig("adam")))
+    variable, zero = fourier(), jnp.zeros(())
+    basis = variable.init(Canvas(PICTURE.shape[1:3]))
+    motions = Motion(jnp.zeros((2, 2)), jnp.zeros(2), jnp.ones(2))
+    wanted = Wanted(basis, jnp.ones(6), motions, jnp.int32(0), Penalties(zero, zero))
+    optimizer = maximize.maximizer(
+        "conv2_1", "channel", variable, find_method(OptimizerConfig("adam"))
+    ).optimizer
     state = jax.eval_shape(optimizer.start, network(), wanted, PICTURE, FLOAT)
     lowered(optimizer.advance, network(), wanted, state, INT, INT)
 

@@ -10,70 +10,64 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nst_jax.devices.split import ByRows
 from nst_jax.losses.features.evaluator import Evaluator
 from nst_jax.losses.features.request import Guides, Request, merged
-from nst_jax.losses.kept import Kept, shown
 from nst_jax.losses.terms.term import Inputs, Seen, Term
 from nst_jax.losses.terms.terms import TERMS, term_weights
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
+from nst_jax.variables.variable import Variable
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Objective:
-    """Everything that J(G) depends on besides the image and the network."""
+    """Everything that J(G) depends on besides what is optimised, and the network."""
 
     terms: tuple[tuple[str, Term], ...] = dataclasses.field(metadata={"static": True})  # in this order
     evaluator: Evaluator = dataclasses.field(metadata={"static": True})
     targets: dict[str, Any]  # by term
     weights: dict[str, Any]
-    wrap: bool = dataclasses.field(default=False, metadata={"static": True})  # a periodic image
-    gray: bool = dataclasses.field(default=False, metadata={"static": True})  # of the picture, see `shown`
-    kept: ByRows | None = None  # a `Kept`; None if a style applies everywhere
-
-    def shown(self, image: Float[Array, "1 _ _ 3"]) -> Float[Array, "1 _ _ 3"]:
-        """The picture, or a strip of it, that the losses see of the optimised `image`."""
-        return shown(image, self.kept.values if self.kept else None, self.gray)
+    wrap: bool = dataclasses.field(metadata={"static": True})  # a periodic image
+    variable: Variable = dataclasses.field(metadata={"static": True})
+    basis: Any  # of the variable
 
     def needs(self) -> tuple[Request, Guides]:
         """What all terms need of the picture."""
         return merged(term.needs(self.targets[name]) for name, term in self.terms)
 
 
-def make_objective(
-    inputs: Inputs, evaluator: Evaluator, gray: bool = False, kept: Kept | None = None
-) -> Objective:
+def make_objective(inputs: Inputs, evaluator: Evaluator, variable: Variable, basis: Any) -> Objective:
     """The objective of a run at one size: all terms that its config has in use, and their targets."""
     weights = {name: jnp.float32(weight) for name, weight in term_weights(inputs.config).items()}
     used = tuple((name, TERMS[name]) for name in weights)
     targets = {name: term.prepare(inputs) for name, term in used}
-    return Objective(used, evaluator, targets, weights, inputs.wrap, gray, kept and ByRows(kept))
+    return Objective(used, evaluator, targets, weights, inputs.wrap, variable, basis)
 
 
 def terms(
-    network: Network, objective: Objective, image: Float[Array, "1 _ _ 3"]
+    network: Network, objective: Objective, array: Float[Array, "1 _ _ 3"]
 ) -> dict[str, Float[Array, ""]]:
     """The `total`, each term by its name, and its parts as `TERM/PART`, all without their weights."""
-    return total_and_terms(network, objective, image)[1]
+    return total_and_terms(network, objective, array)[1]
 
 
-def total(network: Network, objective: Objective, image: Float[Array, "1 _ _ 3"]) -> Float[Array, ""]:
+def total(network: Network, objective: Objective, array: Float[Array, "1 _ _ 3"]) -> Float[Array, ""]:
     """J(G), the scalar that is minimised."""
-    return total_and_terms(network, objective, image)[0]
+    return total_and_terms(network, objective, array)[0]
 
 
 def total_and_terms(
-    network: Network, objective: Objective, image: Float[Array, "1 _ _ 3"]
+    network: Network, objective: Objective, array: Float[Array, "1 _ _ 3"]
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
     """J(G) and its terms: the form that `nst_jax.optimizers` minimises."""
-    return objective.evaluator.loss(_total_and_terms)(network, objective, image)
+    return objective.evaluator.loss(_total_and_terms)(network, objective, array)
 
 
-def _total_and_terms(network: Network, objective: Objective, image: Array) -> tuple[Array, dict[str, Array]]:
+def _total_and_terms(network: Network, objective: Objective, array: Array) -> tuple[Array, dict[str, Array]]:
     """The same on one device, from its strip if the picture is divided."""
-    evaluator, picture, (request, guides) = objective.evaluator, objective.shown(image), objective.needs()
+    evaluator, (request, guides) = objective.evaluator, objective.needs()
+    picture = objective.variable.decode(objective.basis, array)
     found = evaluator.features(network, picture, request, guides)
     height, width = evaluator.height or picture.shape[1], picture.shape[2]
     positions = {

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from nst_jax.networks.network import Network
 from nst_jax.nnst.hypercolumns import Columns, divided, hypercolumns, joined
 from nst_jax.nnst.neighbors import improved, nothing_found
-from nst_jax.nnst.pyramid import finest_detail, from_pyramid
+from nst_jax.variables.pyramid import finest_detail
 
 SMALLEST, LARGEST = 1e-8, 1e8  # of squared lengths
 
@@ -23,18 +23,16 @@ SMALLEST, LARGEST = 1e-8, 1e8  # of squared lengths
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Matching:
-    """What hypercolumn matching depends on besides the pyramid and the network."""
+    """What hypercolumn matching depends on besides the picture and the network."""
 
     target: dict[str, Any]  # the columns to match, `Columns`
-    height: int = dataclasses.field(metadata={"static": True})  # of the picture, pixels
-    width: int = dataclasses.field(metadata={"static": True})
+    basis: Any  # of the variable
 
 
 def matching_and_terms(
-    network: Network, matching: Matching, pyramid: Float[Array, "1 1 n 3"]
+    network: Network, matching: Matching, image: Float[Array, "1 h w 3"]
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
     """Return the mean over positions of 1 - cos(H, T), not centred, as the form that optimisers minimise."""
-    image = from_pyramid(pyramid, matching.height, matching.width)
     found = hypercolumns(network, image, tuple(matching.target))
     loss = 1 - jnp.mean(cosines(found, matching.target))
     return loss, {"total": loss, "matching": loss}

@@ -16,11 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from nst_jax.networks.network import Network
 from nst_jax.nnst.neighbors import SMALLEST, most_alike
-from nst_jax.nnst.pyramid import from_pyramid
 
 SIDE = 64  # features along the longer side of a layer
 
@@ -28,25 +27,23 @@ SIDE = 64  # features along the longer side of a layer
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Splitting:
-    """What feature splitting depends on besides the pyramid and the network."""
+    """What feature splitting depends on besides the picture and the network."""
 
     style: dict[str, Any]  # layer -> features, "k _"
     seed: Any  # uint32
     step: Any  # int32; features of the picture are drawn anew at each step
-    height: int = dataclasses.field(metadata={"static": True})  # of the picture, pixels
-    width: int = dataclasses.field(metadata={"static": True})
+    basis: Any  # of the variable
 
 
-def at_step(splitting: Splitting, step: Int[Array, ""]) -> Splitting:
-    """Return what the loss of one step depends on."""
-    return dataclasses.replace(splitting, step=step)
+def at_step(splitting: Splitting, state: Any) -> Splitting:
+    """Return what the loss of the step after `state`, that of an optimiser, depends on."""
+    return dataclasses.replace(splitting, step=state.step)
 
 
 def splitting_and_terms(
-    network: Network, splitting: Splitting, pyramid: Float[Array, "1 1 n 3"]
+    network: Network, splitting: Splitting, image: Float[Array, "1 h w 3"]
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
     """Return the sum over layers of the mean distance to the nearest style features, and its terms."""
-    image = from_pyramid(pyramid, splitting.height, splitting.width)
     key = jax.random.fold_in(jax.random.key(splitting.seed), splitting.step)
     by_layer = {
         layer: nearest_distance(sampled(F, jax.random.fold_in(key, number)), splitting.style[layer])

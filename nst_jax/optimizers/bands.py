@@ -20,7 +20,7 @@ from jaxtyping import Array, Float, Int
 from nst_jax.devices.split import Split
 from nst_jax.optimizers import cosine
 from nst_jax.optimizers.history import History, empty, remember, times_inverse_hessian
-from nst_jax.optimizers.state import ImageArray
+from nst_jax.optimizers.state import VariableArray
 
 Bands = Int[np.ndarray, "1 h w 3"]
 OCTAVES_PER_BAND = 0.65  # half as much, twice as many bands, gained nothing: docs/performance.md
@@ -29,8 +29,8 @@ OCTAVES_PER_BAND = 0.65  # half as much, twice as many bands, gained nothing: do
 class BandedState(NamedTuple):
     """The last point, and the history of steps as coefficients of the cosine transform."""
 
-    image: ImageArray
-    direction: ImageArray  # the last update, transformed: the next point lies against it
+    image: VariableArray
+    direction: VariableArray  # the last update, transformed: the next point lies against it
     history: History
     energies: Float[Array, "memory 2 bands"]  # squared norms of s and y within each band
 
@@ -46,13 +46,15 @@ def scale_by_banded_lbfgs(memory: int, split: Split | None = None) -> optax.Grad
         cosine.split_transforms(split) if split else cosine.Transforms(cosine.transform, cosine.inverse)
     )
 
-    def init(params: ImageArray) -> BandedState:
+    def init(params: VariableArray) -> BandedState:
         zeros = jnp.zeros_like(params)
         bands = int(_bands(params.shape, split).max()) + 1
         energies = jnp.zeros((memory, 2, bands), params.dtype)
         return BandedState(zeros, zeros, empty(memory, params), energies)
 
-    def update(updates: ImageArray, state: BandedState, params: ImageArray) -> tuple[ImageArray, BandedState]:
+    def update(
+        updates: VariableArray, state: BandedState, params: VariableArray
+    ) -> tuple[VariableArray, BandedState]:
         bands = _bands(params.shape, split)
         state = _remember(state, params, transforms.transform(updates), bands)
         direction = times_inverse_hessian(state.history, _guess(state, bands))
@@ -61,7 +63,7 @@ def scale_by_banded_lbfgs(memory: int, split: Split | None = None) -> optax.Grad
     return optax.GradientTransformation(init, update)
 
 
-def _remember(state: BandedState, image: ImageArray, gradient: ImageArray, bands: Bands) -> BandedState:
+def _remember(state: BandedState, image: VariableArray, gradient: VariableArray, bands: Bands) -> BandedState:
     """Add the step to `image`, where the transformed gradient is `gradient`, to the history."""
     length = jnp.linalg.norm(image - state.image) / jnp.linalg.norm(state.direction)
     s = -length * state.direction
@@ -103,7 +105,7 @@ def _scales(energies: Float[Array, "memory 2 bands"], colors: int) -> Float[Arra
     return jnp.concatenate([coarse, jnp.minimum(fine, limits)], axis=1).ravel()
 
 
-def _energies(coefficients: ImageArray, bands: Bands) -> Float[Array, "bands"]:
+def _energies(coefficients: VariableArray, bands: Bands) -> Float[Array, "bands"]:
     """The sum of squares within each band."""
     return jax.ops.segment_sum(jnp.square(coefficients).ravel(), bands.ravel(), int(bands.max()) + 1)
 

@@ -16,7 +16,7 @@ from jax.scipy import fft
 
 from nst_jax.devices import exchange
 from nst_jax.devices.split import ROWS, Split
-from nst_jax.optimizers.state import ImageArray
+from nst_jax.optimizers.state import VariableArray
 
 MOST_BY_PRODUCTS = 1024  # side in pixels; the time of products grows with its third power
 AXES = (1, 2, 3)
@@ -25,18 +25,18 @@ AXES = (1, 2, 3)
 class Transforms(NamedTuple):
     """`transform` and `inverse`, or the same for pictures on several devices."""
 
-    transform: Callable[[ImageArray], ImageArray]
-    inverse: Callable[[ImageArray], ImageArray]
+    transform: Callable[[VariableArray], VariableArray]
+    inverse: Callable[[VariableArray], VariableArray]
 
 
-def transform(image: ImageArray) -> ImageArray:
+def transform(image: VariableArray) -> VariableArray:
     """The coefficients of `image`, from the lowest frequency to the highest along each axis."""
     if _by_products(image):
         return _multiply(image, *(_matrix(side) for side in image.shape[1:]))
     return fft.dctn(image, axes=AXES, norm="ortho")
 
 
-def inverse(coefficients: ImageArray) -> ImageArray:
+def inverse(coefficients: VariableArray) -> VariableArray:
     """The picture with these `coefficients`: the inverse, and transpose, of `transform`."""
     if _by_products(coefficients):
         return _multiply(coefficients, *(_matrix(side).T for side in coefficients.shape[1:]))
@@ -50,10 +50,10 @@ def split_transforms(split: Split) -> Transforms:
     columns, and back.
     """
 
-    def transformed(image: ImageArray, inverse: bool) -> ImageArray:
+    def transformed(image: VariableArray, inverse: bool) -> VariableArray:
         by_products = max(split.height, image.shape[2]) <= MOST_BY_PRODUCTS
 
-        def on_device(strip: ImageArray) -> ImageArray:
+        def on_device(strip: VariableArray) -> VariableArray:
             for axis in (3, 2):
                 strip = _along(axis, strip, inverse, by_products)
             columns = _along(1, exchange.to_columns(strip)[:, : split.height], inverse, by_products)
@@ -67,7 +67,7 @@ def split_transforms(split: Split) -> Transforms:
     )
 
 
-def _along(axis: int, x: ImageArray, inverse: bool, by_products: bool) -> ImageArray:
+def _along(axis: int, x: VariableArray, inverse: bool, by_products: bool) -> VariableArray:
     """Transform one axis."""
     if not by_products:
         return (fft.idctn if inverse else fft.dctn)(x, axes=(axis,), norm="ortho")
@@ -78,7 +78,7 @@ def _along(axis: int, x: ImageArray, inverse: bool, by_products: bool) -> ImageA
     return jnp.moveaxis(product, -1, axis)
 
 
-def _by_products(image: ImageArray) -> bool:
+def _by_products(image: VariableArray) -> bool:
     return max(image.shape) <= MOST_BY_PRODUCTS
 
 
@@ -91,7 +91,9 @@ def _matrix(side: int) -> np.ndarray:
     return matrix.astype(np.float32)
 
 
-def _multiply(image: ImageArray, rows: np.ndarray, columns: np.ndarray, colors: np.ndarray) -> ImageArray:
+def _multiply(
+    image: VariableArray, rows: np.ndarray, columns: np.ndarray, colors: np.ndarray
+) -> VariableArray:
     planes = jnp.einsum("dc,bhwc->bdhw", colors, image, precision=lax.Precision.HIGHEST)
     planes = jnp.matmul(rows, planes, precision=lax.Precision.HIGHEST)
     return jnp.matmul(planes, columns.T, precision=lax.Precision.HIGHEST).transpose(0, 2, 3, 1)

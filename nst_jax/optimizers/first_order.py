@@ -10,30 +10,30 @@ from jaxtyping import Array, Bool, Float, Int
 
 from nst_jax.config import OptimizerConfig
 from nst_jax.optimizers.method import Evaluate, Method, Point, Retry
-from nst_jax.optimizers.state import Evaluation, ImageArray, State, strongly_typed
+from nst_jax.optimizers.state import Evaluation, State, VariableArray, strongly_typed
 
 # Each divergence multiplies the learning rate by SHRINK, at most MOST_SHRINKS times: 1e-30 spans float32.
 SHRINK, MOST_SHRINKS = 0.1, 30
 
 
 class Trial(NamedTuple):
-    """A search that takes one evaluation: of the proposed image once `evaluated`, before that of the last."""
+    """A search of one evaluation: of the proposed variable once `evaluated`, before that of the last one."""
 
-    image: ImageArray
+    variable: VariableArray
     evaluation: Evaluation
     evaluated: Bool[Array, ""]
 
 
 class Average(NamedTuple):
-    """The exponential average of the images so far, corrected for their number."""
+    """The exponential average of the variables so far, corrected for their number."""
 
-    image: Float[Array, "*lanes 1 h w 3"]
-    number: Int[Array, "*lanes"]  # of the images
+    variable: Float[Array, "*lanes 1 h w 3"]
+    number: Int[Array, "*lanes"]  # of the variables
 
-    def with_next(self, image: ImageArray, decay: float) -> "Average":
-        """The average with one more image, whose weight is 1 - decay once there are many."""
+    def with_next(self, variable: VariableArray, decay: float) -> "Average":
+        """The average with one more variable, whose weight is 1 - decay once there are many."""
         weight = (1 - decay) / (1 - decay ** (self.number + 1))
-        return Average(self.image + weight * (image - self.image), self.number + 1)
+        return Average(self.variable + weight * (variable - self.variable), self.number + 1)
 
 
 class Memory(NamedTuple):
@@ -46,7 +46,7 @@ class Memory(NamedTuple):
 def adam(config: OptimizerConfig) -> Method:
     """Adam (Kingma & Ba 2015).
 
-    An average of its images as the result, and moments that are kept from scale to scale, are taken from
+    An average of its variables as the result, and moments that are kept from scale to scale, are taken from
     crowsonkb/style-transfer-pytorch.
     """
     carried = _resized if config.warm_start else None
@@ -63,21 +63,21 @@ def _first_order(
     decay: float = 0.0,
     carried: Callable[[Memory, Memory], Memory] | None = None,
 ) -> Method:
-    def init(image: ImageArray) -> Memory:
-        average = Average(image, jnp.ones((), jnp.int32)) if decay else None
-        return strongly_typed(Memory(transformation.init(image), average))
+    def init(variable: VariableArray) -> Memory:
+        average = Average(variable, jnp.ones((), jnp.int32)) if decay else None
+        return strongly_typed(Memory(transformation.init(variable), average))
 
     def begin(state: State) -> tuple[Trial, Memory]:
-        updates, moments = transformation.update(state.grad, state.memory.moments, state.image)
-        image = optax.apply_updates(state.image, -state.rate * updates)
+        updates, moments = transformation.update(state.grad, state.memory.moments, state.variable)
+        variable = optax.apply_updates(state.variable, -state.rate * updates)
         # Moments from a coarser scale would take a step before the first evaluation.
-        image, moments = jax.tree.map(
+        variable, moments = jax.tree.map(
             lambda new, old: jnp.where(state.opening, old, new),
-            (image, moments),
-            (state.image, state.memory.moments),
+            (variable, moments),
+            (state.variable, state.memory.moments),
         )
-        average = state.memory.average and state.memory.average.with_next(image, decay)
-        trial = Trial(image, Evaluation(state.value, state.grad, state.terms), jnp.zeros((), bool))
+        average = state.memory.average and state.memory.average.with_next(variable, decay)
+        trial = Trial(variable, Evaluation(state.value, state.grad, state.terms), jnp.zeros((), bool))
         return trial, Memory(moments, average)
 
     return Method(
@@ -85,10 +85,10 @@ def _first_order(
         begin=begin,
         evaluate=_evaluate,
         unfinished=lambda trial: ~trial.evaluated,
-        end=lambda trial: Point(trial.image, *trial.evaluation),
+        end=lambda trial: Point(trial.variable, *trial.evaluation),
         stalled=lambda point, state: jnp.zeros((), bool),
         retry=_smaller_steps,
-        picture=lambda state: state.memory.average.image if decay else state.image,
+        picture=lambda state: state.memory.average.variable if decay else state.variable,
         carried=carried,
     )
 
@@ -103,12 +103,12 @@ def _resized(last: Memory, new: Memory) -> Memory:
 
 
 def _evaluate(trial: Trial, evaluate: Evaluate) -> Trial:
-    return Trial(trial.image, evaluate(trial.image), jnp.ones((), bool))
+    return Trial(trial.variable, evaluate(trial.variable), jnp.ones((), bool))
 
 
 def _smaller_steps(state: State, learning_rate: float) -> Retry | None:
-    """Restart from the best image with a smaller learning rate; None after too many attempts."""
+    """Restart from the best variable with a smaller learning rate; None after too many attempts."""
     rate = state.rate * SHRINK
     if float(rate) < learning_rate * SHRINK**MOST_SHRINKS:
         return None
-    return Retry(state.best_image, rate)
+    return Retry(state.best_variable, rate)

@@ -12,14 +12,14 @@ from jax import lax
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Bool, Float, Int
 
-from nst_jax.optimizers.state import ImageArray
+from nst_jax.optimizers.state import VariableArray
 
 
 class History(NamedTuple):
     """The last steps s and their gradient changes y, as rows that are reused in turn."""
 
     calls: Int[Array, ""]  # of `remember`
-    gradient: ImageArray  # the last one
+    gradient: VariableArray  # the last one
     steps: Float[Array, "memory n"]
     changes: Float[Array, "memory n"]
     products: Float[Array, "memory memory"]  # s_i . y_j where i is no newer than j; 0 for empty slots
@@ -36,7 +36,7 @@ class History(NamedTuple):
         return (self.newest + 1 + jnp.arange(len(self.slopes))) % len(self.slopes)
 
 
-def empty(memory: int, like: ImageArray) -> History:
+def empty(memory: int, like: VariableArray) -> History:
     """A history without steps."""
     slots = jnp.zeros((memory, like.size), like.dtype)
     return History(
@@ -49,7 +49,7 @@ def empty(memory: int, like: ImageArray) -> History:
     )
 
 
-def remember(history: History, s: ImageArray, gradient: ImageArray) -> tuple[History, Bool[Array, ""]]:
+def remember(history: History, s: VariableArray, gradient: VariableArray) -> tuple[History, Bool[Array, ""]]:
     """The history after a step `s` that led to `gradient`, in place of the oldest; and whether it counts.
 
     The slot stays empty on the first call, which only notes the gradient, and if s . y <= 0, which would make
@@ -71,7 +71,7 @@ def remember(history: History, s: ImageArray, gradient: ImageArray) -> tuple[His
     return result, valid
 
 
-def times_inverse_hessian(history: History, guess: Array) -> ImageArray:
+def times_inverse_hessian(history: History, guess: Array) -> VariableArray:
     """The inverse Hessian times the last gradient; it is the diagonal `guess` before any step is applied."""
     order = history.order
     older = jnp.triu(history.products[order][:, order])
@@ -86,7 +86,7 @@ def times_inverse_hessian(history: History, guess: Array) -> ImageArray:
     return r + _combination(rest, order, history.steps, r)
 
 
-def _products(rows: Float[Array, "memory n"], image: ImageArray) -> Float[Array, "memory"]:
+def _products(rows: Float[Array, "memory n"], image: VariableArray) -> Float[Array, "memory"]:
     return jnp.matmul(rows, image.ravel(), precision=lax.Precision.HIGHEST)
 
 
@@ -94,8 +94,8 @@ def _combination(
     coefficients: Float[Array, "memory"],
     order: Int[Array, "memory"],
     rows: Float[Array, "memory n"],
-    like: ImageArray,
-) -> ImageArray:
+    like: VariableArray,
+) -> VariableArray:
     """The sum of `rows` times `coefficients`, which are sorted by `order`, in the shape of `like`."""
     by_slot = jnp.zeros_like(coefficients).at[order].set(coefficients)
     return jnp.matmul(by_slot, rows, precision=lax.Precision.HIGHEST).reshape(like.shape)

@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.optimizer import Optimizer, unfinished_before
-from nst_jax.optimizers.state import FROZEN, ImageArray, State
+from nst_jax.optimizers.state import FROZEN, State, VariableArray
 
 
 class Lane(NamedTuple):
@@ -58,9 +58,9 @@ class Lanes:
         """Shard arrays over the devices along the leading axis of lanes."""
         return self._put(stacked, P("lanes"))
 
-    def place_images(self, images: np.ndarray) -> jax.Array:
-        """Place stacked images."""
-        return self.place(images)
+    def place_variables(self, variables: np.ndarray) -> jax.Array:
+        """Place stacked variables."""
+        return self.place(variables)
 
     def place_state(self, state: State) -> State:
         """Place stacked states, of which NumPy arrays are from the host."""
@@ -124,8 +124,8 @@ class Lanes:
             )
         return compiler.jit(batched, self._bfloat16, **options)
 
-    def _start(self, shared: Any, data: Any, image: ImageArray, rate: Float[Array, ""]) -> Lane:
-        state = self.optimizer.first_state(shared, data, image, rate)
+    def _start(self, shared: Any, data: Any, variable: VariableArray, rate: Float[Array, ""]) -> Lane:
+        state = self.optimizer.first_state(shared, data, variable, rate)
         if self.alone:
             return Lane(state)
         return Lane(state, self.optimizer.begin(state)[0], jnp.zeros((), bool))
@@ -160,7 +160,7 @@ class Lanes:
         """Advance the lane's search by one evaluation, and take the step if that ends the search."""
         method, state = self.optimizer.method, lane.state
         search, memory = _where(lane.searching, (lane.search, state.memory), self.optimizer.begin(state))
-        at_step = self.optimizer.at_step(data, state.step)
+        at_step = self.optimizer.at_step(data, state)
         search = method.evaluate(search, partial(self.optimizer.evaluate, shared, at_step))
         ended = ~method.unfinished(search)
         state = state._replace(memory=memory, evaluations=state.evaluations + 1)

@@ -17,12 +17,12 @@ def lbfgs(memory: int, bands: bool, split: Split | None = None) -> Method:
     transformation = scale_by_banded_lbfgs(memory, split) if bands else optax.scale_by_lbfgs(memory)
 
     def begin(state: State) -> tuple[line_search.Search, Any]:
-        uphill, history = transformation.update(state.grad, state.memory, state.image)
+        uphill, history = transformation.update(state.grad, state.memory, state.variable)
         evaluation = Evaluation(state.value, state.grad, state.terms)
-        return line_search.begin(-uphill, state.image, evaluation), history
+        return line_search.begin(-uphill, state.variable, evaluation), history
 
     return Method(
-        init=lambda image: strongly_typed(transformation.init(image)),
+        init=lambda variable: strongly_typed(transformation.init(variable)),
         begin=begin,
         evaluate=line_search.evaluate,
         unfinished=line_search.unfinished,
@@ -39,8 +39,8 @@ def _no_decrease(point: Point, state: State) -> Any:
 
 
 def _clear_history(state: State, learning_rate: float) -> Retry | None:
-    """Restart from the current image with an empty history; None if the last restart was at this step."""
+    """Restart from the current variable with an empty history; None if the last restart was at this step."""
     del learning_rate
     if int(state.restarted) == int(state.step):
         return None
-    return Retry(state.image, jnp.copy(state.rate))
+    return Retry(state.variable, jnp.copy(state.rate))

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from nst_jax.optimizers.method import Evaluate, Point
-from nst_jax.optimizers.state import Evaluation, ImageArray, Scalar
+from nst_jax.optimizers.state import Evaluation, Scalar, VariableArray
 
 MOST_EVALUATIONS = 20
 FIRST_STEP, GROWTH = 1.0, 2.0
@@ -30,7 +30,7 @@ CUBIC_MARGIN, QUADRATIC_MARGIN = 0.2, 0.1
 
 
 class OnLine(NamedTuple):
-    """A point on the line image + step * direction."""
+    """A point on the line variable + step * direction."""
 
     step: Scalar
     value: Scalar
@@ -40,8 +40,8 @@ class OnLine(NamedTuple):
 class Search(NamedTuple):
     """A search in progress."""
 
-    image: ImageArray
-    direction: ImageArray
+    variable: VariableArray
+    direction: VariableArray
     start: OnLine  # at step 0
     newest: OnLine
     evaluation: Evaluation  # at the newest point
@@ -55,13 +55,13 @@ class Search(NamedTuple):
     evaluations: Int[Array, ""]
 
 
-def begin(direction: ImageArray, image: ImageArray, evaluation: Evaluation) -> Search:
-    """Start a search at `image`, where the objective is as evaluated."""
+def begin(direction: VariableArray, variable: VariableArray, evaluation: Evaluation) -> Search:
+    """Start a search at `variable`, where the objective is as evaluated."""
     value = evaluation.value
     start = OnLine(jnp.zeros_like(value), value, jnp.vdot(direction, evaluation.grad))
     no = jnp.zeros((), bool)
     return Search(
-        image=image,
+        variable=variable,
         direction=direction,
         start=start,
         newest=start,
@@ -85,7 +85,7 @@ def unfinished(search: Search) -> Bool[Array, ""]:
 def evaluate(search: Search, evaluate: Evaluate) -> Search:
     """Advance the search by one evaluation."""
     step = _next_step(search)
-    evaluation = evaluate(search.image + step * search.direction)
+    evaluation = evaluate(search.variable + step * search.direction)
     new = OnLine(step, evaluation.value, jnp.vdot(evaluation.grad, search.direction))
     error = _decrease_error(new, search.start)
     enough = error <= 0
@@ -119,8 +119,8 @@ def evaluate(search: Search, evaluate: Evaluate) -> Search:
 
 def end(search: Search) -> Point:
     """Where a finished search arrived."""
-    image = search.image + search.newest.step * search.direction
-    return Point(image, *search.evaluation)
+    variable = search.variable + search.newest.step * search.direction
+    return Point(variable, *search.evaluation)
 
 
 def _next_step(search: Search) -> Scalar:

@@ -31,19 +31,19 @@ Watch = Callable[[Look], bool]  # called after each chunk; returning False ends 
 
 
 class Loop:
-    """Runs that advance together, at one image size."""
+    """Runs that advance together, at one size."""
 
     def __init__(
-        self, lanes: Lanes, shared: Any, data: Any, images: np.ndarray, learning_rates: Sequence[float]
+        self, lanes: Lanes, shared: Any, data: Any, variables: np.ndarray, learning_rates: Sequence[float]
     ):
-        """Place the lanes; `data`, `images` and `learning_rates` have an entry per lane.
+        """Place the lanes; `data`, `variables` and `learning_rates` have an entry per lane.
 
         `shared` is a result of `lanes.replicate`; `learning_rates` are for adam and gd.
         """
         self._lanes, self._shared, self._data = lanes, shared, lanes.place(data)
         self._learning_rates = learning_rates
         rates = lanes.place(np.asarray(learning_rates, np.float32))
-        self._running = lanes.start(shared, self._data, lanes.place_images(images), rates)
+        self._running = lanes.start(shared, self._data, lanes.place_variables(variables), rates)
         # Lanes that take no more steps: frozen, or failed without recovery (`State.status` tells which).
         self.resting = np.zeros(lanes.width, bool)
         self._evaluations, self._stop = 1, 0  # of a chunk: its length, and the step at which it ends
@@ -107,7 +107,7 @@ class Loop:
         return True
 
     def first_values(self) -> np.ndarray:
-        """Return the loss of each lane's initial image, which is evaluated if it has not been yet."""
+        """Return the loss of each lane's initial variable, which is evaluated if it has not been yet."""
         self.run_to(0, lambda look: True)
         return self.look().value
 

@@ -6,24 +6,24 @@ from typing import Any, NamedTuple
 from jaxtyping import Array, Bool
 
 from nst_jax.devices.split import Split
-from nst_jax.optimizers.state import Evaluation, ImageArray, Scalar, State
+from nst_jax.optimizers.state import Evaluation, Scalar, State, VariableArray
 
-Evaluate = Callable[[Array], Evaluation]  # of the objective at an image
+Evaluate = Callable[[Array], Evaluation]  # of the objective at a variable
 
 
 class Point(NamedTuple):
-    """An image, and the objective there: see `Evaluation`."""
+    """A variable, and the objective there: see `Evaluation`."""
 
-    image: ImageArray
+    variable: VariableArray
     value: Scalar
-    grad: ImageArray
+    grad: VariableArray
     terms: Any
 
 
 class Retry(NamedTuple):
     """Where to restart after a failed step, and with which learning rate."""
 
-    image: ImageArray
+    variable: VariableArray
     rate: Scalar
 
 
@@ -32,10 +32,10 @@ class Method(NamedTuple):
 
     A search is a pytree with a fixed structure and fixed shapes. `begin` also returns the memory of the state
     after the search; the search itself does not need the old memory. The first search begins with a gradient
-    of zeros and must then lead to the image itself.
+    of zeros and must then lead to the variable itself.
     """
 
-    init: Callable[[ImageArray], Any]  # the memory before the first step
+    init: Callable[[VariableArray], Any]  # the memory before the first step
     begin: Callable[[State], tuple[Any, Any]]  # a search from a state, and the memory after it
     evaluate: Callable[[Any, Evaluate], Any]  # the search after one more evaluation
     unfinished: Callable[[Any], Bool[Array, ""]]
@@ -47,6 +47,6 @@ class Method(NamedTuple):
     # The method for images on several devices; None if it is the same, as where pixels meet only in sums.
     split_over: Callable[[Split], Any] | None = None
     # What a state, or a stack of them, shows: the result, and the start of the next scale.
-    picture: Callable[[State], Array] = lambda state: state.image
+    picture: Callable[[State], Array] = lambda state: state.variable
     # The memory that a scale begins with, from that of the last scale and a new one, both stacked.
     carried: Callable[[Any, Any], Any] | None = None

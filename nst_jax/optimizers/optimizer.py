@@ -20,17 +20,17 @@ from nst_jax.optimizers.state import (
     RUNNING,
     STALLED,
     Evaluation,
-    ImageArray,
     LossFunction,
     State,
+    VariableArray,
     is_finite,
 )
 
 
 class Optimizer:
-    """Minimises `objective(shared, data, image)` over the image with `method`.
+    """Minimises `objective(shared, data, variable)` over the variable with `method`.
 
-    The image is never clipped: a projection would invalidate the values and gradients that the line search
+    The variable is never clipped: a projection would invalidate the values and gradients that the line search
     and the memory of the method hold.
     """
 
@@ -38,28 +38,29 @@ class Optimizer:
         self,
         objective: LossFunction,
         method: Method,
-        at_step: Callable[[Any, Array], Any] = lambda data, step: data,
+        at_step: Callable[[Any, State], Any] = lambda data, state: data,
     ):
-        """Set up the programs; each compiles once per image shape.
+        """Set up the programs; each compiles once per shape.
 
-        An objective that is drawn anew at each step uses `at_step(data, step)` in place of its data.
+        An objective that is drawn anew at each step uses `at_step(data, state)` in place of its data,
+        where `state` is that before the step.
         """
         self.objective, self.method, self.at_step = objective, method, at_step
         self.start = compiler.jit(self.first_state)
         # The state is donated: its buffers are reused for the result.
         self.advance = compiler.jit(self.take_steps, donate_argnums=2)
 
-    def first_state(self, shared: Any, data: Any, image: ImageArray, rate: Float[Array, ""]) -> State:
-        """The state at `image`, before the first evaluation; `rate` is the learning rate of adam and gd."""
-        unknown, zero = jnp.full((), jnp.inf, image.dtype), jnp.zeros((), jnp.int32)
-        terms = jax.eval_shape(self.objective, shared, data, image)[1]
+    def first_state(self, shared: Any, data: Any, variable: VariableArray, rate: Float[Array, ""]) -> State:
+        """The state at `variable`, not evaluated yet; `rate` is the learning rate of adam and gd."""
+        unknown, zero = jnp.full((), jnp.inf, variable.dtype), jnp.zeros((), jnp.int32)
+        terms = jax.eval_shape(self.objective, shared, data, variable)[1]
         return State(
-            image=jnp.copy(image),  # `advance` must not donate the caller's picture
+            variable=jnp.copy(variable),  # `advance` must not donate the caller's picture
             value=unknown,
-            grad=jnp.zeros_like(image),
+            grad=jnp.zeros_like(variable),
             terms=jax.tree.map(lambda term: jnp.zeros(term.shape, term.dtype), terms),
-            memory=self.method.init(image),
-            best_image=jnp.copy(image),
+            memory=self.method.init(variable),
+            best_variable=jnp.copy(variable),
             best_value=jnp.copy(unknown),
             rate=rate,
             step=zero,
@@ -79,14 +80,14 @@ class Optimizer:
 
         return lax.while_loop(unfinished, partial(self._step, shared, data), state)
 
-    def evaluate(self, shared: Any, data: Any, image: ImageArray) -> Evaluation:
-        """The objective at `image`."""
+    def evaluate(self, shared: Any, data: Any, variable: VariableArray) -> Evaluation:
+        """The objective at `variable`."""
         objective = jax.value_and_grad(self.objective, argnums=2, has_aux=True)
-        (value, terms), grad = objective(shared, data, image)
+        (value, terms), grad = objective(shared, data, variable)
         return Evaluation(value, grad, terms)
 
     def begin(self, state: State) -> tuple[Any, Any]:
-        """A search from `state`, and the memory after it; the first search only evaluates its image."""
+        """A search from `state`, and the memory after it; the first search only evaluates where it is."""
         search, memory = self.method.begin(state)
         # A gradient of zeros leaves the arrays of the memory as they were; its counters must not count it.
         return search, jax.tree.map(
@@ -110,9 +111,9 @@ class Optimizer:
         retry = self.method.retry(state, learning_rate)
         if retry is None:
             return None
-        fresh = self.start(shared, data, retry.image, retry.rate)
+        fresh = self.start(shared, data, retry.variable, retry.rate)
         return fresh._replace(
-            best_image=state.best_image,
+            best_variable=state.best_variable,
             best_value=state.best_value,
             step=state.step,
             evaluations=state.evaluations,
@@ -121,7 +122,7 @@ class Optimizer:
 
     def _step(self, shared: Any, data: Any, state: State) -> State:
         search, memory = self.begin(state)
-        evaluate = partial(self.evaluate, shared, self.at_step(data, state.step))
+        evaluate = partial(self.evaluate, shared, self.at_step(data, state))
 
         def one_more(carry: tuple[Any, Array]) -> tuple[Any, Array]:
             return self.method.evaluate(carry[0], evaluate), carry[1] + 1
@@ -134,13 +135,13 @@ class Optimizer:
     def _accepted(self, point: Point, state: State, accept: Array) -> State:
         """Move `state` to `point` if `accept`; its memory is left out of the select, which would copy it."""
         better = accept & (point.value < state.best_value)
-        old = Point(state.image, state.value, state.grad, state.terms)
+        old = Point(state.variable, state.value, state.grad, state.terms)
         moved = jax.tree.map(lambda new, old: jnp.where(accept, new, old), point, old)
         # A run whose first loss is not finite still has terms to show which of them is to blame.
         terms = jax.tree.map(lambda new, old: jnp.where(state.opening, new, old), point.terms, moved.terms)
         return state._replace(
             **moved._replace(terms=terms)._asdict(),
-            best_image=jnp.where(better, point.image, state.best_image),
+            best_variable=jnp.where(better, point.variable, state.best_variable),
             best_value=jnp.where(better, point.value, state.best_value),
             step=state.step + (accept & ~state.opening).astype(jnp.int32),
         )

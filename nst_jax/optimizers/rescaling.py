@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from nst_jax.devices.split import Split
 from nst_jax.optimizers.method import Evaluate, Method, Point
-from nst_jax.optimizers.state import Evaluation, ImageArray, Scalar, State
+from nst_jax.optimizers.state import Evaluation, Scalar, State, VariableArray
 
 LARGEST = 2.0**40  # of the entries of a gradient that is left as it is
 
@@ -43,8 +43,8 @@ def in_own_units(method: Method, smallest: float) -> Method:
         return ScaledSearch(search, factor), ScaledMemory(memory, remembered)
 
     def evaluate(search: ScaledSearch, evaluate: Evaluate) -> ScaledSearch:
-        def in_units(image: ImageArray) -> Evaluation:
-            found = evaluate(image)
+        def in_units(variable: VariableArray) -> Evaluation:
+            found = evaluate(variable)
             return found._replace(value=search.factor * found.value, grad=search.factor * found.grad)
 
         return search._replace(method=method.evaluate(search.method, in_units))
@@ -61,7 +61,7 @@ def in_own_units(method: Method, smallest: float) -> Method:
         return ScaledMemory(method.carried(last.method, new.method), last.factor)
 
     return method._replace(
-        init=lambda image: ScaledMemory(method.init(image), jnp.zeros((), image.dtype)),
+        init=lambda variable: ScaledMemory(method.init(variable), jnp.zeros((), variable.dtype)),
         begin=begin,
         evaluate=evaluate,
         unfinished=lambda search: method.unfinished(search.method),
@@ -72,7 +72,7 @@ def in_own_units(method: Method, smallest: float) -> Method:
     )
 
 
-def _factor(grad: ImageArray, smallest: float) -> Scalar:
+def _factor(grad: VariableArray, smallest: float) -> Scalar:
     """The power of two that brings the largest entry of an extreme gradient close to 1; else 1."""
     largest = jnp.max(jnp.abs(grad))
     exponent = jnp.clip(jnp.frexp(largest)[1], -126, 126)

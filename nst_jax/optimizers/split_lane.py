@@ -44,9 +44,9 @@ class SplitLane(Lanes):
 
         return jax.tree.map(placed, stacked)
 
-    def place_images(self, images: np.ndarray) -> jax.Array:
-        """Divide a stacked image."""
-        return self._placed(images, self._shardings.image)
+    def place_variables(self, variables: np.ndarray) -> jax.Array:
+        """Divide a stacked variable."""
+        return self._placed(variables, self._shardings.variable)
 
     def place_state(self, state: State) -> State:
         """Divide images and whatever else of a stacked state has rows; NumPy arrays are from the host."""
@@ -138,7 +138,7 @@ def _row_axes(optimizer: Optimizer, shape: tuple[int, ...]) -> State:
         )
 
     axes: dict[str, Any] = dict.fromkeys(State._fields, WHOLE)
-    axes |= dict.fromkeys(("image", "grad", "best_image"), 1)
+    axes |= dict.fromkeys(("variable", "grad", "best_variable"), 1)
     return State(**axes | {"memory": jax.tree.map(grown, memory(shape[1]), memory(2 * shape[1]))})
 
 

@@ -17,30 +17,30 @@ NOT_FINITE = 1  # the last step led to a loss or gradient that is not finite
 STALLED = 2  # the last step made no progress
 FROZEN = 3  # takes no more steps
 
-ImageArray = Float[Array, "1 h w 3"]
+VariableArray = Float[Array, "1 h w 3"]  # see `nst_jax.variables`
 Scalar = Float[Array, ""]
-# (shared, data, image) -> the loss, and the terms that it consists of, a pytree of scalars. Runs that advance
-# together have the same `shared`, and each its own `data`.
+# (shared, data, variable) -> the loss, and the terms that it consists of, a pytree of scalars. Runs that
+# advance together have the same `shared`, and each its own `data`.
 LossFunction = Callable[[Any, Any, Array], tuple[Array, Any]]
 
 
 class Evaluation(NamedTuple):
-    """The objective at an image: its value and gradient, and the terms that the value consists of."""
+    """The objective at a variable: its value and gradient, and the terms that the value consists of."""
 
     value: Scalar
-    grad: ImageArray
+    grad: VariableArray
     terms: Any
 
 
 class State(NamedTuple):
     """Everything that the next step depends on."""
 
-    image: ImageArray
-    value: Scalar  # of the objective at the image; infinite before the first evaluation
-    grad: ImageArray
+    variable: VariableArray
+    value: Scalar  # of the objective at the variable; infinite before the first evaluation
+    grad: VariableArray
     terms: Any
     memory: Any  # private to the method
-    best_image: ImageArray
+    best_variable: VariableArray
     best_value: Scalar
     rate: Scalar  # the learning rate of adam and gd, reduced after each divergence
     step: Int[Array, ""]
@@ -50,7 +50,7 @@ class State(NamedTuple):
 
     @property
     def opening(self) -> Bool[Array, ""]:
-        """Whether the objective has not been evaluated at `image` yet."""
+        """Whether the objective has not been evaluated at `variable` yet."""
         return jnp.isinf(self.value)
 
 

@@ -5,9 +5,9 @@ from jaxtyping import Float
 
 from nst_jax import images
 from nst_jax.images.color import with_chroma
-from nst_jax.losses.kept import shown
 from nst_jax.nnst.recoloring import recolored
 from nst_jax.transfer.job import Job
+from nst_jax.variables.pixels import grayed
 
 
 def finish(job: Job, image: Float[np.ndarray, "1 h w 3"]) -> Float[np.ndarray, "1 h w 3"]:
@@ -23,4 +23,4 @@ def finish(job: Job, image: Float[np.ndarray, "1 h w 3"]) -> Float[np.ndarray, "
         picture = with_chroma(image, images.resize(job.photo, *image.shape[1:3]))
     else:
         picture = np.clip(image, 0, 1)
-    return shown(picture, None, job.gray)
+    return grayed(picture) if job.gray else picture

@@ -12,7 +12,6 @@ from nst_jax import images
 from nst_jax.config import Config, to_dict
 from nst_jax.images.color import is_gray
 from nst_jax.losses.features.request import EVERYWHERE
-from nst_jax.losses.kept import Kept
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
@@ -20,6 +19,7 @@ from nst_jax.runs.checkpoint import picture_digest
 from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.transfer.regions import Region, free_share
 from nst_jax.transfer.styles import Style
+from nst_jax.variables.variable import Canvas, Kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,13 +64,13 @@ class Job:
         """Whether styles apply to regions only, which need not cover the content."""
         return all(style.region != EVERYWHERE for style in self.styles)
 
-    def kept_at(self, scale: float) -> Kept | None:
-        """Return what the result keeps of the content at `scale` times the full size."""
+    def canvas_at(self, scale: float) -> Canvas:
+        """Return what is known of the result at `scale` times the full size."""
+        size, wrap = self.size_at(scale), self.config.network.padding == "circular"
         if not self.has_gaps:
-            return None
-        size, config = self.size_at(scale), self.config
-        wrap = config.network.padding == "circular"
-        return Kept(images.resize(self.content, *size), free_share(self.regions, size, config.guides, wrap))
+            return Canvas(size, None, self.gray)
+        free = free_share(self.regions, size, self.config.guides, wrap)
+        return Canvas(size, Kept(images.resize(self.content, *size), free), self.gray)
 
     def size_at(self, scale: float) -> tuple[int, int]:
         """Return (height, width) of the result at `scale` times the full size."""

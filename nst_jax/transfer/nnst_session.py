@@ -13,7 +13,6 @@ from nst_jax.networks.trained import TORCHVISION
 from nst_jax.nnst.hypercolumns import TURNS, hypercolumns, turned_copies
 from nst_jax.nnst.matching import Matching, blended, matching_and_terms, replaced
 from nst_jax.nnst.neighbors import pairs_together
-from nst_jax.nnst.pyramid import from_pyramid, to_pyramid
 from nst_jax.nnst.splitting import Splitting, at_step, splitting_and_terms, style_features
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.lanes import Lanes
@@ -22,6 +21,8 @@ from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.transfer import memory
 from nst_jax.transfer.job import Job
+from nst_jax.variables.pyramid import PYRAMID
+from nst_jax.variables.variable import on_pictures
 
 
 class NNSTSession:
@@ -40,8 +41,9 @@ class NNSTSession:
         self.width = 1
         method, devices = find_method(self.config.optimizer), jax.devices()[:1]
         bfloat16 = compiler.holds_bfloat16(self._job.network)
-        self.lanes = Lanes(Optimizer(matching_and_terms, method), self.width, devices, bfloat16)
-        splitting = Optimizer(splitting_and_terms, method, at_step)
+        matching = Optimizer(on_pictures(PYRAMID, matching_and_terms), method)
+        self.lanes = Lanes(matching, self.width, devices, bfloat16)
+        splitting = Optimizer(on_pictures(PYRAMID, splitting_and_terms), method, at_step)
         self._splitting = Lanes(splitting, self.width, devices, bfloat16)
         self.network = self.lanes.replicate(jobs[0].network)
         self.layers = tuple(layer for layer in self.config.active_layers() if layer in jobs[0].network.layers)
@@ -64,13 +66,13 @@ class NNSTSession:
         (job,), (start,) = jobs, pictures
         data = self.splitting(job) if stage.splitting else self.matching(job, stage, start)
         stacked = jax.tree.map(lambda leaf: leaf[jnp.newaxis], data)
-        pyramids = np.asarray(_to_pyramid(start))[np.newaxis]
+        pyramids = np.asarray(_encode(data.basis, start))[np.newaxis]
         lanes = self._splitting if stage.splitting else self.lanes
         return Loop(lanes, self.network, stacked, pyramids, [job.config.optimizer.learning_rate])
 
-    def picture(self, job: Job, stage: Stage, image: np.ndarray) -> np.ndarray:
-        """Return the picture of a pyramid, the optimised `image`."""
-        return np.asarray(_from_pyramid(image, *job.size_at(stage.scale)))
+    def picture(self, job: Job, stage: Stage, array: np.ndarray) -> np.ndarray:
+        """Return the picture of a pyramid, the optimised `array`."""
+        return np.asarray(_decode(PYRAMID.init(job.canvas_at(stage.scale)), array))
 
     def to_leaves(self, state: list[np.ndarray], start: np.ndarray) -> list[np.ndarray]:
         """Return the leaves of a checkpoint: the target of a stage depends on the picture at its start."""
@@ -82,17 +84,18 @@ class NNSTSession:
 
     def matching(self, job: Job, stage: Stage, start: np.ndarray) -> Matching:
         """Return the target of a scale; at the first one, the features of the content alone are replaced."""
-        height, width = job.size_at(stage.scale)
+        canvas = job.canvas_at(stage.scale)
         alpha = job.config.nnst.alpha if stage.number else 1.0
-        image = blended(images.resize(job.content, height, width), start, alpha)
+        image = blended(images.resize(job.content, *canvas.size), start, alpha)
         styles = _style_pictures(job, stage.scale)
-        return Matching(replaced(self.network, image, styles, self.layers), height, width)
+        target = replaced(self.network, image, styles, self.layers)
+        return Matching(target, PYRAMID.init(canvas))
 
     def splitting(self, job: Job) -> Splitting:
         """Return what feature splitting at full size depends on."""
         styles, seed = _style_pictures(job, 1.0), job.config.seed
         features = style_features(self.network, styles, self.layers, seed)
-        return Splitting(features, jnp.uint32(seed), jnp.int32(0), *job.size_at(1.0))
+        return Splitting(features, jnp.uint32(seed), jnp.int32(0), PYRAMID.init(job.canvas_at(1.0)))
 
     @property
     def lane_bytes(self) -> int:
@@ -101,9 +104,10 @@ class NNSTSession:
 
     def step_bytes(self, job: Job) -> int:
         """Memory of the larger one of the step programs of `job` at full size, in bytes."""
-        size = job.size_at(1.0)
-        pyramid = jax.eval_shape(to_pyramid, jax.ShapeDtypeStruct((1, *size, 3), jnp.float32))
-        matching: Any = jax.eval_shape(lambda columns: Matching(columns, *size), self._columns(size))
+        basis = PYRAMID.init(job.canvas_at(1.0))
+        pyramid = jax.eval_shape(_encode, basis, jax.ShapeDtypeStruct(job.shape_at(1.0), jnp.float32))
+        columns = self._columns(job.size_at(1.0))
+        matching: Any = jax.eval_shape(lambda columns: Matching(columns, basis), columns)
         needed = memory.advance_bytes(self.lanes, self.network, matching, pyramid)
         if not job.config.nnst.splitting:
             return needed
@@ -131,5 +135,5 @@ def _style_pictures(job: Job, scale: float) -> list[np.ndarray]:
     return [turned for picture in pictures for turned in turned_copies(picture, turns)]
 
 
-_to_pyramid = jax.jit(to_pyramid)
-_from_pyramid = jax.jit(from_pyramid, static_argnums=(1, 2))
+_encode = jax.jit(PYRAMID.encode)
+_decode = jax.jit(PYRAMID.decode)

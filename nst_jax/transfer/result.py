@@ -32,7 +32,7 @@ def result_image(
             last,
             best,
         )
-    return np.asarray(states.best_image[lane]), "best"
+    return np.asarray(states.best_variable[lane]), "best"
 
 
 def warn_of_stalls(

@@ -18,10 +18,10 @@ import numpy as np
 from nst_jax import images
 from nst_jax.config.stages import Stage
 from nst_jax.devices.split import ByRows
+from nst_jax.errors import UserError
 from nst_jax.losses.features.choosing import chosen
 from nst_jax.losses.features.evaluator import Evaluator
 from nst_jax.losses.features.request import Request, Statistics, everywhere
-from nst_jax.losses.kept import Kept, shown
 from nst_jax.losses.objective import Objective, make_objective, total_and_terms
 from nst_jax.losses.terms.term import Inputs, StyleTargets
 from nst_jax.optimizers import compiler
@@ -35,6 +35,8 @@ from nst_jax.transfer.dividing import split_of
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.starting import with_better_start
 from nst_jax.transfer.targets import TargetMaker
+from nst_jax.variables.pixels import PIXELS
+from nst_jax.variables.variable import Canvas, Kept, Variable
 
 
 class Session:
@@ -42,13 +44,19 @@ class Session:
 
     note = ""  # a line about the method for the user
 
-    def __init__(self, jobs: Sequence[Job], width: int | None = None):
+    def __init__(self, jobs: Sequence[Job], width: int | None = None, variable: Variable = PIXELS):
         """Prepare programs for `jobs`, all of one group; by default, free memory limits `width`.
 
         Jobs are divided evenly into batches: with a `width` of 4, five jobs are painted as three and two.
+        What they optimise is `variable`.
+
+        Raises:
+            UserError: several devices cannot share the variable.
         """
-        self._job, self._jobs = jobs[0], tuple(jobs)
+        self._job, self._jobs, self._variable = jobs[0], tuple(jobs), variable
         self.config = config = jobs[0].config
+        if config.devices != 1 and not variable.by_rows:
+            raise UserError(f"devices: {config.devices} cannot share a variable that has no rows; use 1")
         self._method = find_method(config.optimizer)
         self.optimizer = Optimizer(total_and_terms, self._method)
         self._split = split_of(self._job) if config.devices != 1 else None
@@ -83,12 +91,19 @@ class Session:
         objectives = [self.objective(job, stage.scale) for job in jobs]
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *objectives)
         rates = [job.config.optimizer.learning_rate for job in jobs]
-        begun = functools.partial(Loop, self._lanes_at(stage.scale), self.network, stacked)
-        return with_better_start(lambda images: begun(images, rates), jobs, stage, pictures)
+        bases = [self._variable.init(job.canvas_at(stage.scale)) for job in jobs]
 
-    def picture(self, job: Job, stage: Stage, image: np.ndarray) -> np.ndarray:
-        """Return the picture that an optimised `image` stands for, see `nst_jax.losses.kept`."""
-        return shown(image, job.kept_at(stage.scale), job.gray)
+        def begun(pictures: np.ndarray) -> Loop:
+            encoded = map(self._variable.encode, bases, pictures)
+            arrays = np.stack([np.asarray(array) for array in encoded])
+            return Loop(self._lanes_at(stage.scale), self.network, stacked, arrays, rates)
+
+        return with_better_start(begun, jobs, stage, pictures)
+
+    def picture(self, job: Job, stage: Stage, array: np.ndarray) -> np.ndarray:
+        """Return the picture that the optimised `array` stands for."""
+        basis = self._variable.init(job.canvas_at(stage.scale))
+        return np.asarray(self._variable.decode(basis, array))
 
     def to_leaves(self, state: list[np.ndarray], start: np.ndarray) -> list[np.ndarray]:
         """Return the leaves of a checkpoint: those of the state, as no objective depends on `start`."""
@@ -106,21 +121,23 @@ class Session:
         content = images.resize(job.content, *size)
         features = functools.partial(self._evaluator(size).find, job.network, content)
         style = self._style_targets.targets(job, scale)
-        found = self._assembled(job, scale, content, features, style, job.kept_at(scale))
+        found = self._assembled(job, scale, content, features, style, job.canvas_at(scale))
         return self._evaluator(size).place(found)
 
     def abstract_objective(self, job: Job) -> tuple[Objective, jax.ShapeDtypeStruct]:
-        """Return the shapes of `job`'s objective and image at full size, without computing anything."""
+        """Return the shapes of `job`'s objective and variable at full size, without computing anything."""
 
-        def assembled(content: Any) -> Objective:
+        def assembled(content: Any) -> tuple[Objective, ByRows]:
             kept = Kept(content, content[..., :1]) if job.has_gaps else None
+            canvas = Canvas(job.size_at(1.0), kept, job.gray)
             features = functools.partial(chosen(job.config.tile).program, job.network, content)
-            return self._assembled(job, 1.0, content, features, self._style_targets.nothing(job, 1.0), kept)
+            style = self._style_targets.nothing(job, 1.0)
+            objective = self._assembled(job, 1.0, content, features, style, canvas)
+            return objective, ByRows(self._variable.encode(objective.basis, content))
 
-        content = jax.ShapeDtypeStruct(job.shape_at(1.0), jnp.float32)
-        found = jax.eval_shape(assembled, content), ByRows(content)
-        objective, image = self._evaluator(job.size_at(1.0)).abstract(found)
-        return objective, image.values
+        found = jax.eval_shape(assembled, jax.ShapeDtypeStruct(job.shape_at(1.0), jnp.float32))
+        objective, array = self._evaluator(job.size_at(1.0)).abstract(found)
+        return objective, array.values
 
     def _evaluator(self, size: tuple[int, int]) -> Evaluator:
         """How pictures of `size` (height, width) are evaluated."""
@@ -173,10 +190,10 @@ class Session:
         return 2 * held + memory.program_bytes(statistics, self.network, picture.values)
 
     def _assembled(
-        self, job: Job, scale: float, content: Any, features: Any, style: StyleTargets, kept: Kept | None
+        self, job: Job, scale: float, content: Any, features: Any, style: StyleTargets, canvas: Canvas
     ) -> Objective:
         """The objective of `job`; what only other jobs use has a weight of 0."""
         size = job.size_at(scale)
         together = tuple(one.config for one in (*self._jobs, job))
         inputs = Inputs(job.config, together, job.network, content, features, style, size)
-        return make_objective(inputs, self._evaluator(size), job.gray, kept)
+        return make_objective(inputs, self._evaluator(size), self._variable, self._variable.init(canvas))

@@ -1,105 +1,98 @@
 """Activation maximisation: pictures that activate a unit, a channel, a layer or a direction, from noise.
 
 The method of Erhan et al. 2009 with the priors of Olah, Mordvintsev & Schubert 2017 ("Feature visualization",
-Distill): a spectrum in decorrelated colours (fourier.py), moved a little before each step (transforms.py).
+Distill): a spectrum in decorrelated colours (variables/fourier.py), whose picture is moved a little before
+each step (transforms.py).
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
 from nst_jax.errors import UserError
 from nst_jax.losses.terms.tv import total_variation
 from nst_jax.networks.network import Network
+from nst_jax.optimizers.lanes import Lanes
+from nst_jax.optimizers.loop import Look, Loop
+from nst_jax.optimizers.method import Method
 from nst_jax.optimizers.optimizer import Optimizer
-from nst_jax.optimizers.state import NOT_FINITE
-from nst_jax.vision.fourier import picture
+from nst_jax.optimizers.state import NOT_FINITE, RUNNING, State
+from nst_jax.variables.variable import Variable, on_pictures
 from nst_jax.vision.objectives import OBJECTIVES, log_response, similarity
-from nst_jax.vision.transforms import Motion, MotionRange, moved, random_motions
-
-MOST_EVALUATIONS = 100  # limit per step; only a line search takes more than one
+from nst_jax.vision.transforms import Motion, moved
 
 
-class Regularisation(NamedTuple):
-    """What keeps pictures natural: weights of penalties, and the scales of `fourier.picture`."""
+class Penalties(NamedTuple):
+    """What keeps pictures natural and different: weights relative to the logarithm of the response."""
 
-    tv: Float[Array, ""]  # weights are relative to the logarithm of the response
+    tv: Float[Array, ""]
     diversity: Float[Array, ""]
-    contrast: Float[Array, ""]
-    finest: Float[Array, ""]  # pixels
 
 
 class Wanted(NamedTuple):
-    """The inputs of the loss of one step, besides the network and the spectra."""
+    """What the loss depends on besides the network and the pictures."""
 
+    basis: Any  # of the variable
     direction: Float[Array, "c"]
-    motion: Motion
-    weights: Regularisation
+    motions: Motion  # of the first evaluation, and of each step
+    number: Any  # of the motion
+    weights: Penalties
 
 
-class Painted(NamedTuple):
-    """Pictures before and after the optimisation."""
-
-    noise: Float[np.ndarray, "n h w 3"]
-    pictures: Float[np.ndarray, "n h w 3"]
+def maximizer(layer: str, objective: str, variable: Variable, method: Method) -> Lanes:
+    """Return the programs that minimise `response_loss` over `variable`; they compile once per shape."""
+    loss = on_pictures(variable, response_loss(layer, objective))
+    return Lanes(Optimizer(loss, method, _at_step), 1, jax.devices()[:1])
 
 
 def paint_responses(
-    optimizer: Optimizer,
-    network: Network,
-    direction: Float[Array, "c"],
-    weights: Regularisation,
-    spectra: Float[Array, "n s s 3"],
-    within: MotionRange,
-    learning_rate: float,
-    steps: int,
-    key: PRNGKeyArray,
-) -> Painted:
-    """Optimise `spectra` together; `optimizer` minimises `response_loss` for as many pictures.
+    lanes: Lanes, network: Network, wanted: Wanted, start: Float[Array, "1 _ _ 3"], learning_rate: float
+) -> Float[np.ndarray, "1 _ _ 3"]:
+    """Return the variable of a `maximizer` after as many steps from `start` as there are motions for.
 
     Raises:
         UserError: the loss became non-finite.
     """
-    motions = random_motions(key, steps + 1, within)
-    stacked = spectra.reshape(1, -1, *spectra.shape[2:])  # the optimiser holds one array
-    first = Wanted(direction, Motion(*(part[0] for part in motions)), weights)
-    state = optimizer.start(network, first, stacked, jnp.float32(learning_rate))
-    for step in range(steps + 1):
-        wanted = first._replace(motion=Motion(*(part[step] for part in motions)))
-        state = optimizer.advance(network, wanted, state, jnp.int32(step), jnp.int32(MOST_EVALUATIONS))
-    if int(state.status) == NOT_FINITE:
-        raise UserError(
-            f"optimizer.learning_rate: {learning_rate} makes the loss non-finite after step {int(state.step)}"
-        )
-    final = state.image.reshape(spectra.shape)
-    return Painted(
-        *(np.asarray(picture(each, weights.contrast, weights.finest)) for each in (spectra, final))
-    )
+
+    def running(look: Look) -> bool:
+        if look.status[0] == NOT_FINITE:
+            raise UserError(
+                f"optimizer.learning_rate: {learning_rate} makes the loss non-finite "
+                f"after step {look.step[0]}"
+            )
+        return bool(look.status[0] == RUNNING)
+
+    stacked, starts = jax.tree.map(lambda leaf: leaf[np.newaxis], (wanted, start))
+    loop = Loop(lanes, network, stacked, np.asarray(starts), [learning_rate])
+    loop.run_to(len(wanted.motions.angle) - 1, running)
+    return loop.fetch(loop.state.variable)[0]
 
 
 def response_loss(
-    layer: str, objective: str, pictures: int = 1
-) -> Callable[[Network, Wanted, Float[Array, "1 rows w 3"]], tuple[Array, dict[str, Array]]]:
+    layer: str, objective: str
+) -> Callable[[Network, Wanted, Float[Array, "n h w 3"]], tuple[Array, dict[str, Array]]]:
     """Return the loss and its terms: minus the logarithms of the responses, plus weighted penalties.
 
     The penalties are the total variation, divided by the number of values so that it does not depend on the
-    size, and the similarity of the pictures. Responses are those of the moved pictures, which are stacked
-    along the rows of the argument.
+    size, and the similarity of the pictures. Responses are those of the moved pictures.
     """
 
-    def loss(network: Network, wanted: Wanted, stacked: Array) -> tuple[Array, dict[str, Array]]:
-        spectra = stacked.reshape(pictures, -1, *stacked.shape[2:])
-        still = picture(spectra, wanted.weights.contrast, wanted.weights.finest)
-        images = moved(still, wanted.motion)
+    def loss(network: Network, wanted: Wanted, still: Array) -> tuple[Array, dict[str, Array]]:
+        images = moved(still, Motion(*(part[wanted.number] for part in wanted.motions)))
         F = network(images, (layer,))[layer]
         response = OBJECTIVES[objective](F, wanted.direction)
         variation = sum(total_variation(image[jnp.newaxis]) for image in still) / still[0].size
-        alike = similarity(F) if pictures > 1 else jnp.zeros(())
+        alike = similarity(F) if len(still) > 1 else jnp.zeros(())
         penalty = wanted.weights.tv * variation + wanted.weights.diversity * alike
         terms = {"response": response.mean(), "tv": jnp.asarray(variation), "similarity": alike}
         return penalty - log_response(response).sum(), terms
 
     return loss
+
+
+def _at_step(wanted: Wanted, state: State) -> Wanted:
+    return wanted._replace(number=jnp.where(state.opening, 0, state.step + 1))

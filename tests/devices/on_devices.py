@@ -18,7 +18,6 @@ from nst_jax.losses import objective as whole
 from nst_jax.losses.features.request import EVERYWHERE
 from nst_jax.losses.features.strips import strip_multiple
 from nst_jax.losses.guides import guides
-from nst_jax.losses.kept import Kept
 from nst_jax.networks import receptive
 from nst_jax.networks.convnet import ConvNet
 from nst_jax.optimizers.lanes import Lanes
@@ -30,6 +29,7 @@ from nst_jax.runs.folder import RunFolder
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.session import Session
+from nst_jax.variables.variable import Kept
 from tests.conftest import formula_image, formula_weights
 from tests.losses.objectives import make_objective
 
@@ -141,8 +141,8 @@ def descents(bands, steps=50):
             lanes = SplitLane(optimizer, split, content.shape)
         loop = Loop(lanes, lanes.replicate(network), data, start[np.newaxis], [1.0])
         assert loop.run_to(steps, lambda look: True)
-        assert loop.state.image.dtype == np.float64
-        pictures[count] = loop.fetch(loop.state.image)[0]
+        assert loop.state.variable.dtype == np.float64
+        pictures[count] = loop.fetch(loop.state.variable)[0]
     moved = float(np.abs(pictures[1] - start).mean())
     return {count: [moved, float(np.abs(pictures[1] - pictures[count]).max())] for count in (2, 4, 8)}
 

@@ -10,6 +10,8 @@ from nst_jax.losses.features.choosing import chosen
 from nst_jax.losses.features.request import Request, everywhere
 from nst_jax.losses.terms.style_term import fitted_statistics
 from nst_jax.losses.terms.term import Inputs, StyleTargets
+from nst_jax.variables.pixels import PIXELS
+from nst_jax.variables.variable import Canvas
 
 
 def losses_of(config):
@@ -43,7 +45,8 @@ def make_objective(
     )
     features = partial(evaluator.find, network, content)
     inputs = Inputs(config, (config,), network, content, features, style_targets, size)
-    return evaluator.place(objective.make_objective(inputs, evaluator, kept=kept))
+    basis = PIXELS.init(Canvas(size, kept))
+    return evaluator.place(objective.make_objective(inputs, evaluator, PIXELS, basis))
 
 
 def style_weights(layers, losses=("gram",), **fields):

@@ -1,4 +1,4 @@
-"""Pyramids, hypercolumns and nearest neighbours against NumPy and PyTorch, and the losses' properties."""
+"""Hypercolumns and nearest neighbours against NumPy and PyTorch, and the losses' properties."""
 
 import jax
 import jax.numpy as jnp
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from nst_jax.networks.vgg import VGG
-from nst_jax.nnst import matching, neighbors, pyramid, splitting
+from nst_jax.nnst import matching, neighbors, splitting
 from nst_jax.nnst.hypercolumns import divided, hypercolumns, interpolated, joined, turned_copies
+from nst_jax.variables import pyramid
 from tests.conftest import formula_image, formula_weights
 
 LAYERS = ("conv1_1", "conv2_1")
@@ -32,27 +33,6 @@ def cosine_matrix(a, b):
     """Every row of `a` with every row of `b`."""
     a, b = (np.asarray(rows, np.float64) for rows in (a, b))
     return (a / np.linalg.norm(a, axis=1, keepdims=True)) @ (b / np.linalg.norm(b, axis=1, keepdims=True)).T
-
-
-@pytest.mark.parametrize("size", [(64, 64), (47, 33), (16, 5), (3, 2), (1, 1)])
-def test_a_pyramid_is_the_picture_again(size):
-    image = formula_image(*size)
-    levels = pyramid.to_pyramid(image)
-    pixels = sum(height * width for height, width in pyramid.level_sizes(*size))
-    assert levels.shape == (1, 1, pixels, 3)
-    np.testing.assert_allclose(pyramid.from_pyramid(levels, *size), image, atol=1e-6)
-
-
-def test_levels_halve_down_to_two_pixels_and_are_eight_at_most():
-    assert pyramid.level_sizes(64, 40) == ((64, 40), (32, 20), (16, 10), (8, 5), (4, 2), (2, 1))
-    assert pyramid.level_sizes(1024, 1024)[-1] == (4, 4)
-
-
-def test_halving_an_even_picture_averages_two_by_two_and_a_flat_one_has_no_detail():
-    image = formula_image(12, 8)
-    means = np.asarray(image).reshape(1, 6, 2, 4, 2, 3).mean((2, 4))
-    np.testing.assert_allclose(pyramid.bilinear(image, 6, 4), means, atol=1e-6)
-    np.testing.assert_allclose(pyramid.finest_detail(jnp.full((1, 9, 7, 3), 0.3)), 0, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [((9, 14), (5, 6)), ((3, 4), (8, 8)), ((6, 5), (1, 5)), ((1, 2), (3, 1))])
@@ -132,12 +112,10 @@ def test_the_loss_is_the_cosine_of_whole_columns_and_ignores_their_lengths(netwo
     expected = 1 - np.diag(cosine_matrix(np.asarray(joined(found)), np.asarray(joined(target)))).mean()
     lengths = RANDOM.uniform(0.5, 20, (len(joined(target)), 1)).astype(np.float32)
     for factor in (1.0, lengths):
-        scaled = matching.Matching({layer: factor * rows for layer, rows in target.items()}, 24, 16)
-        loss, _ = jax.jit(matching.matching_and_terms)(network, scaled, pyramid.to_pyramid(image))
+        scaled = matching.Matching({layer: factor * rows for layer, rows in target.items()}, None)
+        loss, _ = jax.jit(matching.matching_and_terms)(network, scaled, image)
         assert loss == pytest.approx(expected, rel=1e-4)
-    loss, terms = jax.jit(matching.matching_and_terms)(
-        network, matching.Matching(found, 24, 16), pyramid.to_pyramid(image)
-    )
+    loss, terms = jax.jit(matching.matching_and_terms)(network, matching.Matching(found, None), image)
     assert terms["matching"] == loss == pytest.approx(0, abs=1e-5)
 
 
@@ -200,13 +178,7 @@ def test_features_are_drawn_anew_at_each_step_and_again_with_the_same_seed(netwo
     style = splitting.style_features(network, [np.asarray(formula_image(40, 40, 1.0))], LAYERS[:1], 0)
     evaluate = jax.jit(splitting.splitting_and_terms)
     values = [
-        evaluate(
-            network,
-            splitting.at_step(
-                splitting.Splitting(style, jnp.uint32(seed), jnp.int32(0), 130, 130), jnp.int32(step)
-            ),
-            pyramid.to_pyramid(image),
-        )[0]
+        evaluate(network, splitting.Splitting(style, jnp.uint32(seed), jnp.int32(step), None), image)[0]
         for seed, step in ((0, 1), (0, 1), (0, 2), (1, 1))
     ]
     assert values[0] == values[1]

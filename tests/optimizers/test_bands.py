@@ -88,10 +88,10 @@ def first_guess(pairs):
 def test_plain_directions_are_optaxs():
     optimizer, target = make_optimizer("lbfgs", blurred, memory=4), formula_image(12, 16)
     state = advance(optimizer, start(optimizer, target, jnp.zeros(SHAPE)), 0, target)
-    state = state._replace(memory=lbfgs(memory=4, bands=False).init(state.image))
+    state = state._replace(memory=lbfgs(memory=4, bands=False).init(state.variable))
     search, _ = lbfgs(memory=4, bands=False).begin(state)
     plain = optax.scale_by_lbfgs(4)
-    expected, _ = plain.update(state.grad, plain.init(state.image), state.image)
+    expected, _ = plain.update(state.grad, plain.init(state.variable), state.variable)
     np.testing.assert_array_equal(search.direction, -expected)
 
 
@@ -119,4 +119,4 @@ def test_lanes_take_the_steps_of_single_runs():
     for i, (target, image) in enumerate(zip(targets, starts, strict=True)):
         single = descend(optimizer, 8, target, image)
         assert int(together.evaluations[i]) == int(single.evaluations)
-        np.testing.assert_allclose(together.image[i], single.image, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(together.variable[i], single.variable, rtol=1e-3, atol=1e-4)

@@ -43,8 +43,8 @@ def test_each_lane_is_the_single_run(name):
         assert int(state.step[i]) == int(single.step)
         assert int(state.evaluations[i]) == int(single.evaluations)
         assert int(state.status[i]) == int(single.status)
-        np.testing.assert_allclose(state.image[i], single.image, rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(state.best_image[i], single.best_image, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(state.variable[i], single.variable, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(state.best_variable[i], single.best_variable, rtol=1e-4, atol=1e-5)
     if name == "lbfgs":
         counts = [int(single.evaluations) for single in singles]
         assert len(set(counts)) > 1, "the lanes' searches differ in length"

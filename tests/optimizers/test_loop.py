@@ -32,7 +32,7 @@ def test_a_loss_that_is_never_finite_rests_with_the_best_image(name):
     assert ended
     assert loop.resting.all()
     assert (loop.look().status[0], loop.look().step[0]) == (NOT_FINITE, 0)
-    np.testing.assert_array_equal(loop.state.best_image[0], START)
+    np.testing.assert_array_equal(loop.state.best_variable[0], START)
 
 
 def cliff(shared, target, image):
@@ -42,7 +42,7 @@ def cliff(shared, target, image):
 
 def test_lbfgs_keeps_the_last_good_image_before_a_cliff():
     loop, _ = run("lbfgs", 30, objective=cliff)
-    assert float(jnp.max(jnp.abs(loop.state.image))) < 0.3001
+    assert float(jnp.max(jnp.abs(loop.state.variable))) < 0.3001
     assert loop.look().value[0] < float(quadratic(None, TARGET, START))
 
 

@@ -18,7 +18,7 @@ def test_gradient_descent_is_the_plain_step():
     image = np.asarray(START, np.float64)
     for _ in range(7):
         image = image - 1e-3 * np.asarray(CURVATURE, np.float64) * (image - np.asarray(TARGET, np.float64))
-    np.testing.assert_allclose(state.image, image, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(state.variable, image, rtol=1e-5, atol=1e-6)
     assert int(state.step) == 7
     assert int(state.evaluations) == 8
 
@@ -30,17 +30,17 @@ def test_adam_is_kingma_and_ba():
         g = np.asarray(CURVATURE, np.float64) * (image - np.asarray(TARGET, np.float64))
         m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
         image = image - 0.05 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
-    np.testing.assert_allclose(state.image, image, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(state.variable, image, rtol=1e-4, atol=1e-5)
 
 
 def test_the_average_is_that_of_the_start_and_all_images_since():
-    plain = [np.asarray(descend(make_optimizer("adam"), steps, rate=0.05).image) for steps in range(6)]
+    plain = [np.asarray(descend(make_optimizer("adam"), steps, rate=0.05).variable) for steps in range(6)]
     weights = 0.8 ** np.arange(6)[::-1]
     optimizer = make_optimizer("adam", average=0.8)
     state = descend(optimizer, 5, rate=0.05)
     expected = sum(weight * image for weight, image in zip(weights / weights.sum(), plain, strict=True))
     np.testing.assert_allclose(optimizer.method.picture(state), expected, rtol=1e-5)
-    np.testing.assert_allclose(state.image, plain[-1], rtol=1e-6)
+    np.testing.assert_allclose(state.variable, plain[-1], rtol=1e-6)
 
 
 def test_moments_of_another_size_are_kept_without_a_step_before_the_first_evaluation():
@@ -55,7 +55,7 @@ def test_moments_of_another_size_are_kept_without_a_step_before_the_first_evalua
     opened = optimizer.advance(
         None, TARGET, start(optimizer)._replace(memory=same), jnp.int32(0), jnp.int32(9)
     )
-    np.testing.assert_array_equal(opened.image, START)
+    np.testing.assert_array_equal(opened.variable, START)
     np.testing.assert_array_equal(opened.memory.method.moments.mu, last.memory.method.moments.mu)
     assert int(opened.memory.method.moments.count) == 5
 
@@ -69,7 +69,7 @@ def test_lbfgs_solves_what_gradient_descent_crawls_at():
 @pytest.mark.parametrize("name", METHODS)
 def test_the_state_holds_the_objective_at_its_image(name):
     state = descend(make_optimizer(name), 9)
-    value, grad = jax.value_and_grad(quadratic, argnums=2)(None, TARGET, state.image)
+    value, grad = jax.value_and_grad(quadratic, argnums=2)(None, TARGET, state.variable)
     assert float(state.value) == pytest.approx(float(value), rel=1e-5)
     np.testing.assert_allclose(state.grad, grad, rtol=1e-3, atol=1e-3)
     assert float(state.terms["twice"]) == 2 * float(state.value)
@@ -80,7 +80,7 @@ def test_the_first_evaluation_is_of_the_start_and_takes_no_step(name):
     optimizer = make_optimizer(name, memory=3)
     state = advance(optimizer, start(optimizer), 0)
     assert (int(state.step), int(state.evaluations)) == (0, 1)
-    np.testing.assert_array_equal(state.image, START)
+    np.testing.assert_array_equal(state.variable, START)
     assert float(state.value) == pytest.approx(float(quadratic(None, TARGET, START)), rel=1e-6)
     for before, after in zip(*map(jax.tree.leaves, (start(optimizer).memory, state.memory)), strict=True):
         if before.shape[1:] != START.shape[1:]:

@@ -22,8 +22,8 @@ def test_extreme_weights_change_no_bit_of_the_steps(name):
     for exponent in (-90, 60, 90):
         factor = 2.0**exponent
         state = descend(make_optimizer(name, times(factor)), 12, rate=0.05)
-        images_found.append(np.asarray(state.image))
-        value = float(quadratic(None, TARGET, state.image))
+        images_found.append(np.asarray(state.variable))
+        value = float(quadratic(None, TARGET, state.variable))
         assert float(state.value) / factor == pytest.approx(value, rel=1e-5)
         assert value < 0.2 * float(quadratic(None, TARGET, START))
     for found in images_found[1:]:
@@ -33,7 +33,7 @@ def test_extreme_weights_change_no_bit_of_the_steps(name):
 def test_usual_gradients_are_left_as_they_are():
     optimizer = make_optimizer("lbfgs")
     assert float(descend(optimizer, 3).memory.factor) == 1
-    assert float(descend(make_optimizer("gd", times(2.0**60)), 1, rate=2.0**-70).image.max()) > 0
+    assert float(descend(make_optimizer("gd", times(2.0**60)), 1, rate=2.0**-70).variable.max()) > 0
     assert jnp.isfinite(descend(optimizer, 3).value)
 
 

@@ -27,12 +27,17 @@ def sign_descent():
         init=lambda image: jnp.zeros((), jnp.int32),
         begin=lambda state: (
             (
-                Point(state.image - state.rate * jnp.sign(state.grad), state.value, state.grad, state.terms),
+                Point(
+                    state.variable - state.rate * jnp.sign(state.grad), state.value, state.grad, state.terms
+                ),
                 jnp.zeros((), bool),
             ),
             state.memory + 1,
         ),
-        evaluate=lambda search, evaluate: (Point(search[0].image, *evaluate(search[0].image)), ~search[1]),
+        evaluate=lambda search, evaluate: (
+            Point(search[0].variable, *evaluate(search[0].variable)),
+            ~search[1],
+        ),
         unfinished=lambda search: ~search[1],
         end=lambda search: search[0],
         stalled=lambda point, state: jnp.zeros((), bool),

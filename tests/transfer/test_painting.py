@@ -89,12 +89,12 @@ def test_the_next_scale_begins_with_the_average_and_the_moments(tiny_weights, tm
     batch = painting.JobBatch(Session([one]), [one], folders(tmp_path, [one]), go_on, {})
     batch.paint_stage(0)
     coarse, shown = jax.device_get(batch.loop.state), batch.previous.images[0]
-    assert np.abs(shown - np.asarray(coarse.image[0])).max() > 1e-3, "the average is not the last image"
+    assert np.abs(shown - np.asarray(coarse.variable[0])).max() > 1e-3, "the average is not the last image"
     next(batch.stops_of_stage(1))
     fine = batch.loop.state
     steps = int(fine.step[0]) - 12  # at the second scale
     assert int(fine.memory.method.moments.count[0]) == 12 + steps
-    moved = np.abs(fine.image[0] - images.resize(shown, *one.size_at(1.0))).max()
+    moved = np.abs(fine.variable[0] - images.resize(shown, *one.size_at(1.0))).max()
     assert moved <= 2 * 0.02 * steps, "Adam moves a pixel by about its rate in a step"
     assert coarse.memory.method.moments.count[0] == 12
 

@@ -15,7 +15,7 @@ def states(value, best_value):
     last, best = np.zeros((1, 1, 2, 2, 3)), np.ones((1, 1, 2, 2, 3))
     names = State._fields
     fields = {"value": np.array([value]), "best_value": np.array([best_value])}
-    return State(**dict.fromkeys(names) | fields | {"image": last, "best_image": best})
+    return State(**dict.fromkeys(names) | fields | {"variable": last, "best_variable": best})
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def states(value, best_value):
 )
 def test_the_result_is_the_last_image_unless_the_loss_has_grown(value, status, expected):
     given = states(value, 1.0)
-    image, which = result_image(given, np.asarray(given.image), 0, status, "run")
+    image, which = result_image(given, np.asarray(given.variable), 0, status, "run")
     assert which == expected
     assert image.max() == (expected == "best")
 

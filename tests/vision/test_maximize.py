@@ -1,6 +1,7 @@
-"""Pictures that units want: spectrum, motions, objectives, and that the unit meant is the one that fires."""
+"""Pictures that units want: motions, objectives, and that the unit meant is the one that fires."""
 
 import json
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +12,10 @@ from nst_jax.config import OptimizerConfig, fields
 from nst_jax.errors import UserError
 from nst_jax.networks.vgg import VGG
 from nst_jax.optimizers.methods import find_method
-from nst_jax.optimizers.optimizer import Optimizer
-from nst_jax.vision import fourier, maximize, objectives, transforms
-from nst_jax.vision.maximize import Regularisation, Wanted
+from nst_jax.variables.fourier import fourier
+from nst_jax.variables.variable import Canvas
+from nst_jax.vision import maximize, objectives, transforms
+from nst_jax.vision.maximize import Penalties, Wanted
 from nst_jax.vision.maximize_settings import MaximizeSettings
 from nst_jax.vision.transforms import NO_MOTION, Motion, MotionRange
 from tests.command import assert_refused, call, pixels
@@ -22,8 +24,9 @@ from tests.conftest import formula_image, formula_weights
 LAYER, WIDTH = "conv2_1", 6
 
 
-def weights(tv=5.0, diversity=0.0, contrast=3.0, finest=0.0) -> Regularisation:
-    return Regularisation(*map(jnp.float32, (tv, diversity, contrast, finest)))
+class Pictures(NamedTuple):
+    noise: np.ndarray
+    pictures: np.ndarray
 
 
 def motion(down=0.0, right=0.0, angle=0.0, factor=1.0) -> Motion:
@@ -34,40 +37,29 @@ def one(unit: int) -> jnp.ndarray:
     return jnp.zeros(WIDTH).at[unit].set(1.0)
 
 
-def painted(direction, objective="channel", pictures=1, seed=0, steps=40, size=24, moving=True, **given):
-    adam = Optimizer(maximize.response_loss(LAYER, objective, pictures), find_method(OptimizerConfig("adam")))
+def painted(
+    direction, objective="channel", pictures=1, seed=0, steps=40, size=24, moving=True, tv=5.0, diversity=0.0
+):
+    variable, adam = fourier(contrast=3.0), find_method(OptimizerConfig("adam"))
+    basis = variable.init(Canvas((size, size)))
     noise, motions = jax.random.split(jax.random.key(seed))
-    spectra = 0.5 * jax.random.normal(noise, (pictures, size, size, 3))
-    network, within = VGG(formula_weights()), MotionRange(4, 5.0, 0.05) if moving else NO_MOTION
-    return maximize.paint_responses(
-        adam, network, direction, weights(**given), spectra, within, 0.05, steps, motions
+    start = 0.5 * jax.random.normal(noise, (1, pictures * size, size, 3))
+    within = MotionRange(4, 5.0, 0.05) if moving else NO_MOTION
+    wanted = Wanted(
+        basis,
+        direction,
+        transforms.random_motions(motions, steps + 1, within),
+        jnp.int32(0),
+        Penalties(jnp.float32(tv), jnp.float32(diversity)),
     )
+    lanes = maximize.maximizer(LAYER, objective, variable, adam)
+    found = maximize.paint_responses(lanes, VGG(formula_weights()), wanted, start, 0.05)
+    return Pictures(*(np.asarray(variable.decode(basis, array)) for array in (start, found)))
 
 
 def responses(pictures, objective, direction):
     F = VGG(formula_weights())(jnp.asarray(pictures), (LAYER,))[LAYER]
     return np.asarray(objectives.OBJECTIVES[objective](F, direction))
-
-
-def test_hartley_is_the_sum_of_cosines_and_sines_and_its_own_inverse():
-    x = formula_image(5, 6)
-    rows, columns = np.outer(np.arange(5), np.arange(5)) / 5, np.outer(np.arange(6), np.arange(6)) / 6
-    phase = 2 * np.pi * (rows[:, :, None, None] + columns)  # k, y, l, x
-    expected = np.einsum("kylx,byxc->bklc", np.cos(phase) + np.sin(phase), x) / np.sqrt(30)
-    np.testing.assert_allclose(fourier.hartley(x), expected, atol=1e-5)
-    np.testing.assert_allclose(fourier.hartley(fourier.hartley(x)), x, atol=1e-5)
-
-
-@pytest.mark.parametrize("finest", [0.0, 4.0])
-def test_a_frequency_is_a_wave_of_amplitude_one_over_f_but_for_fine_details(finest):
-    amplitudes = {}
-    for k in (1, 2, 4, 8):
-        spectrum = jnp.zeros((1, 24, 32, 3)).at[0, 0, k, 0].set(0.01)
-        shown = np.asarray(fourier.picture(spectrum, 3.0, finest))[0, :, :, 0]
-        wave = np.abs(np.fft.rfft(np.log(shown / (1 - shown))[0]))
-        assert wave.argmax() == k
-        amplitudes[k] = k * wave[k] * np.exp((finest * k / 32) ** 2)
-    np.testing.assert_allclose([*amplitudes.values()], amplitudes[8], rtol=0.02)
 
 
 def test_whole_shifts_move_pixels_and_quarter_turns_turn_them():
@@ -108,14 +100,13 @@ def test_objectives_are_what_they_say():
 
 
 def test_the_loss_is_of_the_moved_picture():
-    network, spectrum = VGG(formula_weights()), 0.5 * formula_image(20, 24)
-    still = np.asarray(fourier.picture(spectrum, 3.0))
+    network, still = VGG(formula_weights()), np.asarray(formula_image(20, 24))
     F = network(transforms.moved(jnp.asarray(still), motion(3, -5)), (LAYER,))[LAYER]
     steps = [np.square(np.diff(still, axis=axis)).sum() for axis in (1, 2)]
     expected = 5 * sum(steps) / still.size - np.log1p(float(F[..., 2].mean()) / objectives.LOG_OFFSET)
-    loss, _ = maximize.response_loss(LAYER, "channel")(
-        network, Wanted(one(2), motion(3, -5), weights()), spectrum
-    )
+    motions = Motion(*(jnp.stack(parts) for parts in zip(motion(), motion(3, -5), strict=True)))
+    wanted = Wanted(None, one(2), motions, jnp.int32(1), Penalties(jnp.float32(5), jnp.float32(0)))
+    loss, _ = maximize.response_loss(LAYER, "channel")(network, wanted, jnp.asarray(still))
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
 
 

@@ -1,15 +1,29 @@
-"""Laplacian pyramids: the variables that NNST optimises, as one array.
+"""Laplacian pyramids, as one array.
 
-Kolkin et al. 2022 (arXiv 2203.13215), section 4. An optimiser that gives every variable the same step, such
-as Adam, then changes coarse structure as quickly as fine detail.
+The variable of Kolkin et al. 2022 (arXiv 2203.13215), section 4. An optimiser that gives every entry the same
+step, such as Adam, then changes coarse structure as quickly as fine detail.
 """
+
+import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from nst_jax.variables.variable import Variable
+
 MOST_LEVELS = 8
 SMALLEST_LONGER_SIDE = 4  # pixels; a picture below is not halved any more
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class PyramidBasis:
+    """The size of the picture in pixels, which its pyramid does not tell."""
+
+    height: int
+    width: int
 
 
 def level_sizes(height: int, width: int) -> tuple[tuple[int, int], ...]:
@@ -20,7 +34,7 @@ def level_sizes(height: int, width: int) -> tuple[tuple[int, int], ...]:
     return tuple(sizes)
 
 
-def to_pyramid(image: Float[Array, "1 h w 3"]) -> Float[Array, "1 1 n 3"]:
+def to_pyramid(image: Float[Any, "1 h w 3"]) -> Float[Array, "1 1 n 3"]:
     """Return the levels of the pyramid of `image`, the finest first, in a row of pixels.
 
     A level is what the next smaller picture, enlarged, lacks; the last one is the smallest picture itself.
@@ -34,7 +48,7 @@ def to_pyramid(image: Float[Array, "1 h w 3"]) -> Float[Array, "1 1 n 3"]:
 
 
 def from_pyramid(
-    pyramid: Float[Array, "1 1 n 3"], height: int, width: int
+    pyramid: Float[Any, "1 1 n 3"], height: int, width: int
 ) -> Float[Array, "1 {height} {width} 3"]:
     """Return the picture whose pyramid this is."""
     sizes = level_sizes(height, width)
@@ -46,13 +60,20 @@ def from_pyramid(
     return image
 
 
-def finest_detail(image: Float[Array, "1 h w 3"]) -> Float[Array, "1 h w 3"]:
+def finest_detail(image: Float[Any, "1 h w 3"]) -> Float[Array, "1 h w 3"]:
     """Return the finest level of the pyramid of `image`."""
     height, width = image.shape[1:3]
     return image - bilinear(bilinear(image, max(1, height // 2), max(1, width // 2)), height, width)
 
 
-def bilinear(image: Float[Array, "1 h w n"], height: int, width: int) -> Float[Array, "1 {height} {width} n"]:
+def bilinear(image: Float[Any, "1 h w n"], height: int, width: int) -> Float[Array, "1 {height} {width} n"]:
     """Interpolate between the centres of pixels, without antialiasing, as `F.interpolate` of PyTorch does."""
     shape = (1, height, width, image.shape[3])
     return jax.image.resize(image, shape, "linear", antialias=False)
+
+
+PYRAMID = Variable(
+    init=lambda canvas: PyramidBasis(*canvas.size),
+    encode=lambda basis, picture: to_pyramid(picture),
+    decode=lambda basis, pyramid: from_pyramid(pyramid, basis.height, basis.width),
+)
