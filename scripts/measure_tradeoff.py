@@ -160,18 +160,19 @@ def is_above(points: Sequence[Row], curve: Sequence[Row], name: str) -> bool | N
 
 def plot(rows: Sequence[Row]) -> Figure:
     """Draw the mean curves: the sliced distance to the painting against the distance to the photo."""
-    networks = list(dict.fromkeys(row["network"] for row in rows))
+    networks, recipes = (list(dict.fromkeys(row[name] for row in rows)) for name in ("network", "recipe"))
     figure = Figure(figsize=(5 * len(networks), 4), layout="constrained")
     for axes, network in zip(
         np.atleast_1d(figure.subplots(1, len(networks), sharey=True)), networks, strict=True
     ):
         for (recipe,), members in grouped([row for row in rows if row["network"] == network], "recipe"):
             points = sorted(means_of(members), key=lambda point: point["content"])
-            axes.plot([p["content"] for p in points], [p["sliced"] for p in points], "o-", label=recipe)
+            values = ([point[name] for point in points] for name in ("content", "sliced"))
+            axes.plot(*values, "o-", color=f"C{recipes.index(recipe)}", label=recipe)
         axes.set(title=network, xlabel="content at conv4_2", yscale="log")
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("sliced Wasserstein distance, conv1_1 to conv5_1")
-    figure.axes[-1].legend()
+    figure.axes[0].legend()
     return figure
 
 
