@@ -119,10 +119,12 @@ def test_regions_share_the_loss_and_one_that_vanishes_at_a_layer_is_left_out_the
     assert {float(share) for share in objective.targets["style"].regions["conv1_1"].values()} == {0.5}
     narrow = two_styles(masks, region=masks["dot"])
     one = job(tiny_weights, styles=narrow, guides="all")
-    assert {float(s) for s in Session([one]).objective(one, 1.0).weights.regions["conv3_1"].values()} == {0.5}
+    assert {
+        float(s) for s in Session([one]).objective(one, 1.0).targets["style"].regions["conv3_1"].values()
+    } == {0.5}
     narrow["sun"]["region"] = masks["third"]
     one = job(tiny_weights, styles=narrow, guides="inside", size=32)
-    shares = Session([one]).objective(one, 1.0).weights.regions
+    shares = Session([one]).objective(one, 1.0).targets["style"].regions
     assert [float(share) for share in shares["conv1_1"].values()] == [0.5, 0.5]
     assert [float(share) for share in shares["conv3_1"].values()] == [1.0, 0.0]
 

@@ -64,9 +64,12 @@ def content_size(target: Float[Array, "1 h w n"], loss: str, positions: int) -> 
 
 def _prepare(inputs: Inputs) -> ContentTarget:
     config = inputs.config
-    layers = sorted({layer for one in inputs.together for layer in one.active_content()})
-    activations = inputs.features(Request(tuple(layers)), {}).activations
     weights: dict[str, Any] = config.active_content()
+    activations = inputs.features(Request(tuple(weights)), {}).activations
+    layers = sorted({layer for one in inputs.together for layer in one.active_content()})
+    if missing := tuple(layer for layer in layers if layer not in weights):
+        shapes = jax.eval_shape(lambda: inputs.features(Request(missing), {})).activations
+        activations |= {layer: jnp.zeros(shape.shape, shape.dtype) for layer, shape in shapes.items()}
     if config.relative_losses:
         for layer, weight in weights.items():
             positions = math.prod(receptive.shape(inputs.network.geometry, layer, *inputs.size))
