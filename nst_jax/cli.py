@@ -39,6 +39,9 @@ class AdaptingParser(flags.ArgumentParser):
         return str(self._parser.flag_type())
 
 
+CONFIG_MODULE = "config_config"  # in which ml_collections runs the file of --config
+
+
 def define_config(
     values: flags.FlagValues, argv: Sequence[str], adapt: Callable[[Any], Any] = lambda config: config
 ) -> None:
@@ -47,6 +50,8 @@ def define_config(
     `adapt` receives the config of the file, and returns the one to which the overrides are applied.
     """
     make_importable()
+    # ml_collections runs a file in the module that an earlier command of this process has left.
+    sys.modules.pop(CONFIG_MODULE, None)
     argv = arguments.prepared(argv)
 
     def checked(config: Any) -> Any:
@@ -161,9 +166,9 @@ def config_path(values: flags.FlagValues) -> str:
     return config_flags.get_config_filename(values["config"]).partition(":")[0]
 
 
-def config_program(values: flags.FlagValues) -> dict[str, Any]:
+def config_program() -> dict[str, Any]:
     """Everything that the file of `--config` has defined."""
-    return vars(sys.modules[f"{values['config'].name}_config"])  # where ml_collections leaves it
+    return vars(sys.modules[CONFIG_MODULE])
 
 
 def config_name(values: flags.FlagValues) -> str:

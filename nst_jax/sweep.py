@@ -82,7 +82,7 @@ def open_sweep(values: flags.FlagValues) -> Sweep:
         return Sweep.load(cli.work_folder(values))
     base = cli.config_value(values, EXAMPLE)
     given = cli.given_fields(values, from_dict(base))
-    cells = plan.cells_of(cli.config_program(values).get("sweep"), cli.config_path(values))
+    cells = plan.cells_of(cli.config_program().get("sweep"), cli.config_path(values))
     if values.vary:
         cells = plan.vary(cells, values.vary)
     runs = plan.plan_runs(base, cells)
