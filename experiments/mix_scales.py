@@ -15,8 +15,8 @@ from nst_jax import cli, images
 from nst_jax.config import Config
 from nst_jax.config.controls import StyleConfig
 from nst_jax.figures.sheets import contact_sheet
+from nst_jax.methods.uninterrupted import paint_completely
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.uninterrupted import paint_completely
 
 USAGE = "python -m experiments.mix_scales --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER]"
 EXAMPLE = "configs/mix_scales.py"

@@ -20,6 +20,7 @@ from nst_jax.config import Config, from_dict
 from nst_jax.config.tables import extensible
 from nst_jax.figures.sheets import contact_sheet
 from nst_jax.losses.gram import gram
+from nst_jax.methods.uninterrupted import paint_completely
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.networks.vgg import VGG
@@ -27,7 +28,6 @@ from nst_jax.storage.locks import claimed
 from nst_jax.sweeps.judging import relative_distance
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.uninterrupted import paint_completely
 from nst_jax.weights import load, resolve
 from nst_jax.weights.resolving import cached_of
 

@@ -11,6 +11,9 @@ from nst_jax.config.effects import warn_of_idle
 from nst_jax.config.tables import extensible
 from nst_jax.devices import processes
 from nst_jax.errors import UserError
+from nst_jax.methods.estimate import fitting_history, require_memory, with_history
+from nst_jax.methods.speed import time_text
+from nst_jax.methods.transfers import method_of, open_session
 from nst_jax.optimizers.loop import Look
 from nst_jax.preview.server import define_preview, previewed
 from nst_jax.runs.checkpoint import broadcast_checkpoint
@@ -19,13 +22,11 @@ from nst_jax.runs.progress import Progress, byte_count, duration
 from nst_jax.runs.tensorboard_log import define_log, logged
 from nst_jax.runs.unwritten import UnwrittenFolder
 from nst_jax.terminal.signals import StopSignal
-from nst_jax.transfer.estimate import fitting_history, require_memory, with_history
 from nst_jax.transfer.fitting import with_fitting_scales
 from nst_jax.transfer.job import Job, Outcome
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.speed import evaluation_costs, time_text
-from nst_jax.transfer.transfers import Transfer, open_session
+from nst_jax.transfer.stage_session import StageSession
 
 USAGE = """python -m nst_jax.run --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume]
 
@@ -83,13 +84,14 @@ def _run(values: flags.FlagValues) -> int:
     return exit_status
 
 
-def _paint(session: Transfer, job: Job, folder: RunFolder) -> tuple[Outcome, int]:
+def _paint(session: StageSession, job: Job, folder: RunFolder) -> tuple[Outcome, int]:
     """Run with a progress bar, from the folder's checkpoint if there is one, to the end or until a signal."""
     with processes.agreeing():
         read = folder.load_checkpoint(job.identity())
     saved = broadcast_checkpoint(read)
-    costs = None if job.config.method == "nnst" else evaluation_costs(job)
-    with StopSignal() as stop, Progress(job.config, processes.is_first(), costs) as progress:
+    costs = method_of(job).costs
+    known = costs(job, job.weights) if costs else None
+    with StopSignal() as stop, Progress(job.config, processes.is_first(), known) as progress:
 
         def watch(look: Look) -> bool:
             progress.update(int(look.step[0]), float(look.value[0]), int(look.evaluations[0]))

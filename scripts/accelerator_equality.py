@@ -18,8 +18,8 @@ from accelerator_runs import losses_at, nst_run
 from accelerator_sizes import NETWORKS
 
 from nst_jax.config import Config, NetworkConfig
+from nst_jax.methods.gatys import Session
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 
 ON_CPU = {"JAX_PLATFORMS": "cpu"}
 # Limits of relative differences, several times those that rounding gives with the bundled network: the

@@ -8,10 +8,10 @@ from accelerator_report import Report
 
 from nst_jax.config.named import run_config
 from nst_jax.config.stages import stages_of
+from nst_jax.methods.gatys import Session
 from nst_jax.sweeps.groups import prepare_jobs
 from nst_jax.sweeps.plan import cells_of, plan_runs
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.session import Session
 
 FIG3 = "configs/sweeps/gatys2015_fig3.py"
 LIMIT = 0.02  # relative difference of the losses: rounding grows along a run

@@ -19,13 +19,13 @@ import numpy as np
 from nst_jax import cli, images
 from nst_jax import config as configs
 from nst_jax.config.stages import stages_of
+from nst_jax.methods.gatys import Session
 from nst_jax.networks import receptive
 from nst_jax.optimizers.lanes import Lane
 from nst_jax.optimizers.loop import Look
 from nst_jax.runs.machine import peak_memory_bytes
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 
 PEAK_SIDE = 3072  # side of the square matrices whose product measures the machine's peak
 PEAK_TRIES = 5

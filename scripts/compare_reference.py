@@ -20,13 +20,13 @@ from nst_jax.config import Config, from_dict
 from nst_jax.config.tables import extensible
 from nst_jax.errors import UserError
 from nst_jax.figures.sheets import contact_sheet
+from nst_jax.methods.transfers import open_session
 from nst_jax.networks.network import Network
 from nst_jax.networks.vgg import VGG
 from nst_jax.runs.folder import RunFolder, read_run
 from nst_jax.sweeps import neutral
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.transfers import open_session
 from nst_jax.weights import load
 
 CONTENT, STYLE = "images/control/tuebingen.jpg", "images/control/starry_night.jpg"

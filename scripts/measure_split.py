@@ -21,13 +21,13 @@ from absl import flags
 
 from nst_jax import cli
 from nst_jax.config import from_dict
+from nst_jax.methods.gatys import Session
 from nst_jax.networks import receptive
 from nst_jax.networks.layers import up_to
 from nst_jax.transfer.dividing import split_of
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.memory import compiled_advance, tree_bytes
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 
 COLLECTIVE = re.compile(
     r"= (.*?) (all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(?:-start)?\("

@@ -20,11 +20,11 @@ from nst_jax import cli, images
 from nst_jax.config import from_dict
 from nst_jax.losses import objective
 from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.methods.gatys import Session
 from nst_jax.optimizers import compiler
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.memory import tree_bytes
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from nst_jax.weights import load_network
 
 MEBIBYTE = 2**20

@@ -21,11 +21,11 @@ from PIL import Image
 from nst_jax import cli, images
 from nst_jax.config import Config, from_dict
 from nst_jax.figures.sheets import contact_sheet
+from nst_jax.methods.gatys import Session
 from nst_jax.runs.folder import RunFolder
 from nst_jax.sweep import main as paint_sweep
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 
 STYLES = ("swirls", "stained_glass", "sunset", "ink_wash")
 HERO = Path(__file__).parents[1] / "docs" / "hero.jpg"

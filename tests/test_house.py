@@ -17,6 +17,7 @@ LAYERS = (
         "optimizers",
         "runs",
         "transfer",
+        "methods",
         "figures",
         "sweeps",
         "vision",

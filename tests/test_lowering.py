@@ -10,12 +10,12 @@ import pytest
 
 from nst_jax.config import Config, NetworkConfig, OptimizerConfig
 from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.methods.gatys import Session
 from nst_jax.networks.convnet import ConvNet
 from nst_jax.networks.vgg import VGG
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.methods import METHODS, find_method
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from nst_jax.variables.fourier import fourier
 from nst_jax.variables.variable import Canvas
 from nst_jax.vision import deconvnet, distributions, maximize, occlusion, top_patches

@@ -15,16 +15,17 @@ from nst_jax.config import Config, NetworkConfig, from_dict
 from nst_jax.config.effects import warn_of_idle
 from nst_jax.config.overriding import override
 from nst_jax.images.writing import to_bytes
+from nst_jax.methods.estimate import fitting_history, require_memory, with_history
+from nst_jax.methods.transfers import open_session
 from nst_jax.runs.folder import RunFolder, require_free
 from nst_jax.runs.progress import Progress
 from nst_jax.storage.locks import claimed
-from nst_jax.transfer.estimate import fitting_history, require_memory, with_history
 from nst_jax.transfer.fitting import with_fitting_scales
 from nst_jax.transfer.grouping import session_key
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import JobBatch
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.transfers import Transfer, open_session
+from nst_jax.transfer.stage_session import StageSession
 from nst_jax.weights import load_network
 
 
@@ -84,7 +85,7 @@ class Session:
         self._base = override(base_config(config), changes(fields))
         warn_of_idle(from_dict(self._base), changes(fields))
         self._networks: dict[tuple[NetworkConfig, tuple[str, ...]], Any] = {}
-        self._groups: dict[Any, Transfer] = {}
+        self._groups: dict[Any, StageSession] = {}
 
     @property
     def compilations(self) -> int:
@@ -168,14 +169,13 @@ class Session:
         require_memory(self._groups[key], job)
         batch = JobBatch(self._groups[key], [job], [folder], lambda look: True, {})
         steps = batch.ends[-1]
-        for stage in range(len(batch.stages)):
-            for stop in batch.stops_of_stage(stage):
-                if batch.outcomes:  # diverged
-                    break
-                picture = Image.fromarray(to_bytes(batch.picture(0)[0]))
-                snapshot = Snapshot(stop, steps, picture, folder.metrics.read()[-1])
-                if stop < steps:
-                    yield snapshot
+        for stop in batch.stops():
+            if batch.outcomes:  # diverged
+                break
+            picture = Image.fromarray(to_bytes(batch.picture(0)[0]))
+            snapshot = Snapshot(stop, steps, picture, folder.metrics.read()[-1])
+            if stop < steps:
+                yield snapshot
         (outcome,) = batch.finish()
         if outcome.status == "diverged":
             logging.warning("the loss is not finite after step %d, even with smaller steps", outcome.steps)

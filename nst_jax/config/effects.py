@@ -6,6 +6,7 @@ from typing import Any
 from absl import logging
 
 from nst_jax.config.schema import Config, flat
+from nst_jax.config.transfer_methods import TRANSFER_METHODS
 from nst_jax.images.color import MATCHES
 from nst_jax.networks.architectures import architecture, up_to
 
@@ -67,7 +68,7 @@ def _causes(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield what leaves fields without effect, and these fields."""
     yield from _of_start(config)
     yield from _of_optimizer(config)
-    if config.method == "optimize":
+    if "content_weight" not in TRANSFER_METHODS[config.method].unused:
         yield from _of_terms(config)
     if config.styles:
         yield "styles", ("style",)
@@ -80,10 +81,10 @@ def _causes(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
 def _of_start(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
     if not config.starts_from_file():
         yield f"init={config.init}", ("init_scale",)
-    seeds_matching = config.method == "nnst" and config.nnst.splitting > 0
+    draws = TRANSFER_METHODS[config.method].draws(config)
     if config.init != "noise":
-        yield f"init={config.init}", ("noise",) if seeds_matching else ("noise", "seed")
-    elif config.noise == 0 and not seeds_matching:
+        yield f"init={config.init}", ("noise",) if draws else ("noise", "seed")
+    elif config.noise == 0 and not draws:
         yield "noise=0", ("seed",)
 
 

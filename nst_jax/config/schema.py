@@ -11,7 +11,7 @@ from typing import Any
 from nst_jax.config import fields
 from nst_jax.config.controls import StyleConfig, check_styles
 from nst_jax.config.optimization import OptimizerConfig
-from nst_jax.config.transfer_methods import NNSTConfig, check_method, column_layers
+from nst_jax.config.transfer_methods import TRANSFER_METHODS, NNSTConfig, check_method
 from nst_jax.errors import UserError
 from nst_jax.images.color import COLORS
 from nst_jax.networks.architectures import ARCHITECTURES, architecture
@@ -120,13 +120,16 @@ class Config:
         fields.at_least("log_every", self.log_every, 1)
         fields.at_least("snapshot_every", self.snapshot_every, 1)
         check_method(self)
-        if self.method == "optimize":
-            self._check_weights()
         check_styles(self.styles, self.active_style())
         self._check_style_sizes()
         self._check_scales()
 
-    def _check_weights(self) -> None:
+    def check_weights(self) -> None:
+        """Refuse weights of which nothing would be left to optimise.
+
+        Raises:
+            UserError: the message names the field.
+        """
         for name in ("content_weight", "style_weight", "tv_weight", "laplacian_weight"):
             fields.not_negative(name, getattr(self, name))
         for field in ("content_layers", "style_layers"):
@@ -216,15 +219,16 @@ class Config:
 
     def active_layers(self) -> tuple[str, ...]:
         """All layers whose activations are needed, in network order."""
-        if self.method == "nnst":
-            return column_layers(self.nnst, self.network.arch)
+        return TRANSFER_METHODS[self.method].layers(self)
+
+    def layers_of_losses(self) -> tuple[str, ...]:
+        """Content and style layers in use, in network order."""
         active = {**self.active_content(), **self.active_style()}
         return tuple(name for name in architecture(self.network.arch).names if name in active)
 
     def required_layers(self) -> tuple[str, ...]:
-        """The layers without which the run is refused: NNST by default takes those that the weights have."""
-        layers = self.active_layers()
-        return layers[:1] if self.method == "nnst" and not self.nnst.layers else layers
+        """The layers without which the run is refused."""
+        return TRANSFER_METHODS[self.method].required(self)
 
 
 def from_dict(values: Any) -> Config:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from nst_jax.config.schema import Config
+from nst_jax.config.transfer_methods import TRANSFER_METHODS
 
 
 class Stage(NamedTuple):
@@ -11,15 +12,15 @@ class Stage(NamedTuple):
     number: int
     scale: float  # relative to the full size
     steps: int
-    splitting: bool = False  # whether it is the feature splitting of NNST
+    extra: bool = False  # whether it is that of the method's `extra_steps`
 
 
 def stages_of(config: Config) -> tuple[Stage, ...]:
-    """Return the stages of a run in order: one per scale, and with NNST the feature splitting at last."""
+    """Return the stages of a run in order: one per scale, and then what the method adds."""
     parts = zip(config.active_scales(), config.steps_by_scale(), strict=True)
     stages = [Stage(index, scale, steps) for index, (scale, steps) in enumerate(parts)]
-    if config.method == "nnst" and config.nnst.splitting:
-        stages.append(Stage(len(stages), 1.0, config.nnst.splitting, splitting=True))
+    if steps := TRANSFER_METHODS[config.method].extra_steps(config):
+        stages.append(Stage(len(stages), 1.0, steps, extra=True))
     return tuple(stages)
 
 

@@ -1,7 +1,8 @@
-"""The choice of a transfer method: the settings of NNST, and the fields that each method does without."""
+"""How each transfer method takes a config: its fields, its layers and its stages."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from nst_jax.config import fields
 from nst_jax.errors import UserError
@@ -9,10 +10,9 @@ from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.counterparts import require_layer
 
-TRANSFER_METHODS = ("optimize", "nnst")
 LARGEST_STRIDE = 8  # pixels, of the layers of NNST: conv1_1 to conv4_3 in the paper's VGG-16
-# Fields of the objective, which NNST does not have.
-UNUSED = (
+# Fields of the objective of the losses.
+OF_LOSSES = (
     *("styles", "content_layers", "style_layers", "style_losses", "loss_layers", "guides"),
     *("content_weight", "style_weight", "tv_weight", "laplacian_weight", "terms"),
     *("content_loss", "relative_losses", "tile"),
@@ -50,6 +50,21 @@ def column_layers(settings: NNSTConfig, arch: str) -> tuple[str, ...]:
     )
 
 
+class MethodSettings(NamedTuple):
+    """How a method takes a `Config`, the class that is defined by means of this module.
+
+    `check(config)` raises `UserError` for a value that the method does not support, `layers(config)` are
+    those whose activations it needs, and `required(config)` those without which a run is refused.
+    """
+
+    unused: tuple[str, ...]  # fields without effect
+    check: Callable[[Any], None] = lambda config: None
+    layers: Callable[[Any], tuple[str, ...]] = lambda config: config.layers_of_losses()
+    required: Callable[[Any], tuple[str, ...]] = lambda config: config.active_layers()
+    extra_steps: Callable[[Any], int] = lambda config: 0  # of a last stage at full size
+    draws: Callable[[Any], bool] = lambda config: False  # whether the method itself uses the seed
+
+
 def check_method(config: Any) -> None:
     """Refuse fields of a `Config` that its `method` would ignore.
 
@@ -57,15 +72,14 @@ def check_method(config: Any) -> None:
         UserError: such a field differs from its default, or has a value that the method does not support.
     """
     fields.one_of("method", config.method, TRANSFER_METHODS)
-    unused = UNUSED if config.method == "nnst" else ("nnst",)
+    settings = TRANSFER_METHODS[config.method]
     for field in dataclasses.fields(config):
         name, value = field.name, getattr(config, field.name)
         made = field.default_factory
         default = field.default if made is dataclasses.MISSING else made()
-        if name in unused and value != default:
+        if name in settings.unused and value != default:
             raise UserError(_no_effect(name, value, default, config.method))
-    if config.method == "nnst":
-        _check_nnst(config)
+    settings.check(config)
 
 
 def _check_nnst(config: Any) -> None:
@@ -77,6 +91,9 @@ def _check_nnst(config: Any) -> None:
         raise UserError(
             "optimizer.warm_start: cannot be used with method=nnst, whose scales share no variables"
         )
+    if config.devices != 1:
+        refused = f"devices: {config.devices} cannot be used with method=nnst"
+        raise UserError(f"{refused}, which searches the whole picture; use 1")
     if config.network.padding == "circular":
         raise UserError("network.padding: circular cannot be used with method=nnst")
     if config.color == "luminance" and config.nnst.color:
@@ -91,3 +108,23 @@ def _no_effect(name: str, value: Any, default: Any, method: str) -> str:
         name, value, default = f"{name}.{entry}", value.get(entry), default.get(entry)
     kept = "remove it" if default is None else f"the default is {default!r}"
     return f"{name}: {value!r} has no effect with method={method}; {kept}"
+
+
+def _required_of_nnst(config: Any) -> tuple[str, ...]:
+    """The layers that are named; if none are, NNST takes those that the weights have."""
+    layers = config.active_layers()
+    return layers if config.nnst.layers else layers[:1]
+
+
+# To add one, list it here, and what it computes in `nst_jax.methods.transfers`.
+TRANSFER_METHODS = {
+    "optimize": MethodSettings(unused=("nnst",), check=lambda config: config.check_weights()),
+    "nnst": MethodSettings(
+        unused=OF_LOSSES,
+        check=_check_nnst,
+        layers=lambda config: column_layers(config.nnst, config.network.arch),
+        required=_required_of_nnst,
+        extra_steps=lambda config: config.nnst.splitting,
+        draws=lambda config: config.nnst.splitting > 0,
+    ),
+}

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from nst_jax.config import Config, NetworkConfig, from_dict, to_dict
 from nst_jax.errors import UserError
+from nst_jax.methods.transfers import open_session
 from nst_jax.optimizers.loop import Look
 from nst_jax.runs.folder import RunFolder, read_settings, require_same
 from nst_jax.sweeps.sweep_folder import FINAL
@@ -16,7 +17,7 @@ from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.pictures import Pictures
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.transfers import Transfer, open_session
+from nst_jax.transfer.stage_session import StageSession
 from nst_jax.weights import load_network
 
 # (folders of the runs that are being painted, their progress) -> whether to continue
@@ -73,7 +74,7 @@ def paint_group(
     task: Mapping[str, Any],
     path: Path,
     watch: GroupWatch = lambda folders, look: True,
-    session: Transfer | None = None,
+    session: StageSession | None = None,
     jobs: Mapping[str, Job] | None = None,
 ) -> Iterator[BatchOutcome]:
     """Paint the unfinished runs of a `group_task` into their folders below `path`.

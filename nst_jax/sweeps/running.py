@@ -6,16 +6,17 @@ from absl import logging
 from tqdm import tqdm
 
 from nst_jax.config.stages import total_steps
+from nst_jax.methods.estimate import require_lanes
+from nst_jax.methods.speed import predicted_seconds
+from nst_jax.methods.transfers import open_session
 from nst_jax.optimizers.loop import Look
 from nst_jax.runs.progress import duration, roughly
 from nst_jax.sweeps.groups import BatchOutcome, check_folders, group_task, paint_group, prepare_jobs
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
-from nst_jax.transfer.estimate import require_lanes
 from nst_jax.transfer.grouping import group
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.speed import predicted_seconds
-from nst_jax.transfer.transfers import Transfer, open_session
+from nst_jax.transfer.stage_session import StageSession
 
 
 def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = None) -> bool:
@@ -59,7 +60,7 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
 
 def _sessions(
     sweep: Sweep, jobs: Mapping[str, Job], unfinished: Collection[str], batch: int | None
-) -> list[tuple[list[str], Transfer]]:
+) -> list[tuple[list[str], StageSession]]:
     """Return the groups with unfinished runs, as the folders of all their runs, and a session for each."""
     folders = list(jobs)
     groups = [[folders[index] for index in members] for members in group(list(jobs.values()))]

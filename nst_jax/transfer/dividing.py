@@ -41,8 +41,6 @@ def check_devices(config: Config, network: Network) -> None:
     if config.devices == 1:
         return
     refused = f"devices: {config.devices} cannot be used with"
-    if config.method != "optimize":
-        raise UserError(f"{refused} method={config.method}, which searches the whole picture; use 1")
     for name in config.active_losses():
         if not STYLE_LOSSES[name].additive:
             raise UserError(f"{refused} style_losses.{name}, which compares all positions at once; use 1")

@@ -16,15 +16,14 @@ from nst_jax.optimizers.state import NOT_FINITE, STALLED, restore
 from nst_jax.runs.checkpoint import Checkpoint
 from nst_jax.runs.folder import RunFolder
 from nst_jax.runs.recorder import Recorder
-from nst_jax.transfer.finish import finish
 from nst_jax.transfer.job import Job, Outcome, run_record
 from nst_jax.transfer.result import result_image, warn_of_stalls
-from nst_jax.transfer.schedule import reported_terms, stage_ends, stops
-from nst_jax.transfer.transfers import Transfer
+from nst_jax.transfer.schedule import stage_ends, stops
+from nst_jax.transfer.stage_session import StageSession
 
 
 def paint(
-    session: Transfer,
+    session: StageSession,
     jobs: Sequence[Job],
     folders: Sequence[RunFolder],
     watch: Watch,
@@ -48,9 +47,8 @@ def paint(
         raise UserError(
             f"--resume: the checkpoint is at stage {first + 1}, but the run has {len(batch.stages)} stages"
         )
-    for stage in range(first, len(batch.stages)):
-        if not batch.paint_stage(stage):
-            break
+    for _ in batch.stops(first):
+        pass
     return batch.finish()
 
 
@@ -67,7 +65,7 @@ class JobBatch:
 
     def __init__(
         self,
-        session: Transfer,
+        session: StageSession,
         jobs: Sequence[Job],
         folders: Sequence[RunFolder],
         watch: Watch,
@@ -80,7 +78,7 @@ class JobBatch:
         self.stages, self.ends = stages_of(self.config), stage_ends(self.config)
         # Copies of the last job fill up the width; they take no steps.
         self.padded = [*jobs, *[jobs[-1]] * (session.width - len(jobs))]
-        identities, reported = [job.identity() for job in jobs], [reported_terms(job.config) for job in jobs]
+        identities, reported = [job.identity() for job in jobs], [session.reported(job) for job in jobs]
         self.recorder = Recorder(folders, identities, reported, saved)
         self.outcomes: dict[int, Outcome] = {}
         # Whether a step has lowered a lane's loss; so it is taken to be before a checkpoint of a later stage.
@@ -88,11 +86,12 @@ class JobBatch:
         self.previous: StageResult | None = None
         self.loop: Loop
 
-    def paint_stage(self, index: int) -> bool:
-        """Run the stage `index`; return False if `watch` stopped it."""
-        for _ in self.stops_of_stage(index):
-            pass
-        return not self.interrupted
+    def stops(self, first: int = 0) -> Iterator[int]:
+        """Run all stages from the number `first`, until `watch` stops them; yield as `stops_of_stage`."""
+        for stage in self.stages[first:]:
+            yield from self.stops_of_stage(stage.number)
+            if self.interrupted:
+                return
 
     def stops_of_stage(self, index: int) -> Iterator[int]:
         """Run the stage `index`; yield the number of every step that is logged, after it."""
@@ -112,7 +111,7 @@ class JobBatch:
     def picture(self, lane: int) -> np.ndarray:
         """Return the current picture of a job."""
         shown = self.loop.fetch(self.method.picture(self.loop.state))
-        return finish(self.jobs[lane], self._unfinished(lane, shown[lane]))
+        return self.session.finish(self.jobs[lane], self._unfinished(lane, shown[lane]))
 
     def finish(self) -> list[Outcome]:
         """Save the result of every job that has not ended yet."""
@@ -141,9 +140,9 @@ class JobBatch:
         """Start every lane at this stage, or resume it from its checkpoint."""
         scale, index = self.stage.scale, self.stage.number
         self.starts = np.stack([self._initial_picture(lane, scale) for lane in range(self.session.width)])
-        saved = {lane: self.session.from_leaves(checkpoint.leaves) for lane, checkpoint in self.saved.items()}
-        for lane, (_, start) in saved.items():
-            self.starts[lane] = self.starts[lane] if start is None else start
+        saved = {lane: list(checkpoint.leaves) for lane, checkpoint in self.saved.items()}
+        for lane, leaves in saved.items() if self.session.keeps_start else ():
+            self.starts[lane] = leaves.pop()
         self.loop = self.session.begin(self.padded, self.stage, self.starts)
         evaluations = 0 if self.previous is None else self.previous.evaluations
         if self.previous is not None and self.method.carried:
@@ -153,7 +152,7 @@ class JobBatch:
             like = jax.tree.map(
                 lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.loop.fetched_shapes()
             )
-            states = {lane: restore(leaves, like) for lane, (leaves, _) in saved.items()}
+            states = {lane: restore(leaves, like) for lane, leaves in saved.items()}
             self.loop.carry_on(states)
             for lane, state in states.items():
                 self.recorder.rewind(lane, int(state.step))
@@ -208,11 +207,9 @@ class JobBatch:
         self.loop.settle()
         leaves = self.loop.fetch(jax.tree.leaves(self.loop.state))
         active = [lane for lane in range(len(self.jobs)) if lane not in self.outcomes]
-        by_lane = {lane: [np.asarray(leaf[lane]) for leaf in leaves] for lane in active}
-        self.recorder.checkpoint(
-            {lane: self.session.to_leaves(by_lane[lane], self.starts[lane]) for lane in active},
-            self.stage.number,
-        )
+        parts = [*leaves, self.starts] if self.session.keeps_start else leaves
+        by_lane = {lane: [np.asarray(part[lane]) for part in parts] for lane in active}
+        self.recorder.checkpoint(by_lane, self.stage.number)
 
     def _log(self, stop: int) -> None:
         """Log every job that is at step `stop` or takes no more steps."""
@@ -243,7 +240,7 @@ class JobBatch:
         shown = self.loop.fetch(self.method.picture(state))
         image, which = result_image(self.loop.fetch(state._replace(memory=None)), shown, lane, status, name)
         steps, evaluations = int(look.step[lane]), int(look.evaluations[lane])
-        picture = finish(job, self._unfinished(lane, image))
+        picture = self.session.finish(job, self._unfinished(lane, image))
         outcome = Outcome(picture, status, steps, evaluations, self.recorder.seconds())
         record = run_record(job, outcome) | {"picture": which, "painted_together": len(self.jobs)}
         self.recorder.finish(lane, outcome.image, record)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from nst_jax.config import Config
 from nst_jax.config.stages import stages_of
-from nst_jax.losses.terms.terms import reported_parts
 
 
 def stops(config: Config, stage: int) -> Iterator[int]:
@@ -22,8 +21,3 @@ def stops(config: Config, stage: int) -> Iterator[int]:
 def stage_ends(config: Config) -> tuple[int, ...]:
     """Return the number of the last step of each stage, counted through all stages."""
     return tuple(itertools.accumulate(stage.steps for stage in stages_of(config)))
-
-
-def reported_terms(config: Config) -> set[str]:
-    """Return the names of the parts of terms that a run of `config` logs."""
-    return {f"splitting/{layer}" for layer in config.active_layers()} | set(reported_parts(config))

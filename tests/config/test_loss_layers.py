@@ -4,8 +4,8 @@ import pytest
 
 from nst_jax.config import from_dict
 from nst_jax.errors import UserError
+from nst_jax.methods.gatys import Session
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from tests.command import assert_refused, call, metrics, tiny
 from tests.seams.jobs import settings
 

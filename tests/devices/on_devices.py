@@ -18,6 +18,7 @@ from nst_jax.losses import objective as whole
 from nst_jax.losses.features.request import EVERYWHERE
 from nst_jax.losses.features.strips import strip_multiple
 from nst_jax.losses.guides import guides
+from nst_jax.methods.gatys import Session
 from nst_jax.networks import receptive
 from nst_jax.networks.convnet import ConvNet
 from nst_jax.optimizers.lanes import Lanes
@@ -28,7 +29,6 @@ from nst_jax.optimizers.split_lane import SplitLane
 from nst_jax.runs.folder import RunFolder
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from nst_jax.variables.variable import Kept
 from tests.conftest import formula_image, formula_weights
 from tests.losses.objectives import make_objective

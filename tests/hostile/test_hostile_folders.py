@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from nst_jax.config import from_dict
+from nst_jax.methods.gatys import Session
 from nst_jax.runs.folder import RunFolder, read_settings
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from tests.command import assert_refused, call, metrics, pixels, tiny
 from tests.hostile.contract import BRIEF, assert_promises, assert_tidy, cases, within
 from tests.hostile.damage import edit_json, mutate

@@ -12,9 +12,9 @@ from nst_jax.losses import objective
 from nst_jax.losses.style import STYLE_LOSSES
 from nst_jax.losses.terms.content import CONTENT_LOSSES, content_size
 from nst_jax.losses.terms.style_term import style_sizes
+from nst_jax.methods.gatys import Session
 from nst_jax.networks.trained import OXFORD, make_weights
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from nst_jax.weights import save
 from tests.conftest import formula_image, formula_weights
 from tests.seams.jobs import settings

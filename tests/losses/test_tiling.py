@@ -10,11 +10,11 @@ from nst_jax.losses import objective
 from nst_jax.losses.features import tile_plan
 from nst_jax.losses.features.request import Request
 from nst_jax.losses.features.tiled import tiled
+from nst_jax.methods.gatys import Session
 from nst_jax.networks.vgg import VGG
 from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from tests.conftest import formula_image, formula_weights
 from tests.losses.objectives import make_objective, style_weights
 

@@ -7,12 +7,12 @@ import pytest
 
 from nst_jax.config import from_dict
 from nst_jax.losses import objective
+from nst_jax.methods.gatys import Session
 from nst_jax.networks.padding import MODES, pad
 from nst_jax.networks.vgg import VGG
 from nst_jax.runs.folder import RunFolder
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from tests.conftest import formula_image, formula_weights
 
 LAYERS = ("conv1_1", "conv2_2", "pool2", "conv3_1", "conv5_1")

@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 from nst_jax import images
 from nst_jax.config import NetworkConfig, from_dict
 from nst_jax.errors import UserError
+from nst_jax.methods.gatys import Session
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.classifier import Classifier
@@ -16,7 +17,6 @@ from nst_jax.networks.convnet import build_network
 from nst_jax.networks.counterparts import counterpart
 from nst_jax.networks.trained import CAFFE, TORCHVISION, make_weights
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from nst_jax.vision import deconvnet
 from nst_jax.vision.classes import classifier_behind
 from nst_jax.weights import load, load_classifier, load_network, resolve, save

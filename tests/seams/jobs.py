@@ -1,10 +1,10 @@
 """Runs of seconds, for newcomers that are added from outside the package."""
 
 from nst_jax.config import from_dict
+from nst_jax.methods.gatys import Session
 from nst_jax.runs.folder import RunFolder
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 
 
 def settings(weights, **fields):

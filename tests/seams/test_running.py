@@ -9,14 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from nst_jax.config import from_dict
+from nst_jax.methods.gatys import Session
 from nst_jax.optimizers.method import Method, Point
 from nst_jax.optimizers.methods import METHODS
 from nst_jax.runs.folder import RunFolder
 from nst_jax.sweeps.groups import group_task, paint_group
-from nst_jax.transfer import painting
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from tests.command import ROOT, metrics, pixels
 from tests.seams.jobs import run, settings
 
@@ -60,7 +59,7 @@ def test_a_method_of_optimisation_descends(tiny_weights, tmp_path, monkeypatch):
 
 def test_every_picture_leaves_through_finish(tiny_weights, tmp_path, monkeypatch):
     run(settings(tiny_weights), tmp_path / "plain")
-    monkeypatch.setattr(painting, "finish", lambda job, image: 1 - np.clip(image, 0, 1))
+    monkeypatch.setattr(Session, "finish", lambda session, job, image: 1 - np.clip(image, 0, 1))
     run(settings(tiny_weights), tmp_path / "inverted")
     for name in ("result.png", "progress/000004.png"):
         plain, inverted = (pixels(tmp_path / folder / name).astype(int) for folder in ("plain", "inverted"))

@@ -7,10 +7,10 @@ import pytest
 from nst_jax.config import from_dict
 from nst_jax.errors import UserError
 from nst_jax.losses.style import STYLE_LOSSES, StyleLoss
+from nst_jax.methods.gatys import Session
 from nst_jax.runs.folder import RunFolder
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from tests.command import call, metrics, tiny
 from tests.seams.jobs import run, settings
 

@@ -16,10 +16,10 @@ from nst_jax.devices.split import ByRows
 from nst_jax.errors import UserError
 from nst_jax.losses.terms.term import Term
 from nst_jax.losses.terms.terms import TERMS
+from nst_jax.methods.gatys import Session
 from nst_jax.runs.folder import RunFolder
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from tests.command import ROOT, metrics, pixels
 from tests.seams.jobs import run, settings
 

@@ -9,13 +9,13 @@ from nst_jax.config import from_dict
 from nst_jax.errors import UserError
 from nst_jax.losses.features.request import EVERYWHERE
 from nst_jax.losses.gram import gram
+from nst_jax.methods.gatys import Session
 from nst_jax.networks.normalize import mean_activations
 from nst_jax.networks.trained import OXFORD, TORCHVISION
 from nst_jax.networks.vgg import VGG
 from nst_jax.runs.folder import RunFolder
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from nst_jax.weights.building import NORMALIZATION_SAMPLES, normalized
 from tests.conftest import formula_weights
 

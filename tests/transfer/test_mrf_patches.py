@@ -10,10 +10,10 @@ from absl import logging as absl_logging
 
 from nst_jax.config import from_dict
 from nst_jax.losses import objective
+from nst_jax.methods.gatys import Session
 from nst_jax.transfer import preparing
 from nst_jax.transfer.memory import tree_bytes
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from tests.seams.jobs import settings
 
 MRF = {"style_losses": {"mrf": 1.0}, "content_weight": 0.0}

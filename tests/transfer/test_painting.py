@@ -11,12 +11,12 @@ import pytest
 
 from nst_jax import images
 from nst_jax.config import from_dict
+from nst_jax.methods.gatys import Session
 from nst_jax.runs import recorder
 from nst_jax.runs.folder import RunFolder, read_run
 from nst_jax.transfer import painting
 from nst_jax.transfer.grouping import group
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from tests.command import ROOT, metrics
 
 VARIED = (
@@ -87,7 +87,7 @@ def test_a_batch_paints_what_single_runs_paint(tiny_weights, tmp_path, optimizer
 def test_the_next_scale_begins_with_the_average_and_the_moments(tiny_weights, tmp_path):
     one = job(tiny_weights, scales=(0.75, 1.0), optimizer=AVERAGED)
     batch = painting.JobBatch(Session([one]), [one], folders(tmp_path, [one]), go_on, {})
-    batch.paint_stage(0)
+    assert list(batch.stops_of_stage(0))[-1] == 12
     coarse, shown = jax.device_get(batch.loop.state), batch.previous.images[0]
     assert np.abs(shown - np.asarray(coarse.variable[0])).max() > 1e-3, "the average is not the last image"
     next(batch.stops_of_stage(1))
@@ -204,7 +204,7 @@ SHARDED = """
 import sys, json, pathlib
 import jax, numpy as np
 from nst_jax.transfer import painting
-from nst_jax.transfer.session import Session
+from nst_jax.methods.gatys import Session
 from tests.transfer.test_painting import job, folders, go_on
 weights, path = map(pathlib.Path, sys.argv[1:])
 jobs = [job(weights, seed=seed) for seed in range(9)] + [job(weights, content_weight=3e38)]

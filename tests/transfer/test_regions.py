@@ -9,13 +9,13 @@ from absl import logging as absl_logging
 from nst_jax import images
 from nst_jax.config import from_dict
 from nst_jax.errors import UserError
+from nst_jax.methods.gatys import Session
 from nst_jax.runs import recorder
 from nst_jax.runs.folder import RunFolder
 from nst_jax.transfer.grouping import group
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.regions import BORDER, free_share, regions_of
-from nst_jax.transfer.session import Session
 from tests.transfer.test_styles import grams, job, painted
 
 RAMP = np.linspace(0, 1, 65, dtype=np.float32)[None].repeat(9, 0)

@@ -11,12 +11,12 @@ from nst_jax import images
 from nst_jax.config import from_dict
 from nst_jax.errors import UserError
 from nst_jax.losses.features.request import EVERYWHERE
+from nst_jax.methods.gatys import Session
 from nst_jax.runs import recorder
 from nst_jax.runs.folder import RunFolder
 from nst_jax.transfer.grouping import group
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 
 LAYERS = {"conv1_1": 0.5, "conv2_1": 0.3, "conv3_1": 0.2}
 

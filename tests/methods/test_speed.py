@@ -8,8 +8,9 @@ import pytest
 
 from nst_jax.config import from_dict
 from nst_jax.losses.w2 import root_cost
+from nst_jax.methods import speed
+from nst_jax.methods.costs import evaluation_costs
 from nst_jax.runs.progress import EVALUATIONS_PER_STEP, roughly
-from nst_jax.transfer import speed
 from nst_jax.transfer.preparing import prepare
 from nst_jax.weights.embedded import slim
 from nst_jax.weights.random import random_weights
@@ -58,9 +59,9 @@ def test_every_scale_counts_by_its_pixels(machine, job):
 def test_roots_of_covariances_take_as_long_at_every_size(machine, job):
     """Their Newton-Schulz steps are products of matrices that depend on the filters alone."""
     scales = {"scales": (0.25, 0.5, 1.0)}
-    pixels, half, full = speed.evaluation_costs(changed(job, **scales))
+    pixels, half, full = evaluation_costs(changed(job, **scales), job.weights)
     assert (half / pixels, full / pixels) == pytest.approx((4, 16), rel=0.02)
-    roots = speed.evaluation_costs(changed(job, **scales, style_losses={"w2": 1.0}))
+    roots = evaluation_costs(changed(job, **scales, style_losses={"w2": 1.0}), job.weights)
     added = {round(cost - plain) for cost, plain in zip(roots, (pixels, half, full), strict=True)}
     assert added == {round(sum(root_cost(filters) for filters in (24, 48, 96, 176, 384)))}
     assert 3 < roots[-1] / roots[0] < 9

@@ -1,4 +1,4 @@
-"""A session of NNST: targets and programs of each stage, for one job at a time."""
+"""NNST: the picture whose features are the nearest ones of the style (Kolkin et al. 2022)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +9,12 @@ import numpy as np
 
 from nst_jax import images
 from nst_jax.config.stages import Stage
+from nst_jax.methods.transfer_method import TransferMethod
 from nst_jax.networks.trained import TORCHVISION
 from nst_jax.nnst.hypercolumns import TURNS, hypercolumns, turned_copies
 from nst_jax.nnst.matching import Matching, blended, matching_and_terms, replaced
 from nst_jax.nnst.neighbors import pairs_together
+from nst_jax.nnst.recoloring import recolored
 from nst_jax.nnst.splitting import Splitting, at_step, splitting_and_terms, style_features
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.lanes import Lanes
@@ -20,7 +22,9 @@ from nst_jax.optimizers.loop import Loop
 from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.transfer import memory
+from nst_jax.transfer.finish import finished
 from nst_jax.transfer.job import Job
+from nst_jax.variables.pixels import grayed
 from nst_jax.variables.pyramid import PYRAMID
 from nst_jax.variables.variable import on_pictures
 
@@ -33,6 +37,8 @@ class NNSTSession:
     drawn to its own nearest features of the style. The result of a scale is enlarged by Lanczos resampling,
     as everywhere in this package; the authors enlarge it bilinearly.
     """
+
+    keeps_start = True  # the features that it replaces are in the target
 
     def __init__(self, jobs: Sequence[Job], width: int | None = None):
         """Prepare programs for `jobs`, all of one group; `width` has no effect."""
@@ -64,23 +70,27 @@ class NNSTSession:
     def begin(self, jobs: Sequence[Job], stage: Stage, pictures: np.ndarray) -> Loop:
         """Start the only one of `jobs` at `stage`, from its initial picture."""
         (job,), (start,) = jobs, pictures
-        data = self.splitting(job) if stage.splitting else self.matching(job, stage, start)
+        data = self.splitting(job) if stage.extra else self.matching(job, stage, start)
         stacked = jax.tree.map(lambda leaf: leaf[jnp.newaxis], data)
         pyramids = np.asarray(_encode(data.basis, start))[np.newaxis]
-        lanes = self._splitting if stage.splitting else self.lanes
+        lanes = self._splitting if stage.extra else self.lanes
         return Loop(lanes, self.network, stacked, pyramids, [job.config.optimizer.learning_rate])
 
     def picture(self, job: Job, stage: Stage, array: np.ndarray) -> np.ndarray:
         """Return the picture of a pyramid, the optimised `array`."""
         return np.asarray(_decode(PYRAMID.init(job.canvas_at(stage.scale)), array))
 
-    def to_leaves(self, state: list[np.ndarray], start: np.ndarray) -> list[np.ndarray]:
-        """Return the leaves of a checkpoint: the target of a stage depends on the picture at its start."""
-        return [*state, start]
+    def finish(self, job: Job, picture: np.ndarray) -> np.ndarray:
+        """Return `picture` in the colours of the style if `nnst.color`, see `nst_jax.nnst.recoloring`."""
+        if not job.config.nnst.color:
+            return finished(job, picture)
+        content = images.resize(job.content, *picture.shape[1:3])
+        picture = recolored(picture, content, job.styles[0].pictures)
+        return grayed(picture) if job.gray else picture
 
-    def from_leaves(self, leaves: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
-        """Return the leaves of the state, and the picture at the start of the stage."""
-        return leaves[:-1], leaves[-1]
+    def reported(self, job: Job) -> set[str]:
+        """Return the names of the distances by layer."""
+        return {f"splitting/{layer}" for layer in job.config.active_layers()}
 
     def matching(self, job: Job, stage: Stage, start: np.ndarray) -> Matching:
         """Return the target of a scale; at the first one, the features of the content alone are replaced."""
@@ -97,7 +107,6 @@ class NNSTSession:
         features = style_features(self.network, styles, self.layers, seed)
         return Splitting(features, jnp.uint32(seed), jnp.int32(0), PYRAMID.init(job.canvas_at(1.0)))
 
-    @property
     def lane_bytes(self) -> int:
         """Memory of the only lane at full size, in bytes."""
         return self.step_bytes(self._job)
@@ -137,3 +146,5 @@ def _style_pictures(job: Job, scale: float) -> list[np.ndarray]:
 
 _encode = jax.jit(PYRAMID.encode)
 _decode = jax.jit(PYRAMID.decode)
+
+NNST = TransferMethod(open=NNSTSession)

@@ -1,4 +1,6 @@
-"""A session holds what many jobs share: the network, compiled programs and style targets.
+"""The method of Gatys et al.: the picture that minimises an objective of losses.
+
+A session holds what many jobs share: the network, compiled programs and style targets.
 
 Jobs of one group are painted together as lanes of one program, or one after another without retracing.
 Within a group, these may differ: pictures (of the same shape), layers and their weights, alpha, beta, tv,
@@ -24,6 +26,9 @@ from nst_jax.losses.features.evaluator import Evaluator
 from nst_jax.losses.features.request import Request, Statistics, everywhere
 from nst_jax.losses.objective import Objective, make_objective, total_and_terms
 from nst_jax.losses.terms.term import Inputs, StyleTargets
+from nst_jax.losses.terms.terms import reported_parts
+from nst_jax.methods.costs import evaluation_costs
+from nst_jax.methods.transfer_method import TransferMethod
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.lanes import Lanes
 from nst_jax.optimizers.loop import Loop
@@ -32,6 +37,7 @@ from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.optimizers.split_lane import SplitLane
 from nst_jax.transfer import memory
 from nst_jax.transfer.dividing import split_of
+from nst_jax.transfer.finish import finished
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.starting import with_better_start
 from nst_jax.transfer.targets import TargetMaker
@@ -42,7 +48,8 @@ from nst_jax.variables.variable import Canvas, Kept, Variable
 class Session:
     """Paints jobs of one group, up to `width` at a time, with one program per scale."""
 
-    note = ""  # a line about the method for the user
+    note = ""
+    keeps_start = False
 
     def __init__(self, jobs: Sequence[Job], width: int | None = None, variable: Variable = PIXELS):
         """Prepare programs for `jobs`, all of one group; by default, free memory limits `width`.
@@ -64,7 +71,7 @@ class Session:
         if self._split:
             width = 1  # all devices are needed for one picture
         elif width is None:
-            width = memory.affordable_lanes(self.lane_bytes) if len(jobs) > 1 else 1
+            width = memory.affordable_lanes(self._lane_bytes) if len(jobs) > 1 else 1
         batches = -(-len(jobs) // width)
         devices = jax.devices() if len(jobs) > 1 else jax.devices()[:1]
         self._bfloat16 = compiler.holds_bfloat16(self._job.network)
@@ -105,13 +112,13 @@ class Session:
         basis = self._variable.init(job.canvas_at(stage.scale))
         return np.asarray(self._variable.decode(basis, array))
 
-    def to_leaves(self, state: list[np.ndarray], start: np.ndarray) -> list[np.ndarray]:
-        """Return the leaves of a checkpoint: those of the state, as no objective depends on `start`."""
-        return state
+    def finish(self, job: Job, picture: np.ndarray) -> np.ndarray:
+        """Return what is written of an optimised `picture`."""
+        return finished(job, picture)
 
-    def from_leaves(self, leaves: list[np.ndarray]) -> tuple[list[np.ndarray], None]:
-        """Return the leaves of the state in those of a checkpoint."""
-        return leaves, None
+    def reported(self, job: Job) -> set[str]:
+        """Return the names of the parts of all terms."""
+        return set(reported_parts(job.config))
 
     def objective(self, job: Job, scale: float) -> Objective:
         """Return the objective of `job` at `scale`, with targets for all layers of the group."""
@@ -154,9 +161,12 @@ class Session:
             self._split_lanes[shape] = SplitLane(optimizer, split, shape, self._bfloat16)
         return self._split_lanes[shape]
 
-    @functools.cached_property
     def lane_bytes(self) -> int:
         """Memory of one lane at full size, in bytes."""
+        return self._lane_bytes
+
+    @functools.cached_property  # it compiles
+    def _lane_bytes(self) -> int:
         return memory.lane_bytes(self.optimizer, self._job.network, *self.abstract_objective(self._job))
 
     def step_bytes(self, job: Job) -> int:
@@ -197,3 +207,6 @@ class Session:
         together = tuple(one.config for one in (*self._jobs, job))
         inputs = Inputs(job.config, together, job.network, content, features, style, size)
         return make_objective(inputs, self._evaluator(size), self._variable, self._variable.init(canvas))
+
+
+GATYS = TransferMethod(open=Session, costs=evaluation_costs, tiles=True)

@@ -11,10 +11,10 @@ from nst_jax.config.named import read_config
 from nst_jax.config.overriding import override
 from nst_jax.config.stages import stages_of
 from nst_jax.errors import UserError
+from nst_jax.methods.transfers import open_session
 from nst_jax.runs.folder import RunFolder
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.transfers import open_session
 from tests.command import ROOT, assert_refused, call, metrics, pixels
 
 CHANGES = {
@@ -124,7 +124,7 @@ def test_layers_are_those_that_the_weights_have(reference):
 
 def test_stages_are_the_scales_and_feature_splitting():
     stages = stages_of(from_dict(values("auto", **{"optimizer.steps": (30, 20)})))
-    assert [(stage.scale, stage.steps, stage.splitting) for stage in stages] == [
+    assert [(stage.scale, stage.steps, stage.extra) for stage in stages] == [
         (0.5, 30, False),
         (1.0, 20, False),
         (1.0, 10, True),

@@ -8,9 +8,9 @@ import pytest
 
 from nst_jax.config import from_dict
 from nst_jax.errors import UserError
-from nst_jax.transfer import estimate
+from nst_jax.methods import estimate
+from nst_jax.methods.gatys import Session
 from nst_jax.transfer.preparing import prepare
-from nst_jax.transfer.session import Session
 from nst_jax.weights import save
 from tests.command import assert_refused, call, call_process, tiny
 from tests.conftest import formula_weights

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nst_jax.methods.transfers import open_session
 from nst_jax.runs.folder import RunFolder
 from nst_jax.terminal.signals import Interrupted, StopSignal
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.painting import paint
-from nst_jax.transfer.transfers import open_session
 
 
 def paint_completely(job: Job, path: Path) -> np.ndarray:

@@ -10,11 +10,12 @@ from absl import logging
 
 from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
+from nst_jax.methods.transfers import method_of, open_session
 from nst_jax.networks.layers import irregular_layer, up_to
 from nst_jax.runs.machine import free_memory_bytes, peak_memory_bytes
 from nst_jax.runs.progress import byte_count
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.transfers import Transfer, open_session
+from nst_jax.transfer.stage_session import StageSession
 
 # Values of `tile` to suggest if a picture does not fit, fastest first.
 TILES = (512, 128)
@@ -46,7 +47,7 @@ def with_history(job: Job, steps: int) -> Job:
     return _changed(job, optimizer=job.config.optimizer.with_history(steps))
 
 
-def require_memory(session: Transfer, job: Job) -> int:
+def require_memory(session: StageSession, job: Job) -> int:
     """Return the estimated peak memory of painting `job` alone, in bytes; nothing large is allocated yet.
 
     Raises:
@@ -67,7 +68,7 @@ def require_memory(session: Transfer, job: Job) -> int:
     )
 
 
-def require_lanes(session: Transfer, job: Job) -> None:
+def require_lanes(session: StageSession, job: Job) -> None:
     """Check that all lanes of `session`, one of which is `job`, fit into the free memory.
 
     Raises:
@@ -76,7 +77,7 @@ def require_lanes(session: Transfer, job: Job) -> None:
     if session.width == 1:
         require_memory(session, job)
         return
-    lane, free = session.lane_bytes, free_memory_bytes()
+    lane, free = session.lane_bytes(), free_memory_bytes()
     lanes = -(-session.width // session.lanes.mesh.size)  # on each device
     if lanes * lane > free:
         fit = free // lane * session.lanes.mesh.size
@@ -87,7 +88,7 @@ def require_lanes(session: Transfer, job: Job) -> None:
         )
 
 
-def needed_bytes(session: Transfer, job: Job) -> int:
+def needed_bytes(session: StageSession, job: Job) -> int:
     """Return the memory in bytes that painting `job` alone adds at full size, as reported by the compiler."""
     run = session.step_bytes(job)
     if jax.default_backend() == "cpu":
@@ -103,7 +104,7 @@ def needed_alone(job: Job) -> int:
 def _fitting_tile(job: Job, free: int) -> int:
     """Return the largest of `TILES` with which `job` fits into `free` bytes, or 0 if none does."""
     needed = up_to(job.network.geometry, job.config.active_layers()[-1])
-    if job.config.method == "nnst" or irregular_layer(needed):
+    if not method_of(job).tiles or irregular_layer(needed):
         return 0
     limit = min(job.config.tile or job.config.size, job.config.size)
     smaller = (tile for tile in TILES if tile < limit)

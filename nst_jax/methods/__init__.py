@@ -1,0 +1,1 @@
+"""The methods of transfer, and what a run with each of them takes."""
