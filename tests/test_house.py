@@ -26,6 +26,7 @@ LAYERS = (
         "preview",
         "film",
         "api",
+        "experiments",
         "run",
         "sweep",
     ),
