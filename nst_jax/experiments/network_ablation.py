@@ -38,8 +38,8 @@ def main(argv: list[str]) -> int:
     cli.define_config(values, argv, extensible)
     cli.define_workdir(values)
     flags.DEFINE_string("vgg19", None, "a file of VGG-19 weights; default: the cache", flag_values=values)
-    cli.parse(values, argv, __doc__ or "")
-    config = from_dict(cli.config_value(values, "configs/quick.py"))
+    cli.parse(values, argv, __doc__ or "", Config)
+    config = cli.settings(values, from_dict, "configs/quick.py")
     cli.use_compilation_cache()
     folder = cli.work_folder(values)
     with claimed(folder, new=True):
@@ -58,7 +58,9 @@ def _compare(config: Config, file: str | None, folder: Path) -> None:
     painted = [(f"{label}: {distances[label]:.3f}", picture) for label, picture in pictures.items()]
     images.write(folder / "sheet.png", contact_sheet([inputs, painted]))
     files.write_json(folder / "distances.json", distances)
-    print(f"{folder / 'sheet.png'}: style distances {distances}")
+    for label, distance in distances.items():
+        print(f"{label:10} style distance {distance:.3f}")
+    print(f"done: {folder / 'sheet.png'}")
 
 
 def _jobs(config: Config, vgg19: Weights | None, file: str | None) -> dict[str, Job]:

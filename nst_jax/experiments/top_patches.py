@@ -72,10 +72,11 @@ def _run(config: TopPatchesSettings, folder: Path, resume: bool, cluster: str | 
     else:
         found, exit_status = search_remotely(job, stream, folder, cluster, export)
     if exit_status:
-        print(f"interrupted; continue with --workdir={folder} --resume")
+        print(f"interrupted; resume with: {cli.resuming('nst_jax.experiments.top_patches', folder)}")
         return exit_status
     summary = _summary(config, weights, found, cluster)
     inputs = found.lists, summary, names, found.distributions, found.sampled
+    print("writing the sheets and the page", flush=True)
     patches_report.write_report(Report(config, network, stream, *inputs), folder)
     if export:
         export.write_npz(folder / "activations.npz", stream.name, stream.label)
@@ -117,7 +118,7 @@ def _parse(argv: list[str]) -> flags.FlagValues:
         "search on the Ray cluster at HOST:PORT, which this machine belongs to; 'ray' starts one here",
         flag_values=values,
     )
-    cli.parse(values, argv, __doc__ or "")
+    cli.parse(values, argv, __doc__ or "", TopPatchesSettings)
     return values
 
 
@@ -126,7 +127,7 @@ def _open(values: flags.FlagValues) -> tuple[TopPatchesSettings, Path]:
     if values.resume and values["config"].value is None:
         folder = cli.work_folder(values)
         return top_patches_settings(read_settings(folder)), folder
-    config, folder = top_patches_settings(cli.config_value(values, EXAMPLE)), cli.work_folder(values)
+    config, folder = cli.settings(values, top_patches_settings, EXAMPLE), cli.work_folder(values)
     begun = (folder / "config.json").exists()
     if begun and not values.resume:
         require_unclaimed(folder)
