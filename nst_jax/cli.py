@@ -207,7 +207,7 @@ def work_folder(values: flags.FlagValues) -> Path:
     Raises:
         UserError: `--workdir` is empty, or missing although there is `--resume`.
     """
-    if values.workdir is None and values.get_flag_value("resume", False):
+    if values.workdir is None and "resume" in values and values.resume:
         raise UserError("--resume: name the run folder with --workdir")
     if values.workdir == "":
         raise UserError("--workdir: is empty; give the path of a folder")
