@@ -4,8 +4,10 @@ import importlib
 
 import numpy as np
 import pytest
+from absl import flags as flags_module
 from PIL import Image
 
+from nst_jax import cli
 from nst_jax.__main__ import COMMANDS, flags_of
 from nst_jax.config import Config
 from nst_jax.config.fields import paths
@@ -131,3 +133,11 @@ def test_a_checkout_has_the_experiments_at_its_top(name):
         importlib.import_module(f"{package}{name}") for package in ("experiments.", "nst_jax.experiments.")
     )
     assert top.main is shipped.main
+
+
+def test_an_experiment_has_a_folder_of_its_own_by_default():
+    values, argv = flags_module.FlagValues(), ["maximize", "--config=maximize"]
+    cli.define_config(values, argv)
+    cli.define_workdir(values)
+    cli.parse(values, argv, "")
+    assert str(cli.work_folder(values)).startswith("runs/maximize-")
