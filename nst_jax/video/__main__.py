@@ -1,0 +1,76 @@
+"""Style transfer of a clip: `python -m nst_jax.video --config=configs/video.py`."""
+
+import time
+
+from absl import flags
+from tqdm import tqdm
+
+from nst_jax import cli
+from nst_jax.config.tables import extensible
+from nst_jax.runs.folder import read_run, read_settings, require_free
+from nst_jax.runs.progress import duration
+from nst_jax.storage.locks import claimed
+from nst_jax.terminal.signals import StopSignal
+from nst_jax.video.settings import VideoConfig, VideoSettings, video_settings
+from nst_jax.video.stylizing import Clip
+
+USAGE = """python -m nst_jax.video --config=FILE --config.content=CLIP --config.style=PICTURE [--config.FIELD=VALUE ...]
+    [--workdir=FOLDER] [--resume]
+
+Paints every frame of a clip in the style of a picture, so that what moves keeps its strokes. CLIP is a video,
+an animated GIF or WebP, or folder:PATH of numbered pictures. The folder then holds frames/, result.mp4 or
+result.webp, sheet.png and metrics.jsonl with a line per frame. See configs/video.py."""
+EXAMPLE = "configs/video.py"
+
+
+def main(argv: list[str]) -> int:
+    """Paint the clip given by the flags in `argv` and return the exit status."""
+    values = flags.FlagValues()
+    cli.define_resumable(values, argv, extensible)
+    cli.parse(values, argv, USAGE, VideoConfig, "video.")
+    folder = cli.work_folder(values)
+    settings = _settings(values)
+    cli.use_compilation_cache()
+    if not values.resume:
+        require_free(folder)
+    elif read_run(folder).get("status") == "done":
+        print(f"finished already: {folder}")
+        return 0
+    with claimed(folder), StopSignal() as stop:
+        clip = Clip(settings, folder)
+        for _ in tqdm(clip.unpack(), desc="unpacking", unit="frame", dynamic_ncols=True):
+            if stop.requested:
+                return _interrupted(stop, values)
+        return _paint(clip, stop, values)
+
+
+def _paint(clip: Clip, stop: StopSignal, values: flags.FlagValues) -> int:
+    began, painter = time.monotonic(), clip.prepare()
+    total = clip.folder.clip()["frames"] * clip.settings.video.passes
+    with tqdm(total=total, unit="frame", dynamic_ncols=True) as bar:
+        for line in clip.paint(painter, lambda look: not stop.requested):
+            bar.set_postfix_str(f"{line['steps']} steps, loss {line['total']:.4g}", refresh=False)
+            bar.update()
+        finished = bar.n == total
+    if not finished:
+        return _interrupted(stop, values)
+    print("writing the film", flush=True)
+    seconds = time.monotonic() - began
+    film = clip.finish(painter, seconds)
+    print(f"done: {film}, {total} frames, {duration(seconds)}, network {painter.weights.name}")
+    return 0
+
+
+def _interrupted(stop: StopSignal, values: flags.FlagValues) -> int:
+    print(f"interrupted; resume with: {cli.resuming('nst_jax.video', cli.work_folder(values))}")
+    return stop.exit_status
+
+
+def _settings(values: flags.FlagValues) -> VideoSettings:
+    if values.resume and values["config"].value is None:
+        return video_settings(read_settings(cli.work_folder(values)))
+    return cli.settings(values, video_settings, EXAMPLE)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,138 @@
+"""The frames of a clip, one after another: what each follows from, where it starts, and how well it fits.
+
+Ruder, Dosovitskiy & Brox 2016 (arXiv 1604.08610): sections 4.1 to 4.4.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from nst_jax.optimizers.loop import Watch
+from nst_jax.video.carrying import Flows, carried_to
+from nst_jax.video.clip_folder import ClipFolder, Frame, read_frame, write_frame
+from nst_jax.video.painting import FramePainter, Painted
+from nst_jax.video.reliability import Carried, is_cut, warp
+from nst_jax.video.settings import VideoConfig
+
+BLEND = 1.0  # delta in section 4.4: how far a later pass starts from its neighbour
+RELIABLE = 0.99  # weight from which a position counts for the temporal error
+LEVELS = 255.0
+
+
+def pairs_of(video: VideoConfig, count: int) -> list[tuple[int, int]]:
+    """Return the frames and those they are compared with, in the order in which passes need them."""
+    pairs = []
+    for number in range(1, min(video.passes, 2) + 1):
+        for frame in order_of(number, count):
+            for distance in sorted(video.references):
+                other = frame - distance if number % 2 else frame + distance
+                if 0 <= other < count:
+                    pairs.append((frame, other))
+    return pairs
+
+
+def order_of(number: int, count: int) -> range:
+    """The frames in the order of pass `number`, from 1: forwards, backwards, and so on."""
+    return range(count) if number % 2 else range(count - 1, -1, -1)
+
+
+class Passes:
+    """The passes over a clip, from where its folder says that they are."""
+
+    def __init__(self, folder: ClipFolder, painter: FramePainter, video: VideoConfig, flows: Flows, count: int):
+        """Paint nothing yet; `count` is that of the frames."""
+        self._folder, self._painter, self._video = folder, painter, video
+        self._flows, self._count = flows, count
+        self._shots: dict[int, int] = {}  # the first frame of each frame's shot, which the first pass finds
+
+    def run(self, watch: Watch) -> Iterator[dict[str, Any]]:
+        """Paint what is missing; yield the line of each frame, also of those that are there already.
+
+        Ends early if `watch` returns False.
+
+        Raises:
+            UserError: the disk is full, or a frame cannot be painted.
+        """
+        there = {(line["pass"], line["frame"]): line for line in self._folder.metrics.read()}
+        for number in range(1, self._video.passes + 1):
+            for frame in order_of(number, self._count):
+                line = there.get((number, frame))
+                if line is None:
+                    line = self._painted(number, frame, watch)
+                if line is None:
+                    return
+                self._shots.setdefault(frame, line["shot"])
+                yield line
+
+    def _painted(self, number: int, frame: int, watch: Watch) -> dict[str, Any] | None:
+        """Paint a frame, write it and its line; None if `watch` stopped it."""
+        began = time.monotonic()
+        shot, others = self._followed(number, frame)
+        known = carried_to(self._flows, frame, others, self._reader(number)) if others else None
+        if known is None and number == 1:
+            painted = self._painter.first(frame, watch)
+        else:
+            known = known or Carried(*self._nothing())
+            painted = self._painter.following(frame, known, self._start(number, frame, known), watch)
+        if painted is None:
+            return None
+        write_frame(self._folder.painted(frame, number, number == self._video.passes), painted.picture)
+        line = {
+            "frame": frame,
+            "pass": number,
+            "shot": shot,
+            "steps": painted.steps,
+            "evaluations": painted.evaluations,
+            "seconds": round(time.monotonic() - began, 3),
+            **self._temporal_error(number, frame, others, painted),
+            **painted.terms,
+        }
+        self._folder.log(line)
+        return line
+
+    def _followed(self, number: int, frame: int) -> tuple[int, tuple[int, ...]]:
+        """Return the first frame of the shot, and the frames that `frame` follows from, the closest first."""
+        sign = 1 if number % 2 else -1
+        others = [frame - sign * distance for distance in sorted(self._video.references)]
+        others = [other for other in others if 0 <= other < self._count]
+        if frame == 0:
+            return 0, tuple(others) if number > 1 else ()
+        if number > 1:
+            shot = self._shots[frame]
+            return shot, tuple(other for other in others if self._shots[other] == shot)
+        _, weight = self._flows.between(frame, frame - 1)
+        if is_cut(weight, self._video.cut):
+            return frame, ()
+        shot = self._shots[frame - 1]
+        return shot, tuple(other for other in others if other >= shot)
+
+    def _start(self, number: int, frame: int, known: Carried) -> np.ndarray:
+        """Where the optimisation starts: earlier frames, moved, and in later passes this one's last result."""
+        weight = known.weight[..., None]
+        if number == 1:
+            own = np.float32(read_frame(self._folder.content(frame))) / LEVELS
+            return (weight * known.picture + (1 - weight) * own)[None]
+        own = np.float32(read_frame(self._folder.painted(frame, number - 1, False))) / LEVELS
+        return ((own + BLEND * weight * known.picture) / (1 + BLEND * weight))[None]
+
+    def _temporal_error(
+        self, number: int, frame: int, others: tuple[int, ...], painted: Painted
+    ) -> dict[str, float]:
+        """The mean difference, of 255, to the frame next to it where that is reliable."""
+        if not others:
+            return {}
+        flow, weight = self._flows.between(frame, others[0])
+        moved = warp(np.float32(self._reader(number)(others[0])), flow)
+        seen = weight >= RELIABLE
+        error = np.abs(moved - painted.picture)[seen].mean() if seen.any() else 0.0
+        return {"temporal_error": round(float(error), 4)}
+
+    def _reader(self, number: int) -> Callable[[int], Frame]:
+        last = number == self._video.passes
+        return lambda other: read_frame(self._folder.painted(other, number, last))
+
+    def _nothing(self) -> tuple[np.ndarray, np.ndarray]:
+        shape = read_frame(self._folder.content(0)).shape
+        return np.zeros(shape, np.float32), np.zeros(shape[:2], np.float32)

@@ -1,0 +1,122 @@
+"""Frames of a clip: a video file, an animated GIF or WebP, or a folder of numbered pictures."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageSequence, UnidentifiedImageError
+
+from nst_jax import images
+from nst_jax.errors import UserError
+from nst_jax.images.folders import FOLDER, folder_pictures
+from nst_jax.images.writing import to_bytes
+
+Frame = UInt8[np.ndarray, "h w 3"]
+FOLDER_FPS = 25.0  # of numbered pictures, which say nothing about it
+ANIMATIONS = ("GIF", "WEBP", "PNG")
+_DIGITS = re.compile(r"(\d+)")
+
+
+class Source(NamedTuple):
+    """A clip that is ready to be read: about how many frames it has, how fast, how large, and where its sound is."""
+
+    count: int
+    fps: float
+    size: tuple[int, int]  # height and width
+    sound: Path | None
+    frames: Callable[[], Iterator[Frame]]  # upright, in order, all of one size
+
+
+def open_source(content: str) -> Source:
+    """Return the clip that `content` names: the path of a file, or `folder:PATH`.
+
+    The frames of a folder are sorted by the numbers in their names: 9.png comes before 10.png.
+
+    Raises:
+        UserError: there is no such file, it holds no moving picture, or MP4 and the like need the extra
+            `video`.
+    """
+    if content.startswith(FOLDER):
+        return _of_folder(content)
+    path = Path(content).expanduser()
+    if not path.is_file():
+        raise UserError(f"content: no such file: {content}; give a clip, or folder:PATH of numbered pictures")
+    return _of_animation(path) or _of_video(path)
+
+
+def _of_folder(content: str) -> Source:
+    folder, names = folder_pictures(content)
+    names = sorted(names, key=lambda name: [int(p) if p.isdigit() else p for p in _DIGITS.split(name)])
+
+    def frames() -> Iterator[Frame]:
+        for name in names:
+            frame = to_bytes(images.read(str(folder / name), say=False)[0])
+            if frame.shape[:2] != size:
+                raise UserError(
+                    f"content: {folder / name} has {frame.shape[1]} x {frame.shape[0]} pixels, but the first "
+                    f"frame has {size[1]} x {size[0]}"
+                )
+            yield frame
+
+    first = images.read(str(folder / names[0]), say=False)
+    size = (first.shape[1], first.shape[2])
+    return Source(len(names), FOLDER_FPS, size, None, frames)
+
+
+def _of_animation(path: Path) -> Source | None:
+    """The frames of an animated picture; None if Pillow does not know the file."""
+    try:
+        with Image.open(path, formats=ANIMATIONS) as picture:
+            count, (width, height) = getattr(picture, "n_frames", 1), picture.size
+            durations = [frame.info.get("duration", 0) for frame in ImageSequence.Iterator(picture)]
+    except (UnidentifiedImageError, OSError):
+        return None
+    if count < 2:
+        raise UserError(f"content: {path} has a single frame; paint it with python -m nst_jax.run")
+    average = sum(durations) / len(durations)  # milliseconds; a clip with other ones is evened out
+
+    def frames() -> Iterator[Frame]:
+        with Image.open(path, formats=ANIMATIONS) as opened:
+            for frame in ImageSequence.Iterator(opened):
+                yield np.asarray(frame.convert("RGBA").convert("RGB"))
+
+    return Source(count, 1000 / average if average else FOLDER_FPS, (height, width), None, frames)
+
+
+def _of_video(path: Path) -> Source:
+    ffmpeg = _ffmpeg("content")
+    try:
+        reader = ffmpeg.read_frames(str(path))
+        about: dict[str, Any] = next(reader)
+        reader.close()
+        count, _ = ffmpeg.count_frames_and_secs(str(path))
+    except (RuntimeError, OSError, StopIteration, KeyError) as error:
+        reason = (str(error).strip().splitlines() or ["no frame can be decoded"])[-1]
+        raise UserError(f"content: {path}: cannot be read as a video: {reason}") from error
+    if count < 2:
+        raise UserError(f"content: {path} has a single frame; paint a picture with python -m nst_jax.run")
+    width, height = about["size"]
+
+    def frames() -> Iterator[Frame]:
+        # ffmpeg turns upright what a phone has marked as turned, drops or repeats frames of a variable rate
+        # to the average one, and brings 10 bits down to 8.
+        decoded = ffmpeg.read_frames(str(path), output_params=["-fps_mode", "cfr", "-r", str(about["fps"])])
+        next(decoded)
+        for frame in decoded:
+            yield np.frombuffer(frame, np.uint8).reshape(height, width, 3)
+
+    sound = path if about.get("audio_codec") else None
+    return Source(count, float(about["fps"]), (height, width), sound, frames)
+
+
+def _ffmpeg(field: str) -> Any:
+    try:
+        import imageio_ffmpeg
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{field}: videos need a package: pip install 'nst-jax[video]'; GIF, WebP and folder:PATH do not"
+        ) from error
+    return imageio_ffmpeg

@@ -1,0 +1,151 @@
+"""Style transfer of a clip, from its source to the film; what the command and the Python API share."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nst_jax import files, images
+from nst_jax.config import to_dict
+from nst_jax.errors import UserError
+from nst_jax.figures.sheets import contact_sheet
+from nst_jax.methods.estimate import require_memory
+from nst_jax.methods.speed import predicted_seconds
+from nst_jax.optimizers.loop import Watch
+from nst_jax.runs.folder import require_same
+from nst_jax.runs.machine import environment, peak_memory_bytes
+from nst_jax.runs.progress import byte_count, roughly
+from nst_jax.video.carrying import Flows
+from nst_jax.video.clip_folder import ClipFolder, read_frame, require_space
+from nst_jax.video.film_writing import write_clip
+from nst_jax.video.flow import flow_named
+from nst_jax.video.painting import FramePainter
+from nst_jax.video.passes import Passes, pairs_of
+from nst_jax.video.reliability import Carried
+from nst_jax.video.settings import VideoSettings
+from nst_jax.video.sources import open_source
+
+FREE = ("video.sheet",)  # settings that a resumed clip may change
+
+
+def settings_record(settings: VideoSettings) -> dict[str, Any]:
+    """Every field as nested plain values, for config.json."""
+    return {**to_dict(settings.transfer), "video": dataclasses.asdict(settings.video)}
+
+
+class Clip:
+    """A clip that is being painted in a run folder."""
+
+    def __init__(self, settings: VideoSettings, path: Path, say: Callable[[str], None] = print):
+        """Check the settings, the source and the disk; nothing is written yet.
+
+        `say` is told what is worth a line.
+
+        Raises:
+            UserError: the clip cannot be read, or does not fit on the disk, or the folder holds another one.
+        """
+        self.settings, self.folder, self._say = settings, ClipFolder(path), say
+        video = settings.video
+        if not video.flow.startswith("folder:"):
+            flow_named(video.flow)
+        self._begun = (path / "config.json").exists()
+        if self._begun:
+            saved = json.loads((path / "config.json").read_text(encoding="utf-8"))
+            require_same(settings_record(settings), saved)
+        self._source = None
+        if self.folder.clip():
+            return
+        self._source = open_source(settings.transfer.content)
+        count = -(-self._source.count // video.every)
+        count = min(count, video.frames or count)
+        height, width = images.fitted(self._source.size, settings.transfer.size)
+        needed = require_space(path, count, height * width, len(video.references), video.passes)
+        say(f"clip: about {count} frames of {width} x {height} px, {byte_count(needed)} on disk")
+
+    def unpack(self) -> Iterator[int]:
+        """Write the frames of the clip into the folder, unless they are there; yield how many are.
+
+        Raises:
+            UserError: a frame cannot be decoded or written, or there are fewer than two.
+        """
+        if self._source is None:
+            return
+        if not self._begun:
+            files.write_json(self.folder.path / "config.json", settings_record(self.settings))
+        video, source = self.settings.video, self._source
+        taken = (frame for index, frame in enumerate(source.frames()) if index % video.every == 0)
+        about = {"fps": source.fps / video.every, "sound": source.sound and str(source.sound)}
+        limited = (frame for frame, _ in zip(taken, range(video.frames or 1 << 31), strict=False))
+        yield from self.folder.unpack(limited, self.settings.transfer.size, about)
+        if self.folder.clip()["frames"] < 2:
+            raise UserError("content, video.frames, video.every: a clip needs at least two frames")
+
+    def prepare(self) -> FramePainter:
+        """Load what painting needs, and say how much memory and time it will take.
+
+        Raises:
+            UserError: it does not fit, or a picture or a setting cannot be used.
+        """
+        painter, clip = FramePainter(self.settings, self.folder), self.folder.clip()
+        for name, masks in painter.masks.items():
+            if len(masks) < clip["frames"]:
+                raise UserError(
+                    f"styles.{name}.region: {len(masks)} masks are fewer than the clip's {clip['frames']} frames"
+                )
+        shape = read_frame(self.folder.content(0)).shape
+        nothing = Carried(np.zeros(shape, np.float32), np.zeros(shape[:2], np.float32))
+        first = painter.job(0)
+        other = painter.job(0, nothing, np.zeros((1, *shape), np.float32))
+        memory = max(require_memory(painter.session(job), job) for job in (first, other))
+        seconds = [predicted_seconds(job) for job in (first, other)]
+        time = ""
+        if None not in seconds:
+            left = clip["frames"] * self.settings.video.passes - len(self.folder.metrics.read())
+            time = f", {roughly(seconds[0] + max(left - 1, 0) * seconds[1])} for {left} frames at most"
+        self._say(f"estimate: {byte_count(memory)} of memory{time}")
+        return painter
+
+    def paint(self, painter: FramePainter, watch: Watch) -> Iterator[dict[str, Any]]:
+        """Paint all frames that are missing; yield the line of each, also of those that are there.
+
+        Ends early if `watch` returns False.
+
+        Raises:
+            UserError: the disk is full, or a frame cannot be painted.
+        """
+        video, count = self.settings.video, self.folder.clip()["frames"]
+        folder = self.folder
+        folder.keep_whole_lines(lambda line: folder.painted(line["frame"], line["pass"], line["pass"] == video.passes))
+        with Flows(folder, video.flow, pairs_of(video, count)) as flows:
+            yield from Passes(folder, painter, video, flows, count).run(watch)
+
+    def finish(self, painter: FramePainter, seconds: float) -> Path:
+        """Write the film, sheet.png and run.json; return the film.
+
+        Raises:
+            UserError: a file cannot be written.
+        """
+        clip, video = self.folder.clip(), self.settings.video
+        frames = [self.folder.painted(frame, video.passes, True) for frame in range(clip["frames"])]
+        sound = Path(clip["sound"]) if clip.get("sound") and not video.frames else None
+        film = write_clip(self.folder.path, frames, clip["fps"], sound)
+        shown = np.linspace(0, len(frames) - 1, min(video.sheet, len(frames))).round().astype(int)
+        rows = [
+            [(str(index + 1), np.float32(read_frame(path(index)))[None] / 255) for index in shown]
+            for path in (self.folder.content, lambda index: frames[index])
+        ]
+        images.write(self.folder.path / "sheet.png", contact_sheet(rows, 160))
+        weights = painter.weights
+        record = {
+            "status": "done",
+            "network": {"name": weights.name, "arch": weights.arch, "sha256": weights.sha256},
+            "frames": len(frames),
+            "wall_seconds": round(seconds, 3),
+            "peak_memory_bytes": peak_memory_bytes(),
+            **environment(),
+        }
+        files.write_json(self.folder.path / "run.json", record)
+        return film
