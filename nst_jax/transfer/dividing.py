@@ -14,11 +14,20 @@ from nst_jax.losses.terms.terms import TERMS, term_weights
 from nst_jax.networks.layers import irregular_layer, up_to
 from nst_jax.networks.network import Network
 from nst_jax.transfer.job import Job
+from nst_jax.variables.variable import Variable
 
 
-def split_of(job: Job) -> Split:
-    """Return how the picture of `job` is divided at full size."""
+def split_of(job: Job, variable: Variable) -> Split | None:
+    """Return how the picture of `job` and its `variable` are divided at full size; None on one device.
+
+    Raises:
+        UserError: several devices cannot share the variable.
+    """
     config = job.config
+    if config.devices == 1:
+        return None
+    if not variable.by_rows:
+        raise UserError(f"devices: {config.devices} cannot share a variable that has no rows; use 1")
     devices = jax.devices()[: config.devices or None]
     deepest = config.active_layers()[-1]
     rows = max(term.rows for term in TERMS.values())

@@ -72,8 +72,9 @@ def bilinear(image: Float[Any, "1 h w n"], height: int, width: int) -> Float[Arr
     return jax.image.resize(image, shape, "linear", antialias=False)
 
 
+# Compiled: uncompiled, each of the many small operations is a program of its own.
 PYRAMID = Variable(
     init=lambda canvas: PyramidBasis(*canvas.size),
-    encode=lambda basis, picture: to_pyramid(picture),
-    decode=lambda basis, pyramid: from_pyramid(pyramid, basis.height, basis.width),
+    encode=jax.jit(lambda basis, picture: to_pyramid(picture)),
+    decode=jax.jit(lambda basis, pyramid: from_pyramid(pyramid, basis.height, basis.width)),
 )
