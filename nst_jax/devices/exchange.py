@@ -23,7 +23,7 @@ def inside(rows: int, height: int) -> Bool[Array, "1 rows 1 1"]:
     return (first_row(rows) + jnp.arange(rows) < height)[None, :, None, None]
 
 
-def without_rest(x: Shaped[Array, "1 r w n"], height: int) -> Shaped[Array, "1 r w n"]:
+def zeros_below(x: Shaped[Array, "1 r w n"], height: int) -> Shaped[Array, "1 r w n"]:
     """`x` with zeros in the rows that are below the `height` rows of the whole."""
     if x.shape[1] * lax.axis_size(AXIS) == height:
         return x

@@ -45,22 +45,13 @@ def make_objective(inputs: Inputs, evaluator: Evaluator, variable: Variable, bas
     return Objective(used, evaluator, targets, weights, inputs.wrap, variable, basis)
 
 
-def terms(
-    network: Network, objective: Objective, array: Float[Array, "1 _ _ 3"]
-) -> dict[str, Float[Array, ""]]:
-    """The `total`, each term by its name, and its parts as `TERM/PART`, all without their weights."""
-    return total_and_terms(network, objective, array)[1]
-
-
-def total(network: Network, objective: Objective, array: Float[Array, "1 _ _ 3"]) -> Float[Array, ""]:
-    """J(G), the scalar that is minimised."""
-    return total_and_terms(network, objective, array)[0]
-
-
 def total_and_terms(
     network: Network, objective: Objective, array: Float[Array, "1 _ _ 3"]
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-    """J(G) and its terms: the form that `nst_jax.optimizers` minimises."""
+    """J(G), the scalar that is minimised, and its terms, all without their weights.
+
+    These are the `total`, each term by its name, and its parts as `TERM/PART`.
+    """
     return objective.evaluator.loss(_total_and_terms)(network, objective, array)
 
 

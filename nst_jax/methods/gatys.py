@@ -17,10 +17,10 @@ from nst_jax.losses.objective import Objective, total_and_terms
 from nst_jax.losses.terms.terms import reported_parts
 from nst_jax.methods.costs import evaluation_costs
 from nst_jax.methods.transfer_method import TransferMethod
+from nst_jax.transfer.assembling import ObjectiveMaker
 from nst_jax.transfer.dividing import split_of
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.minimizing import MinimizingSession
-from nst_jax.transfer.objectives import ObjectiveMaker
 from nst_jax.transfer.programs import Programs
 from nst_jax.variables.pixels import PIXELS
 from nst_jax.variables.variable import Variable

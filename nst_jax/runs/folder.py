@@ -24,6 +24,8 @@ FREE = ("devices",)  # fields that a resumed run may change
 class RunFolder:
     """Files of a run: result.png, config.json, run.json, metrics.jsonl, progress/, checkpoint.safetensors."""
 
+    written = True  # by this process
+
     def __init__(self, path: str | Path, config: Config):
         """Refer to the folder `path`; nothing is written yet."""
         self.path = Path(path)

@@ -12,6 +12,7 @@ from nst_jax.images.color import luminance
 from nst_jax.images.region_masks import MOST_DISTORTION
 from nst_jax.losses.mrf import MOST_PATCHES, patch_count
 from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.losses.terms.content import CONTENT_LOSSES
 from nst_jax.losses.terms.terms import further_terms
 from nst_jax.networks.layers import irregular_layer, up_to
 from nst_jax.networks.network import Network
@@ -98,6 +99,7 @@ def _read_start(
 
 def _check_names(config: Config) -> None:
     find_method(config.optimizer)
+    fields.one_of("content_loss", config.content_loss, CONTENT_LOSSES)
     for name in config.style_losses:
         fields.one_of("style_losses", name, STYLE_LOSSES)
     for name in config.terms:

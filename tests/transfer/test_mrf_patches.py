@@ -9,11 +9,11 @@ import pytest
 from absl import logging as absl_logging
 
 from nst_jax.config import from_dict
-from nst_jax.losses import objective
 from nst_jax.methods.gatys import Session
 from nst_jax.transfer import preparing
 from nst_jax.transfer.memory import tree_bytes
 from nst_jax.transfer.preparing import prepare
+from tests.losses.objectives import total
 from tests.seams.jobs import settings
 
 MRF = {"style_losses": {"mrf": 1.0}, "content_weight": 0.0}
@@ -32,7 +32,7 @@ def jobs(weights):
 
 def value(session, job):
     found = session.objective(job, 1.0)
-    return objective.total(job.network, found, jnp.asarray(job.initial_image(1.0))), found
+    return total(job.network, found, jnp.asarray(job.initial_image(1.0))), found
 
 
 def test_lanes_with_styles_of_other_sizes_have_the_loss_of_single_runs(tiny_weights):

@@ -50,7 +50,7 @@ def tiled_features(
     by_layer: Statistics = {}
     x = network.preprocess(image)
     if height:
-        x = exchange.without_rest(x, height)
+        x = exchange.zeros_below(x, height)
     size, strip = (height or image.shape[1], image.shape[2]), image.shape[1] if height else 0
     for block in tile_blocks(network, size, request, tile, strip):
         padded = block.columns.extended(block.rows.extended(x, 1), 2)
