@@ -93,7 +93,9 @@ class Loop:
         """
         self._stop = stop
         look = self.look()
-        while not self._arrived(look, stop):
+        while not np.all(
+            self.resting | (look.step >= stop) & (look.status == RUNNING) & np.isfinite(look.value)
+        ):
             began = time.monotonic()
             self._advance(self._evaluations)
             look = self.look()
@@ -120,10 +122,6 @@ class Loop:
         """The progress of each lane; waits for the device."""
         state = self.state
         return Look(*jax.device_get((state.step, state.evaluations, state.value, state.status)))
-
-    def _arrived(self, look: Look, stop: int) -> bool:
-        evaluated = np.isfinite(look.value)
-        return bool(np.all((look.step >= stop) & (look.status == RUNNING) & evaluated | self.resting))
 
     def _advance(self, evaluations: int, settle: bool = False) -> None:
         limits = jnp.int32(self._stop), jnp.int32(evaluations), jnp.asarray(settle)

@@ -37,7 +37,9 @@ class NeutralScores:
     def __init__(self, network: Network, inputs: Pictures):
         """Compare by `network` with the styles among `inputs`, each of which is measured once."""
         self._network, self._inputs = network, inputs
-        self._reference = functools.lru_cache(KEPT_STYLES)(self._measured)
+        self._reference = functools.lru_cache(KEPT_STYLES)(
+            lambda style: neutral.StyleReference(network, _fitted(style, inputs))
+        )
         self._of_content: dict[tuple[str, str], neutral.Distances] = {}
 
     def __call__(self, config: Config, picture: Picture) -> dict[str, float]:
@@ -50,9 +52,6 @@ class NeutralScores:
             self._of_content[pair] = reference.distances(_fitted(config.content, self._inputs))
         shares = neutral.shares(reference.distances(picture), self._of_content[pair])
         return {f"neutral/{name}": share for name, share in shares.items()}
-
-    def _measured(self, style: str) -> neutral.StyleReference:
-        return neutral.StyleReference(self._network, _fitted(style, self._inputs))
 
 
 def cross_rows(

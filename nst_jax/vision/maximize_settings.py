@@ -19,10 +19,6 @@ from nst_jax.vision.units import require_units
 MARGIN = 12  # pixels that are painted around the picture and cropped, because they see the gray beyond it
 
 
-def _adam() -> OptimizerConfig:
-    return OptimizerConfig("adam", steps=200, learning_rate=0.05)
-
-
 @dataclasses.dataclass(frozen=True)
 class MaximizeSettings:
     """What to activate, and the regularisation; see configs/maximize.py."""
@@ -45,7 +41,9 @@ class MaximizeSettings:
     data: str = ""  # pictures to search for patches that activate the units; '' for none
     limit: int = 0  # maximum number of these pictures; 0 for all
     network: NetworkConfig = dataclasses.field(default_factory=lambda: NetworkConfig("slim"))
-    optimizer: OptimizerConfig = dataclasses.field(default_factory=_adam)
+    optimizer: OptimizerConfig = dataclasses.field(
+        default_factory=lambda: OptimizerConfig("adam", steps=200, learning_rate=0.05)
+    )
 
     def __post_init__(self) -> None:
         arch = architecture(self.network.arch)

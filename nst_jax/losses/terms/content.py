@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from nst_jax.devices.split import ByRows
 from nst_jax.losses.features.request import Request
-from nst_jax.losses.terms.term import SMALLEST_SIZE, Inputs, Seen, Term, Value, weighted_sum
+from nst_jax.losses.terms.term import SMALLEST_SIZE, Inputs, Seen, Term, weighted_sum
 from nst_jax.networks import receptive
 
 
@@ -89,15 +89,11 @@ def _measure(seen: Seen, target: ContentTarget) -> dict[str, Array]:
     }
 
 
-def _value(by_layer: dict[str, Array], target: ContentTarget) -> Value:
-    return weighted_sum(by_layer, target.weights), by_layer
-
-
 CONTENT = Term(
     prepare=_prepare,
     measure=_measure,
     additive=True,
-    value=_value,
+    value=lambda by_layer, target: (weighted_sum(by_layer, target.weights), by_layer),
     needs=lambda target: (Request(tuple(target.activations)), {}),
     weight=lambda config: config.content_weight,
     always=True,

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from nst_jax.config import Config
 from nst_jax.losses.features.request import Guides, Request, Statistics
 from nst_jax.losses.style import STYLE_LOSSES, fitted_targets
-from nst_jax.losses.terms.term import SMALLEST_SIZE, Inputs, Seen, Term, Value, weighted_sum
+from nst_jax.losses.terms.term import SMALLEST_SIZE, Inputs, Term, Value, weighted_sum
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
 
@@ -83,10 +83,6 @@ def _needs(target: StyleTarget) -> tuple[Request, Guides]:
     return Request(statistics=losses), target.guides
 
 
-def _measure(seen: Seen, target: StyleTarget) -> Statistics:
-    return {layer: seen.statistics[layer] for layer in target.losses}
-
-
 def _value(found: Statistics, target: StyleTarget) -> Value:
     """The weighted sum over layers; the parts are each layer's loss, and each loss of several there."""
     by_loss = {layer: _distances(target, layer, by_region) for layer, by_region in found.items()}
@@ -117,7 +113,7 @@ def _parts(config: Config) -> list[str]:
 
 STYLE = Term(
     prepare=_prepare,
-    measure=_measure,
+    measure=lambda seen, target: {layer: seen.statistics[layer] for layer in target.losses},
     additive=True,
     value=_value,
     needs=_needs,
