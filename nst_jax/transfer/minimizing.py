@@ -8,13 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nst_jax import images
 from nst_jax.config.stages import Stage
+from nst_jax.images.color import with_chroma
 from nst_jax.optimizers.lanes import Lanes
 from nst_jax.optimizers.loop import Loop
-from nst_jax.transfer.finish import finished
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.programs import Programs
 from nst_jax.transfer.starting import with_better_start
+from nst_jax.variables.pixels import grayed
 from nst_jax.variables.variable import Variable
 
 
@@ -80,8 +82,16 @@ class MinimizingSession(ABC):
         return np.asarray(self._variable.decode(basis, array))
 
     def finish(self, job: Job, picture: np.ndarray) -> np.ndarray:
-        """Return what is written of an optimised `picture`."""
-        return finished(job, picture)
+        """Return what is written of an optimised `picture`: its values within [0, 1].
+
+        If the style sets the luminance alone, the chroma is that of the photo; if all pictures are gray, so
+        is the result.
+        """
+        if job.config.color == "luminance":
+            picture = with_chroma(picture, images.resize(job.photo, *picture.shape[1:3]))
+        else:
+            picture = np.clip(picture, 0, 1)
+        return grayed(picture) if job.gray else picture
 
     def lane_bytes(self) -> int:
         """Memory of one lane at full size, in bytes."""

@@ -1,5 +1,6 @@
 """One stage of jobs that are painted together: its steps, and what is recorded of them."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,7 +19,6 @@ from nst_jax.runs.folder import RunFolder
 from nst_jax.runs.recorder import Recorder
 from nst_jax.transfer.job import Job, Outcome, run_record
 from nst_jax.transfer.result import result_image, warn_of_stalls
-from nst_jax.transfer.schedule import stage_ends, stops
 from nst_jax.transfer.stage_session import StageSession
 
 
@@ -35,7 +35,9 @@ class JobBatch:
     ):
         """Create or reopen the folders; `saved` holds checkpoints to resume from, by index of the job."""
         self.session, self.jobs, self.folders, self.watch = session, jobs, folders, watch
-        self.stages, self.ends = stages_of(session.config), stage_ends(session.config)
+        self.stages = stages_of(session.config)
+        # The last step of each stage, counted through all of them.
+        self.ends = tuple(itertools.accumulate(stage.steps for stage in self.stages))
         # Copies of the last job fill up the width; they take no steps.
         self.padded = [*jobs, *[jobs[-1]] * (session.width - len(jobs))]
         identities, reported = [job.identity() for job in jobs], [session.reported(job) for job in jobs]
@@ -135,12 +137,16 @@ class StageRun:
             self._finish_lane(lane, "interrupted" if self.interrupted else ended)
 
     def _advance(self) -> Iterator[int]:
-        for stop in stops(self._config, self.stage.number):
+        before = self._last - self.stage.steps
+        # Step 0 is the initial image; a later stage begins with a picture that has been logged.
+        for stop in range(before + 1 if self.stage.number else 0, self._last + 1):
+            logged = stop % self._config.log_every == 0 or stop == self._last
+            if not logged and stop % self._config.snapshot_every:
+                continue
             if not self.loop.run_to(stop, self._after_chunk):
                 self.interrupted = True
                 self._checkpoint()
                 return
-            logged = stop % self._config.log_every == 0 or stop == self._last
             look = self.loop.look()
             if logged:  # every job that is there, or takes no more steps
                 there = (look.step == stop) | self.loop.resting

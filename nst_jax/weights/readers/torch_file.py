@@ -16,8 +16,7 @@ from nst_jax.errors import UserError
 from nst_jax.weights.readers.clustered import decoded
 from nst_jax.weights.readers.contents import Contents, Skip, flattened, parsing, require_distinct
 from nst_jax.weights.readers.pickled import MAX_BYTES, describe
-from nst_jax.weights.readers.strided import Place, view
-from nst_jax.weights.readers.torch_objects import Tensor
+from nst_jax.weights.readers.torch_objects import Place, Tensor, view
 
 ZIP_MAGIC = b"PK\x03\x04"
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickle of 0x1950a86a20f9469cfc6c
