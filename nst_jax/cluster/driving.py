@@ -13,7 +13,7 @@ from nst_jax.errors import UserError
 from nst_jax.terminal.signals import StopSignal
 
 RETRIES = 10  # of a task whose worker has died
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.5  # how soon a signal is noticed, and the bar moves
 
 
 class Submitted(NamedTuple):
@@ -63,6 +63,7 @@ class Driver:
                 except UserError as failure:
                     logging.warning("%s", failure)
                     failures.append(failure)
+            # Once: an attempt hears of it with its next message, and ends with its pictures saved.
             if stop.requested and not stopping:
                 ray.get(self.inbox.stop.remote())
                 stopping = True

@@ -14,7 +14,7 @@ from nst_jax.images.srgb import srgb_decoded, srgb_encoded
 Picture = Float[np.ndarray, "1 _ _ 3"]
 Covariance = Float[np.ndarray, "3 3"]
 
-LUMA = np.array([0.299, 0.587, 0.114])
+LUMA = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601
 # YUV: the luminance Y, 0.492 (B - Y) and 0.877 (R - Y). Neither the rows nor the inverse are the rounded
 # constants in circulation, so that a gray has no chroma and colours survive the way there and back.
 RGB_TO_YUV = np.stack([LUMA, 0.492 * ([0, 0, 1] - LUMA), 0.877 * ([1, 0, 0] - LUMA)])

@@ -14,7 +14,7 @@ Scaling: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 # White levels, for types that do not imply one. Not 14 bits: a dark picture of 16 bits may have no more.
 _WHOLE_WHITES = (255, 1023, 4095, 65535, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1)
-_FLOAT_WHITES = (255, 65535)
+_FLOAT_WHITES = (255, 65535)  # of whole numbers that were stored as floats
 _OVERSHOOT = 1.5  # by which floats may exceed white, after resampling
 _MOST_CLIPPED = 0.01  # the share of the samples that may be above white
 _JUDGED = 1_000_000  # samples from which a distribution is judged

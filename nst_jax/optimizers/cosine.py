@@ -18,7 +18,7 @@ from nst_jax.devices.split import ROWS, Split
 from nst_jax.optimizers.state import VariableArray
 
 MOST_BY_PRODUCTS = 1024  # side in pixels; the time of products grows with its third power
-AXES = (1, 2, 3)
+AXES = (1, 2, 3)  # rows, columns and colours
 Transform = Callable[[VariableArray], VariableArray]
 
 

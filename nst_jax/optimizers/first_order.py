@@ -32,6 +32,7 @@ class Average(NamedTuple):
 
     def with_next(self, variable: VariableArray, decay: float) -> "Average":
         """The average with one more variable, whose weight is 1 - decay once there are many."""
+        # The correction gives the first variables their full weight, as Adam does its moments.
         weight = (1 - decay) / (1 - decay ** (self.number + 1))
         return Average(self.variable + weight * (variable - self.variable), self.number + 1)
 

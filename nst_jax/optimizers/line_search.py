@@ -16,8 +16,8 @@ from jaxtyping import Array, Bool, Int
 from nst_jax.optimizers.method import Evaluate, Point
 from nst_jax.optimizers.state import Evaluation, Scalar, VariableArray, select
 
-MOST_EVALUATIONS = 20
-FIRST_STEP, GROWTH = 1.0, 2.0
+MOST_EVALUATIONS = 20  # of one search, as in optax.lbfgs
+FIRST_STEP, GROWTH = 1.0, 2.0  # L-BFGS scales its direction so that a step of 1 is usually accepted
 # The constants c1 (sufficient decrease) and c2 (curvature) of the Wolfe conditions.
 DECREASE, CURVATURE = 1e-4, 0.9
 # The approximate condition tolerates a rise of the loss by this fraction.

@@ -99,8 +99,10 @@ class Loop:
             began = time.monotonic()
             self._advance(self._evaluations)
             look = self.look()
+            # All processes must run chunks of the same length; their clocks differ.
             if processes.broadcast(time.monotonic() - began < CHUNK_SECONDS / 2):
                 self._evaluations = min(2 * self._evaluations, MOST_EVALUATIONS)
+            # A failed lane stands still until it is restarted, so `stop` would never be reached.
             for lane in np.flatnonzero((look.status != RUNNING) & ~self.resting):
                 self._restart(int(lane))
             if not watch(look):

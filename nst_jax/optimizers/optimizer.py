@@ -74,6 +74,7 @@ class Optimizer:
         self, shared: Any, data: Any, state: State, stop: Int[Array, ""], evaluations: Int[Array, ""]
     ) -> State:
         """Advance to the step `stop`, or until `evaluations` more evaluations, or until a step fails."""
+        # Counted in evaluations, because a step of L-BFGS takes a varying number of them.
         last = state.evaluations + evaluations
 
         def unfinished(state: State) -> Array:

@@ -38,6 +38,7 @@ class Recorder:
         self._identities, self._reported = identities, reported
         self._logged = [-1] * len(folders)
         earlier = max((checkpoint.seconds for checkpoint in saved.values()), default=0.0)
+        # A resumed run counts the time before its interruption.
         self._began = time.monotonic() - earlier
         self._next_checkpoint = time.monotonic()
         for run, folder in self._folders.items():

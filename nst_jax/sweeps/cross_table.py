@@ -67,6 +67,7 @@ def cross_rows(
     uses the loss, as far as `network` has them and the pictures are large enough for them.
     """
     runs = [run for run in runs if _one_style(run.config)]
+    # One set of layers for all runs, so that the columns can be compared.
     side = min((min(results[run.folder].shape[1:3]) for run in runs), default=0)
     losses = _layers_by_loss(runs, [layer for layer in network.layers if fits_layer(network, layer, side)])
     at_start: dict[tuple[str, str], dict[str, Array]] = {}

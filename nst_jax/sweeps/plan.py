@@ -52,6 +52,7 @@ def plan_runs(base: Any, cells: Sequence[Cell]) -> list[Run]:
         names = tuple(label(item) for item in labels) or tuple(f"{k}={label(v)}" for k, v in fields.items())
         config = from_dict(override(base, fields))
         folder = _folder_name(f"{index:0{digits}d}", *names)
+        # Two folders with the same picture would look like a result.
         if same := [run for run in runs if run.config == config]:
             raise UserError(f"sweep: {folder} and {same[0].folder} are the same run")
         runs.append(Run(names, fields, config, folder))

@@ -30,6 +30,7 @@ def split_of(job: Job, variable: Variable) -> Split | None:
         raise UserError(f"devices: {config.devices} cannot share a variable that has no rows; use 1")
     devices = jax.devices()[: config.devices or None]
     deepest = config.active_layers()[-1]
+    # Of all terms, in use or not: strips are then the same for all runs of a size.
     rows = max(term.rows for term in TERMS.values())
     multiple = strip_multiple(job.network.geometry, deepest, config.tile, rows)
     return Split(Mesh(np.array(devices), (AXIS,)), job.size_at(1.0)[0], multiple)

@@ -22,6 +22,7 @@ def empty_targets(jobs: Sequence[Job], losses: LayerLosses, scale: float) -> Sty
 
     def target(layer: str, region: str) -> Any:
         filters, names = F[layer].shape[-1], dict(losses)[layer]
+        # The targets of additive statistics do not depend on the size of the style.
         pools: set[tuple[tuple[int, int], ...]] = {(sizes[layer],)}
         if not all(STYLE_LOSSES[name].additive for name in names):
             pools = {style_layer_sizes(job, region, layer, scale) for job in jobs} - {()} or pools

@@ -65,6 +65,7 @@ class MinimizingSession(ABC):
         could not be compared.
         """
         data = [self.data(job, stage, picture) for job, picture in zip(jobs, pictures, strict=True)]
+        # Stacked even for one job: a single run is a batch of one.
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *data)
         rates = [job.config.optimizer.learning_rate for job in jobs]
         lanes = self._programs[stage.extra].at(self._job.shape_at(stage.scale))

@@ -45,6 +45,7 @@ class Programs:
             width = 1
         elif width is None:
             width = memory.affordable_lanes(self.lane_bytes) if len(jobs) > 1 else 1
+        # A last batch that is nearly empty would take as long as a full one.
         batches = -(-len(jobs) // width)
         devices = jax.devices() if len(jobs) > 1 else jax.devices()[:1]
         self._bfloat16 = compiler.holds_bfloat16(self._network)
@@ -74,5 +75,6 @@ class Programs:
 
     def step_bytes(self, shape: tuple[int, ...], network: Any, data: Any, variable: Any) -> int:
         """Memory of the step program for one picture of `shape`, in bytes; on a CPU, of all its devices."""
+        # On a CPU, the devices of a split are threads that share its memory.
         one = memory.advance_bytes(self.at(shape), network, data, variable)
         return one * self._split.in_process if self._split and jax.default_backend() == "cpu" else one

@@ -94,6 +94,7 @@ class StageRun:
             self.loop.carry_on(states)
             for lane, state in states.items():
                 batch.recorder.rewind(lane, int(state.step))
+        # Lanes that have ended stay in the program: another width would be another program.
         self.loop.freeze(~np.isin(np.arange(self._session.width), batch.active()))
 
     def stops(self) -> Iterator[int]:

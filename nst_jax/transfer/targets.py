@@ -112,6 +112,7 @@ class TargetMaker:
         """The statistics of one style picture at the layers at which its mask does not vanish."""
         size = job.style_size(style, picture, scale)
         masks = () if style.mask is None else (style.mask,)
+        # By contents: a session may be given the same picture again, read anew.
         key = picture_digest(picture, *masks), size, style.region, style.layers, job.config.guides
         if key in self._known:
             return self._known[key]

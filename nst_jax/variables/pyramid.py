@@ -52,6 +52,7 @@ def from_pyramid(
 ) -> Float[Array, "1 {height} {width} 3"]:
     """Return the picture whose pyramid this is."""
     sizes = level_sizes(height, width)
+    # The coarsest level is last, and everything finer is added to it.
     image, end = jnp.zeros((1, 1, 1, 3)), pyramid.shape[2]
     for size in reversed(sizes):
         level = pyramid[:, :, end - size[0] * size[1] : end].reshape(1, *size, 3)

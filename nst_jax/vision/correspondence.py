@@ -83,6 +83,7 @@ def measure_correspondence(
 def signs(plain: Float[Array, "n h w c"], without: Float[Array, "n h w c"]) -> Int8[np.ndarray, "n features"]:
     """Return sign(eps_i) of every feature: -1, 0 or 1."""
     eps = (plain - without).reshape(len(plain), -1)
+    # A sign of noise would count as a change as often as not.
     eps = jnp.where(jnp.abs(eps) > ROUNDING * jnp.max(jnp.abs(plain)), eps, 0)
     return np.asarray(jnp.sign(eps), np.int8)
 

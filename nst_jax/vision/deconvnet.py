@@ -27,7 +27,7 @@ from nst_jax.errors import unknown
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network, Relu
 
-MID_GRAY = 0.5
+MID_GRAY = 0.5  # stands for 0
 # Percentage of the nonzero values that a picture shows without clipping. Scaled to their maximum, a few
 # outliers would leave everything else gray.
 SHOWN_PERCENT = 99.5

@@ -40,6 +40,7 @@ def read_pictures(report: Report, listed: Collection[int] = ()) -> Drawn:
                     wanted[patch.image].append((layer, unit if title == TOP else NO_UNIT, patch))
     drawn = Drawn({}, {}, {})
     waiting: dict[str, list[tuple[int, Patch, np.ndarray]]] = defaultdict(list)
+    # Image by image: one shows the patches of many units, and decoding takes longest.
     for pixels, frame in report.stream.inputs(sorted({*listed, *wanted})):
         drawn.frames[frame.index] = frame
         picture = pixels.astype(np.float32) / 255

@@ -53,6 +53,7 @@ def obtain(entry: Entry, patience: float = math.inf, keep: bool = False) -> Weig
     """
     if is_offline():
         raise DownloadError(f"{entry.name} is not in the cache, and NST_JAX_OFFLINE forbids downloads")
+    # Another process may be at it: wait, then look again, in place of a second download.
     with locked(path_of(entry).with_suffix(".lock")):
         return cached(entry, warn=False) or _fetch(entry, patience, keep)
 

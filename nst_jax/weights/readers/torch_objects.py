@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-_MAX_DIMENSIONS = 8
+_MAX_DIMENSIONS = 8  # a kernel has four
 
 
 @dataclasses.dataclass(frozen=True)
