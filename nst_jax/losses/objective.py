@@ -74,8 +74,8 @@ def _total_and_terms(network: Network, objective: Objective, array: Array) -> tu
     values: dict[str, Array] = {}
     parts: dict[str, Array] = {}
     for name, term in objective.terms:
-        values[name], own = term.value(measured[name], objective.targets[name])
-        parts |= {f"{name}/{part}": value for part, value in own.items()}
+        values[name], by_part = term.value(measured[name], objective.targets[name])
+        parts |= {f"{name}/{part}": value for part, value in by_part.items()}
     weighted = (objective.weights[name] * value for name, value in values.items())
     total = functools.reduce(operator.add, weighted)
     return total, {"total": total, **values, **parts}

@@ -54,8 +54,8 @@ def losses_by_layer(jobs: Sequence[Job]) -> LayerLosses:
     )
 
 
-def filled(own: Sequence[dict[str, dict[str, Any]]], empty: StyleTargets) -> StyleTargets:
-    """Return a job's `own` targets, guides and shares, and zeros of the shapes in `empty` for what they lack.
+def filled(found: Sequence[dict[str, dict[str, Any]]], empty: StyleTargets) -> StyleTargets:
+    """Return the targets, guides and shares that are `found` for a job, and zeros where `empty` has more.
 
     Rows of a target are repeated if those of another job have more.
     """
@@ -71,7 +71,7 @@ def filled(own: Sequence[dict[str, dict[str, Any]]], empty: StyleTargets) -> Sty
             for layer, by_region in shapes.items()
         }
 
-    targets, guides, shares = map(completed, own, empty[:3])
+    targets, guides, shares = map(completed, found, empty[:3])
     return StyleTargets(targets, guides, shares, empty.activations)
 
 

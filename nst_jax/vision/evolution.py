@@ -106,7 +106,6 @@ def _projected(
     inputs = [stream.input(patch.image) for patch in fired.values()]
     pictures = np.stack([pixels for pixels, _ in inputs]).astype(np.float32) / 255
     where = jnp.array([(unit, patch.row, patch.column) for unit, patch in fired.items()], jnp.int32)
-    # All units in one pass: a program for each would take longer to compile than to run.
     projections = deconvnet.project(network, jnp.asarray(pictures), settings.layer, where.T, settings.rule)
     side = receptive.field_side(network.geometry, settings.layer)
     views = {}

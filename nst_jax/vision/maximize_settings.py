@@ -13,7 +13,6 @@ from nst_jax.networks.counterparts import require_layer
 from nst_jax.optimizers.methods import find_method
 from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
 from nst_jax.vision.objectives import OBJECTIVES
-from nst_jax.vision.transforms import MotionRange
 from nst_jax.vision.units import require_units
 
 MARGIN = 12  # pixels that are painted around the picture and cropped, because they see the gray beyond it
@@ -88,9 +87,9 @@ class MaximizeSettings:
         return self.objective in ("unit", "channel")
 
     @property
-    def motions(self) -> MotionRange:
-        """The random motions of the picture."""
-        return MotionRange(self.jitter, self.rotation, self.scale)
+    def motions(self) -> tuple[int, float, float]:
+        """The limits of the picture's random motions."""
+        return self.jitter, self.rotation, self.scale
 
     def directions(self, width: int) -> dict[str, np.ndarray]:
         """Return what to activate, by name: weights of the `width` channels of the layer.

@@ -70,11 +70,11 @@ def _prepare(inputs: Inputs) -> StyleTarget:
     weights = dict.fromkeys(targets, 0.0) | config.active_style()
     losses: dict[str, dict[str, Any]] = {}
     for layer, by_region in targets.items():
-        own: dict[str, Any] = config.losses_at(layer)
+        strengths: dict[str, Any] = config.losses_at(layer)
         if config.relative_losses and any(shares[layer].values()):
             sizes = style_sizes(by_region, activations[layer], guides[layer], shares[layer])
-            own = {name: weight / sizes[name] for name, weight in own.items()}
-        losses[layer] = dict.fromkeys(next(iter(by_region.values())), 0.0) | own
+            strengths = {name: weight / sizes[name] for name, weight in strengths.items()}
+        losses[layer] = dict.fromkeys(next(iter(by_region.values())), 0.0) | strengths
     return StyleTarget(targets, guides, *jax.tree.map(jnp.float32, (shares, losses, weights)))
 
 
