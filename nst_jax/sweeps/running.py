@@ -28,10 +28,10 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
         UserError: a run cannot be prepared or does not fit into memory, in which case nothing has been
             written, or a folder cannot be written.
     """
-    if not sweep.unfinished():
+    unfinished = {run.folder for run in sweep.unfinished()}
+    if not unfinished:
         return True
     configs, jobs, grouped = prepared_groups(sweep)
-    unfinished = {run.folder for run in sweep.unfinished()}
     groups = []
     for members in grouped:
         if not unfinished.isdisjoint(members):
