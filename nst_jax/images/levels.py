@@ -70,6 +70,7 @@ def _scaling(samples: np.ndarray, source: str, stated_white: float | None) -> Sc
 
 def _linear(black: float, white: float) -> Scaling:
     def scaled(samples: np.ndarray) -> np.ndarray:
+        # In float64: integers of 32 bits have more digits than float32 keeps.
         unit = (samples.astype(np.float64) - black) / max(white - black, 1e-30)
         return np.clip(unit, 0, 1).astype(np.float32)
 
@@ -142,4 +143,5 @@ def _luminance(samples: Float[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w"]:
 
 def _geometric_mean(values: Float[np.ndarray, "*_"]) -> float:
     """The geometric mean; blacks count as a millionth of the brightest."""
+    # The logarithm of 0 would take the mean with it.
     return float(np.exp(np.log(np.maximum(values, values.max() * 1e-6)).mean()))

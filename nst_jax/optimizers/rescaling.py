@@ -68,6 +68,7 @@ def in_own_units(method: Method, smallest: float) -> Method:
 def _factor(grad: VariableArray, smallest: float) -> Scalar:
     """The power of two that brings the largest entry of an extreme gradient close to 1; else 1."""
     largest = jnp.max(jnp.abs(grad))
+    # The exponents of normal float32 numbers: a factor beyond them would be 0 or infinite.
     exponent = jnp.clip(jnp.frexp(largest)[1], -126, 126)
     extreme = jnp.isfinite(largest) & (largest > 0) & ((largest < smallest) | (largest > LARGEST))
     return jnp.where(extreme, jnp.ldexp(jnp.ones_like(largest), -exponent), 1)

@@ -77,6 +77,7 @@ def cross_rows(
         key = run.config.content, run.config.style
         if key not in at_start:
             at_start[key] = _distances(network, content, style, losses)
+        # At one size: statistics of textures depend on it.
         found = _distances(network, images.fit(results[run.folder], neutral.SIZE), style, losses)
         shares = {name: float(jnp.mean(found[name] / at_start[key][name])) for name, _ in losses}
         rows.append({"run": run.folder, **shares, **neutral_scores(run.config, results[run.folder])})

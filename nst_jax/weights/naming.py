@@ -171,6 +171,7 @@ def _layer(arch: str, groups: dict[str, str | None]) -> str | None:
     """The layer that the groups of a matched pattern refer to."""
     layers = architecture(arch).weighted
     if "order" in groups:
+        # Of a hostile name with thousands of digits, a few say that there is no such layer.
         order = int((groups["order"] or "0")[:4])
         return layers[order] if order < len(layers) else None
     return f"conv{groups['block']}_{groups['index']}"

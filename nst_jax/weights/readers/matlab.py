@@ -168,6 +168,7 @@ def _element(stream: _Stream) -> tuple[int, bytes]:
     """Read the next plain element; returns (type, data). Data of up to four bytes is inside the tag."""
     tag = stream.read(8)
     kind, length = struct.unpack("<II", tag)
+    # A small element holds its length in the upper half of its type.
     if small := kind >> 16:
         return kind & 0xFFFF, tag[4 : 4 + small]
     stream.held += length
