@@ -14,11 +14,10 @@ from nst_jax.losses.mrf import MOST_PATCHES, patch_count
 from nst_jax.losses.style import STYLE_LOSSES
 from nst_jax.losses.terms.content import CONTENT_LOSSES
 from nst_jax.losses.terms.terms import further_terms
-from nst_jax.networks.layers import irregular_layer, up_to
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.optimizers.methods import find_method
-from nst_jax.transfer.dividing import check_devices
+from nst_jax.transfer.dividing import check_devices, check_parts
 from nst_jax.transfer.filling import style_layer_sizes
 from nst_jax.transfer.fitting import Input, require_size
 from nst_jax.transfer.job import Job
@@ -66,7 +65,9 @@ def prepare(
         raise UserError(f"network.weights: {weights.name} ends before {missing[0]}; it has {available}")
     check_devices(config, built)
     if config.tile:
-        _check_tiles(config, built)
+        check_parts("tile", config.tile, 0, config, built)
+        if config.tile < USEFUL_TILE:
+            logging.warning("tile: %d is slower than %d and saves no memory", config.tile, USEFUL_TILE)
     job = Job(config, photo, content, styles, regions, start, built, weights)
     _check_regions(job)
     _check_strengths(job)
@@ -114,21 +115,6 @@ def _check_sizes(config: Config, content: np.ndarray, styles: tuple[Style, ...])
         inputs += [Input("style_scale", image, one.shape[1:3], style.scale) for one in style.pictures]
     for scale in config.active_scales():
         require_size(config, inputs, scale)
-
-
-def _check_tiles(config: Config, network: Network) -> None:
-    """Refuse tiles with losses, layers or borders that are exact only on the whole picture."""
-    for name in config.active_losses():
-        if not STYLE_LOSSES[name].additive:
-            raise UserError(f"tile: {config.tile} cannot be used with style_losses.{name}; use 0")
-    if config.network.padding != "zeros":
-        raise UserError(
-            f"tile: {config.tile} cannot be used with network.padding={config.network.padding}; use 0"
-        )
-    if layer := irregular_layer(up_to(network.geometry, config.active_layers()[-1])):
-        raise UserError(f"tile: {config.tile} cannot be used with {layer.name} of this network; use 0")
-    if config.tile < USEFUL_TILE:
-        logging.warning("tile: %d is slower than %d and saves no memory", config.tile, USEFUL_TILE)
 
 
 def _check_regions(job: Job) -> None:

@@ -50,8 +50,7 @@ class InvarianceSettings:
 
     def __post_init__(self) -> None:
         for name in ("images", "shifts", "scales", "rotations"):
-            if not getattr(self, name):
-                raise UserError(f"{name}: is empty; give at least one")
+            fields.some(name, getattr(self, name))
         for scale in self.scales:
             fields.positive("scales", scale)
         for name in ("shifts", "rotations"):

@@ -17,13 +17,11 @@ from tqdm import tqdm
 
 from nst_jax.config import NetworkConfig, fields
 from nst_jax.errors import UserError
-from nst_jax.networks import receptive
-from nst_jax.networks.architectures import architecture
 from nst_jax.networks.classifier import INPUT_SIDE, Classifier
 from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
 from nst_jax.optimizers import compiler
-from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
+from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES, require_field
 from nst_jax.vision.labels import AUTO
 
 STRONGEST = MOST_PROBABLE = -1  # values of `unit` and `label` that leave the choice to the whole picture
@@ -60,11 +58,7 @@ class OcclusionSettings:
         if self.square > self.size:
             raise UserError(f"square: {self.square} is larger than the picture, {self.size} pixels")
         # The receptive fields of the deepest layers exceed the training pictures, whose size always suffices.
-        needed = min(receptive.field_side(architecture(self.network.arch).layers, self.layer), INPUT_SIDE)
-        if self.size < needed:
-            raise UserError(
-                f"size: {self.size} is less than the receptive field of {self.layer}; give at least {needed}"
-            )
+        require_field(self.size, self.network.arch, self.layer, INPUT_SIDE)
 
 
 class Intact(NamedTuple):

