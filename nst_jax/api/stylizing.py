@@ -164,6 +164,7 @@ class Session:
         return with_history(job, fitting_history(job))
 
     def _paint(self, job: Job, folder: RunFolder) -> Iterator[Snapshot]:
+        # Another size or network begins a session of its own; the earlier ones stay for pictures like before.
         key = session_key(job)
         if key not in self._groups:
             self._groups[key] = open_session([job])

@@ -42,6 +42,7 @@ class NNSTSession(MinimizingSession):
         matching = Programs(on_pictures(PYRAMID, matching_and_terms), one, 1, shapes)
         splitting = Programs(on_pictures(PYRAMID, splitting_and_terms), one, 1, shapes, at_step=at_step)
         super().__init__(jobs, PYRAMID, matching, splitting)
+        # Weights may end before the deepest layer of the paper.
         self.layers = tuple(layer for layer in self.config.active_layers() if layer in self.network.layers)
 
     @property

@@ -101,6 +101,7 @@ class SplitLane(Lanes):
             rows = leaf.reshape(*leaf.shape[:axis], self.split.height, -1)
             below = [(0, 0)] * rows.ndim
             below[axis] = (0, self.split.padded - self.split.height)
+            # Rows may be joined with columns and colours in one axis, as in the history.
             leaf = np.pad(rows, below).reshape(*leaf.shape[:axis], -1, *leaf.shape[axis + 1 :])
         return self.split.place(leaf, sharding.spec)
 

@@ -123,6 +123,7 @@ class RunFolder:
             images.write(self.path / "result.png", picture, text)
         files.write_json(self.path / "run.json", run)
         if run["status"] == "done":
+            # It would be as large as the state of the optimiser, and nothing resumes from it.
             self._checkpoint.unlink(missing_ok=True)
         return self.result
 

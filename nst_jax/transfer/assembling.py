@@ -36,6 +36,7 @@ class ObjectiveMaker:
 
         `network` is that of the job, placed on all devices.
         """
+        # The job's own network is on one device, and the programs run on all of them.
         if self._split:
             job = dataclasses.replace(job, network=network)
         size = job.size_at(scale)
@@ -49,6 +50,7 @@ class ObjectiveMaker:
         """Return the shapes of `job`'s objective and variable at full size, without computing anything."""
 
         def assembled(content: Any) -> tuple[Objective, ByRows]:
+            # Only shapes count here: any array of one channel stands for the share.
             kept = Kept(content, content[..., :1]) if job.has_gaps else None
             canvas = Canvas(job.size_at(1.0), kept, job.gray)
             features = functools.partial(chosen(job.config.tile).program, job.network, content)
@@ -66,6 +68,7 @@ class ObjectiveMaker:
         A statistic that is not a sum over positions holds a whole layer of each picture, and a copy when
         these are blended. The others are small. The pass over a style no larger than the result needs none.
         """
+        # The largest picture decides: they are measured one after another.
         sizes = [job.style_size(style, picture, 1.0) for style in job.styles for picture in style.pictures]
         largest = max(sizes, key=math.prod)
         layers, evaluator = job.config.active_style(), self._evaluator(largest)

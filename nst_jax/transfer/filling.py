@@ -76,6 +76,7 @@ def filled(found: Sequence[dict[str, dict[str, Any]]], empty: StyleTargets) -> S
 
 
 def _repeated(target: Any, like: Any) -> Any:
+    # Repeated rows change no distance, see `StyleLoss`.
     missing = jnp.shape(like)[:1] > jnp.shape(target)[:1]  # never true of a scalar
     return jnp.resize(target, like.shape) if missing else target
 

@@ -49,6 +49,7 @@ def painted(batch: JobBatch, saved: Mapping[int, Checkpoint] | None = None) -> I
             f"--resume: the checkpoint is at stage {first + 1}, but the run has {len(batch.stages)} stages"
         )
     for stage in batch.stages[first:]:
+        # Only the stage at which a run was interrupted continues from its checkpoint.
         run = StageRun(batch, stage, previous, saved if stage.number == first else {})
         for stop in run.stops():
             yield stop, run

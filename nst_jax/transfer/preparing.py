@@ -43,6 +43,7 @@ def prepare(
         UserError: a picture, the weights or a setting cannot be used; nothing has been written.
     """
     _check_names(config)
+    # A sweep has asked already, for the pictures of all its runs together.
     if pictures is None:
         pictures = Pictures([config])
         pictures.require_memory()
@@ -91,6 +92,7 @@ def _read_start(
     source = picture_sources(image)[0] if config.init == "style" else config.init
     with field_named("init: expected noise, content, style or a picture"):
         height, width = pictures.fitted(source, config.size).size
+        # Of what the user sees: a portrait stretched to a landscape is rarely meant.
         stretch = (height / width) / (size[0] / size[1])
         if not 1 / (1 + MOST_DISTORTION) < stretch < 1 + MOST_DISTORTION:
             shape = "the shape of the content"

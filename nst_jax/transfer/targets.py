@@ -56,6 +56,7 @@ class TargetMaker:
             }
             used[layer] = visible
             blended[layer] = {region: self._blended(parts, region, layer) for region in visible}
+            # A region that is always dimmed by others has a smaller share of the loss.
             shares = {region: job.regions[region].share if region else 1.0 for region in visible}
             weights[layer] = {region: share / sum(shares.values()) for region, share in shares.items()}
         targets = fitted_statistics(job.network, blended, job.size_at(scale))

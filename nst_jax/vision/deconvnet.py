@@ -81,6 +81,7 @@ def project(
     y, inner_row = _cut(down, row, height)
     x, inner_col = _cut(across, col, width)
     patches = jax.vmap(lambda image, *at: lax.dynamic_slice(image, (*at, 0), (down.length, across.length, 3)))
+    # Of each image its own unit, at its own place in the patch.
     selected = jnp.arange(images.shape[0]), inner_row, inner_col, unit
     patch = _pull_back(
         network,

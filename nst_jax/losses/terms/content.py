@@ -67,11 +67,13 @@ def _prepare(inputs: Inputs) -> ContentTarget:
     weights: dict[str, Any] = config.active_content()
     activations = inputs.features(Request(tuple(weights)), {}).activations
     layers = sorted({layer for one in inputs.together for layer in one.active_content()})
+    # Layers of other lanes: their shapes alone are needed, so nothing is computed for them.
     if missing := tuple(layer for layer in layers if layer not in weights):
         shapes = jax.eval_shape(lambda: inputs.features(Request(missing), {})).activations
         activations |= {layer: jnp.zeros(shape.shape, shape.dtype) for layer, shape in shapes.items()}
     if config.relative_losses:
         for layer, weight in weights.items():
+            # Of the whole picture: the activations may be those of one strip.
             positions = math.prod(receptive.shape(inputs.network.geometry, layer, *inputs.size))
             weights[layer] = weight / content_size(activations[layer], config.content_loss, positions)
     weights = dict.fromkeys(layers, 0.0) | weights

@@ -60,6 +60,7 @@ def style_sizes(
             shapes = jax.eval_shape(
                 lambda F, T, loss=loss: loss.statistic(F, positions, T), activations, guide
             )
+            # The statistic of a picture that excites no filter.
             nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
             sizes[name] = sizes.get(name, jnp.zeros(())) + shares[region] * loss.distance(nothing, target)
     return {name: jnp.maximum(size, SMALLEST_SIZE) for name, size in sizes.items()}

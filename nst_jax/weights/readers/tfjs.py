@@ -69,6 +69,7 @@ def _group(path: Path, group: dict[str, Any], skip: Skip) -> dict[str, np.ndarra
 def _shards(path: Path, names: list[str]) -> bytes:
     data = b""
     for name in names:
+        # A manifest from elsewhere must not name files outside its folder.
         if Path(name).name != name:
             raise UserError(f"{path}: refused: shard {name!r} is outside its folder")
         try:
