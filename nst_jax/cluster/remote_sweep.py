@@ -6,7 +6,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from nst_jax.cluster.driving import Driver, Submitted
+from nst_jax.cluster.driving import Driver
 from nst_jax.cluster.joining import on_cluster
 from nst_jax.cluster.painting_task import paint_task
 from nst_jax.config.stages import total_steps
@@ -46,8 +46,9 @@ def run_remotely(sweep: Sweep, address: str, batch: int | None, stop: StopSignal
                     continue
                 task = group_task({folder: configs[folder] for folder in runs}, width)
                 died = f"--cluster: the workers of {', '.join(runs)} died"
-                then = Submitted(partial(_collect, sweep, entry), f"in run {runs[0]}", died)
-                driver.submit(paint_task, runs[0], task, shared, driver.inbox, then=then)
+                then, where = partial(_collect, sweep, entry), f"in run {runs[0]}"
+                arguments = runs[0], task, shared, driver.inbox
+                driver.submit(paint_task, *arguments, then=then, where=where, died=died)
                 steps += sum(total_steps(configs[folder]) for folder in runs)
         with tqdm(total=steps, unit="step", dynamic_ncols=True) as bar:
             driver.wait(stop, bar)

@@ -70,6 +70,7 @@ class StyleReference:
         return {"gram": distances, "sliced": sliced, "palette": palette}
 
     def _sliced(self, name: str, F: np.ndarray) -> float:
+        """The squared sliced Wasserstein distance: projections of both are compared rank by rank."""
         rows = _rows(F)
         return _mean_square_difference(ranked(rows), self._resampled(name, len(rows)))
 
@@ -90,15 +91,6 @@ def content_distance(
     resized = images.resize(picture, *target.shape[1:3])
     F, P = (network(jnp.asarray(image), (layer,))[layer] for image in (resized, target))
     return relative_distance(F, P) ** 2
-
-
-def sliced_wasserstein(F: Float[np.ndarray, "m n"], S: Float[np.ndarray, "k n"]) -> float:
-    """Return the squared sliced Wasserstein distance between the rows of F and those of S.
-
-    The rows are projected onto fixed random directions. The sorted projections of two sets are compared rank
-    by rank, after linear interpolation if the sets differ in size.
-    """
-    return _mean_square_difference(ranked(F), resampled(ranked(S), len(F)))
 
 
 def ranked(F: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "d m"]:
