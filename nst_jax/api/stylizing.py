@@ -171,9 +171,9 @@ class Session:
         require_memory(self._groups[key], job)
         batch = JobBatch(self._groups[key], [job], [folder], lambda look: True, {})
         steps = batch.ends[-1]
-        for stop, stage in painted(batch):
+        for stop, picture_of in painted(batch):
             if stop < steps and not batch.outcomes:  # the last one comes with the result
-                picture = Image.fromarray(to_bytes(stage.picture(0)[0]))
+                picture = Image.fromarray(to_bytes(picture_of(0)[0]))
                 yield Snapshot(stop, steps, picture, folder.metrics.read()[-1])
         (outcome,) = batch.outcomes.values()
         if outcome.status == "diverged":

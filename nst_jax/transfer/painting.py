@@ -1,6 +1,8 @@
 """Painting of jobs together: through all stages, each recorded into its own folder and resumed from it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
 
 from nst_jax.errors import UserError
 from nst_jax.optimizers.loop import Watch
@@ -36,23 +38,30 @@ def paint(
     return [batch.outcomes[lane] for lane in range(len(jobs))]
 
 
-def painted(batch: JobBatch, saved: Mapping[int, Checkpoint] | None = None) -> Iterator[tuple[int, StageRun]]:
-    """Paint as `paint` does; yield every step that is logged, after it, and the stage that it is of.
+def painted(
+    batch: JobBatch, saved: Mapping[int, Checkpoint] | None = None
+) -> Iterator[tuple[int, Callable[[int], np.ndarray]]]:
+    """Paint as `paint` does; yield every step that is logged, after it, and what gives the picture of a job.
 
     The results are in `batch.outcomes` once this has ended.
     """
     saved = saved or {}
-    previous: StageResult | None = None
     first = max((checkpoint.stage for checkpoint in saved.values()), default=0)
     if first >= len(batch.stages):
         raise UserError(
             f"--resume: the checkpoint is at stage {first + 1}, but the run has {len(batch.stages)} stages"
         )
+
+    def picture(lane: int) -> np.ndarray:
+        return run.picture(lane)
+
+    previous: StageResult | None = None
     for stage in batch.stages[first:]:
         # Only the stage at which a run was interrupted continues from its checkpoint.
         run = StageRun(batch, stage, previous, saved if stage.number == first else {})
         for stop in run.stops():
-            yield stop, run
+            # Not `run` itself: whoever kept it would keep its arrays in memory through the next stage.
+            yield stop, picture
         if run.interrupted or not batch.active() or stage is batch.stages[-1]:
             run.finish()
             return

@@ -59,16 +59,8 @@ def prepare(
             *(named, config.init, first),
         )
     _check_sizes(config, content, styles)
-    layers = config.required_layers()
-    built, weights = network or load_network(config.network, layers, begun)
-    if missing := [layer for layer in layers if layer not in built.layers]:
-        available = ", ".join(built.layers)
-        raise UserError(f"network.weights: {weights.name} ends before {missing[0]}; it has {available}")
-    check_devices(config, built)
-    if config.tile:
-        check_parts("tile", config.tile, 0, config, built)
-        if config.tile < USEFUL_TILE:
-            logging.warning("tile: %d is slower than %d and saves no memory", config.tile, USEFUL_TILE)
+    built, weights = network or load_network(config.network, config.required_layers(), begun)
+    _check_network(config, built, weights)
     job = Job(config, photo, content, styles, regions, start, built, weights)
     _check_regions(job)
     _check_strengths(job)
@@ -117,6 +109,18 @@ def _check_sizes(config: Config, content: np.ndarray, styles: tuple[Style, ...])
         inputs += [Input("style_scale", image, one.shape[1:3], style.scale) for one in style.pictures]
     for scale in config.active_scales():
         require_size(config, inputs, scale)
+
+
+def _check_network(config: Config, network: Network, weights: Weights) -> None:
+    """Refuse a network that lacks layers, or cannot be divided into tiles or among devices."""
+    if missing := [layer for layer in config.required_layers() if layer not in network.layers]:
+        available = ", ".join(network.layers)
+        raise UserError(f"network.weights: {weights.name} ends before {missing[0]}; it has {available}")
+    check_devices(config, network)
+    if config.tile:
+        check_parts("tile", config.tile, 0, config, network)
+        if config.tile < USEFUL_TILE:
+            logging.warning("tile: %d is slower than %d and saves no memory", config.tile, USEFUL_TILE)
 
 
 def _check_regions(job: Job) -> None:
