@@ -74,7 +74,7 @@ def evaluate(network: NetworkConfig, size: int) -> tuple[dict[str, float], np.nd
     job = dataclasses.replace(job, network=jax.tree.map(lambda leaf: leaf.astype(kind), job.network))
     session = Session([job])
     objective, image = session.objective(job, 1.0), jnp.asarray(job.initial_image(1.0), kind)
-    program = jax.jit(session.optimizer.evaluate)
+    program = jax.jit(session.lanes.optimizer.evaluate)
     pictures = (image, image[:, ::-1], image[:, :, ::-1])
     found = [program(session.network, objective, picture) for picture in pictures]
     gradients = np.concatenate([np.asarray(each.grad, np.float64) for each in found])

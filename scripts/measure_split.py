@@ -28,6 +28,7 @@ from nst_jax.transfer.dividing import split_of
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.memory import compiled_advance, tree_bytes
 from nst_jax.transfer.preparing import prepare
+from nst_jax.variables.pixels import PIXELS
 
 COLLECTIVE = re.compile(
     r"= (.*?) (all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(?:-start)?\("
@@ -72,7 +73,7 @@ def main(argv: list[str]) -> int:
 def measured(job: Job) -> Cost:
     """Compile the step of `job` and count."""
     session = Session([job])
-    program, arrays = compiled_advance(session.lanes, session.network, *session.abstract_objective(job))
+    program, arrays = compiled_advance(session.lanes, session.network, *session.objectives.shapes(job))
     analysis: Any = program.memory_analysis()
     exchanged: Counter[str] = Counter()
     messages: Counter[str] = Counter()
@@ -82,7 +83,8 @@ def measured(job: Job) -> Cost:
             BYTES[kind_of_number] * math.prod(int(side) for side in sides.split(",") if side)
             for kind_of_number, sides in ARRAY.findall(shapes)
         )
-    rows = split_of(job).rows if job.config.devices != 1 else job.size_at(1.0)[0]
+    split = split_of(job, PIXELS)
+    rows = split.rows if split else job.size_at(1.0)[0]
     return Cost(rows, analysis.temp_size_in_bytes, tree_bytes(arrays), exchanged, messages)
 
 

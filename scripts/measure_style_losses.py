@@ -18,7 +18,7 @@ from absl import flags
 
 from nst_jax import cli, images
 from nst_jax.config import from_dict
-from nst_jax.losses import objective
+from nst_jax.losses.objective import total_and_terms
 from nst_jax.losses.style import STYLE_LOSSES
 from nst_jax.methods.gatys import Session
 from nst_jax.optimizers import compiler
@@ -65,7 +65,7 @@ def _program(job: Job, content: jax.Array, name: str) -> tuple[Any, Any, int]:
     """The compiled evaluation of a loss, its objective, and the bytes of both."""
     job = dataclasses.replace(job, config=dataclasses.replace(job.config, style_losses={name: 1.0}))
     J = Session([job]).objective(job, 1.0)
-    evaluate = compiler.jit(jax.value_and_grad(objective.total, argnums=2))
+    evaluate = compiler.jit(jax.value_and_grad(total_and_terms, argnums=2, has_aux=True))
     program = evaluate.lower(job.network, J, content).compile()
     return program, J, program.memory_analysis().temp_size_in_bytes + tree_bytes(J)
 

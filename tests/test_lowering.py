@@ -59,7 +59,7 @@ def advance(jobs: int = 1, arch: str = "slim", **fields) -> str:
     session = Session([job] * jobs, jobs)
     stacked = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((jobs, *leaf.shape), leaf.dtype),
-        (*session.abstract_objective(job), FLOAT),
+        (*session.objectives.shapes(job), FLOAT),
     )
     lane = jax.eval_shape(session.lanes.start, session.network, *stacked)
     arguments = session.network, stacked[0], lane, INT, INT, BOOL

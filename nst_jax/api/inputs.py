@@ -89,6 +89,7 @@ def _located(field: str, value: Any, folder: Path) -> str:
             pixels = _array_pixels(value, field)
     except (OSError, ValueError, SyntaxError) as error:
         raise error if isinstance(error, UserError) else UserError(f"{field}: {error}") from error
+    # PNG where 8 bits are exact: it is smaller, and opens everywhere.
     rounded = to_bytes(pixels)
     is_exact = np.array_equal(rounded.astype(np.float32) / 255, pixels)
     path = folder / f"{field}.{'png' if is_exact else 'tif'}"

@@ -66,6 +66,7 @@ class Result:
                     target,
                     self.config.output,
                 )
+            # Pillow's default quality for JPEG, 75, shows blocks in flat areas.
             with files.atomic(target) as temporary:
                 self.image.save(temporary, format=kind, quality=95)
 

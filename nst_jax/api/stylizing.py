@@ -24,8 +24,9 @@ from nst_jax.storage.locks import claimed
 from nst_jax.transfer.fitting import with_fitting_scales
 from nst_jax.transfer.grouping import session_key
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.painting import JobBatch
+from nst_jax.transfer.painting import painted
 from nst_jax.transfer.preparing import prepare
+from nst_jax.transfer.stage_run import JobBatch
 from nst_jax.transfer.stage_session import StageSession
 from nst_jax.weights import load_network
 
@@ -165,20 +166,18 @@ class Session:
         return with_history(job, fitting_history(job))
 
     def _paint(self, job: Job, folder: RunFolder) -> Iterator[Snapshot]:
+        # Another size or network begins a session of its own; the earlier ones stay for pictures like before.
         key = session_key(job)
         if key not in self._groups:
             self._groups[key] = open_session([job])
         require_memory(self._groups[key], job)
         batch = JobBatch(self._groups[key], [job], [folder], lambda look: True, {})
         steps = batch.ends[-1]
-        for stop in batch.stops():
-            if batch.outcomes:  # diverged
-                break
-            picture = Image.fromarray(to_bytes(batch.picture(0)[0]))
-            snapshot = Snapshot(stop, steps, picture, folder.metrics.read()[-1])
-            if stop < steps:
-                yield snapshot
-        (outcome,) = batch.finish()
+        for stop, picture_of in painted(batch):
+            if stop < steps and not batch.outcomes:  # the last one comes with the result
+                picture = Image.fromarray(to_bytes(picture_of(0)[0]))
+                yield Snapshot(stop, steps, picture, folder.metrics.read()[-1])
+        (outcome,) = batch.outcomes.values()
         if outcome.status == "diverged":
             logging.warning("the loss is not finite after step %d, even with smaller steps", outcome.steps)
         if outcome.status == "stalled":

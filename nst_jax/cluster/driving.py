@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from absl import logging
 from tqdm import tqdm
@@ -13,15 +13,7 @@ from nst_jax.errors import UserError
 from nst_jax.terminal.signals import StopSignal
 
 RETRIES = 10  # of a task whose worker has died
-POLL_SECONDS = 0.5
-
-
-class Submitted(NamedTuple):
-    """A task that has not ended."""
-
-    collect: Callable[[Any], None]  # receives its result
-    where: str  # it failed, for the message
-    died: str  # the message if its workers died too often
+POLL_SECONDS = 0.5  # how soon a signal is noticed, and the bar moves
 
 
 class Driver:
@@ -30,7 +22,8 @@ class Driver:
     def __init__(self, folder: Path):
         """Receive the files of the tasks in `folder`."""
         self.inbox = self.actor(Inbox, str(folder.absolute()))
-        self._tasks: dict[Any, Submitted] = {}  # by reference to the result
+        # Of the tasks that have not ended, by reference to the result: what `submit` was given.
+        self._tasks: dict[Any, tuple[Callable[[Any], None], str, str]] = {}
 
     def actor(self, kind: type, *arguments: Any) -> Any:
         """Return the handle of a `kind` that lives on this machine."""
@@ -38,12 +31,17 @@ class Driver:
 
         return ray.remote(kind).options(**pinned_to(this_node())).remote(*arguments)
 
-    def submit(self, task: Callable[..., Any], *arguments: Any, then: Submitted) -> None:
-        """Call `task` on some worker; if that dies, on another one."""
+    def submit(
+        self, task: Callable[..., Any], *arguments: Any, then: Callable[[Any], None], where: str, died: str
+    ) -> None:
+        """Call `task` on some worker; if that dies, on another one. `then` receives the result.
+
+        Messages say `where` it failed, or that its workers `died` too often.
+        """
         import ray
 
         remote: Any = ray.remote(task).options(max_retries=RETRIES, **whole_machine())
-        self._tasks[remote.remote(*arguments)] = then
+        self._tasks[remote.remote(*arguments)] = then, where, died
 
     def wait(self, stop: StopSignal, bar: tqdm) -> None:
         """Wait for all tasks, which end early once `stop` has received a signal; move `bar` by their steps.
@@ -59,10 +57,11 @@ class Driver:
             ready, _ = ray.wait(list(self._tasks), timeout=POLL_SECONDS)
             for reference in ready:
                 try:
-                    _collect(reference, self._tasks.pop(reference))
+                    _collect(reference, *self._tasks.pop(reference))
                 except UserError as failure:
                     logging.warning("%s", failure)
                     failures.append(failure)
+            # Once: an attempt hears of it with its next message, and ends with its pictures saved.
             if stop.requested and not stopping:
                 ray.get(self.inbox.stop.remote())
                 stopping = True
@@ -72,7 +71,7 @@ class Driver:
             raise failures[0]
 
 
-def _collect(reference: Any, task: Submitted) -> None:
+def _collect(reference: Any, then: Callable[[Any], None], where: str, died: str) -> None:
     """Pass on the result of a task; what failed in it is raised as a `UserError` if the user can mend it."""
     import ray
 
@@ -81,7 +80,7 @@ def _collect(reference: Any, task: Submitted) -> None:
     except ray.exceptions.RayTaskError as error:
         if not isinstance(error.cause, UserError):
             raise
-        raise error.cause.prefixed(task.where) from error
+        raise error.cause.prefixed(where) from error
     except ray.exceptions.RayError as error:
-        raise UserError(f"{task.died}: {error}") from error
-    task.collect(result)
+        raise UserError(f"{died}: {error}") from error
+    then(result)

@@ -1,12 +1,16 @@
 """Where the files of remote runs arrive: a folder that outlives the workers."""
 
+import contextlib
 import itertools
-from collections.abc import Collection, Mapping
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from nst_jax import files
 
 Files = dict[str, bytes | None]  # contents by path relative to the sweep's folder; None for a deleted file
+Send = Callable[[Files, int], bool]
 
 
 class Inbox:
@@ -60,11 +64,30 @@ class Inbox:
         self._stopped = True
 
 
-def unpack(contents: Mapping[str, bytes | None], path: Path) -> None:
-    """Write the files with which an attempt begins below `path`."""
-    for name, data in contents.items():
-        if data is not None:
-            files.write_bytes(path / name, data)
+@contextlib.contextmanager
+def attempted(inbox: Any, task: str, folders: Collection[str]) -> Iterator[tuple[Path, Send] | None]:
+    """Begin an attempt at `task` on a worker; None if there is nothing to do.
+
+    Yields a temporary folder with the files of its `folders` so far, and what sends the files that change
+    there, and the number of steps, to the remote `inbox`; that returns whether to go on.
+    """
+    import ray
+
+    begun = ray.get(inbox.begin.remote(task, list(folders)))
+    if begun is None:
+        yield None
+        return
+    attempt, contents = begun
+    with tempfile.TemporaryDirectory(prefix="nst_jax-") as temporary:
+        path = Path(temporary)
+        for name, data in contents.items():
+            if data is not None:
+                files.write_bytes(path / name, data)
+
+        def send(changed: Files, steps: int) -> bool:
+            return ray.get(inbox.receive.remote(task, attempt, changed, steps))
+
+        yield path, send
 
 
 class Outbox:

@@ -76,6 +76,7 @@ def pinned_to(node: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a task that must run on `node`, whatever else runs there."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+    # It asks for no core, so that it starts beside a task that has them all.
     return {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)}
 
 
@@ -84,6 +85,7 @@ def _require_reachable(address: str) -> None:
     if not (colon and host and port.isdecimal() and int(port) < 1 << 16):
         raise UserError(f"--cluster: {address!r} is neither {LOCAL!r} nor HOST:PORT")
     try:
+        # Ray itself would wait for minutes where nothing listens.
         socket.create_connection((host, int(port)), timeout=SECONDS).close()
     except OSError as error:
         raise UserError(f"--cluster: {address} cannot be reached: {error.strerror or error}") from error

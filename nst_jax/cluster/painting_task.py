@@ -1,12 +1,10 @@
 """What a worker does: it paints one group of runs, and sends their files home as they change."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from nst_jax import cli
-from nst_jax.cluster.inbox import Outbox, unpack
+from nst_jax.cluster.inbox import Outbox, attempted
 from nst_jax.optimizers.loop import Look
 from nst_jax.sweeps.groups import BatchOutcome, paint_group
 from nst_jax.transfer.job import Job
@@ -21,25 +19,19 @@ def paint_task(name: str, task: Mapping[str, Any], jobs: Mapping[str, Job], inbo
     Raises:
         UserError: a run cannot be painted here, for instance because the disk of this machine is full.
     """
-    import ray
-
     cli.use_compilation_cache()
-    begun = ray.get(inbox.begin.remote(name, list(task["runs"])))
-    if begun is None:
-        return []
-    attempt, files = begun
-    with tempfile.TemporaryDirectory(prefix="nst_jax-") as folder:
-        path = Path(folder)
-        unpack(files, path)
+    outcomes: list[BatchOutcome] = []
+    with attempted(inbox, name, task["runs"]) as attempt:
+        if attempt is None:
+            return []
+        path, send = attempt
         outbox, finished = Outbox(path), 0
 
         def watch(folders: Sequence[str], look: Look) -> bool:
-            steps = finished + int(look.step.sum())
-            return ray.get(inbox.receive.remote(name, attempt, outbox.take(), steps))
+            return send(outbox.take(), finished + int(look.step.sum()))
 
-        outcomes = []
         for outcome in paint_group(task, path, watch, jobs={run: jobs[run] for run in task["runs"]}):
             outcomes.append(outcome)
             finished += sum(outcome.steps)
-            ray.get(inbox.receive.remote(name, attempt, outbox.take(), finished))
-        return outcomes
+            send(outbox.take(), finished)
+    return outcomes

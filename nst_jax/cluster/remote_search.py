@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from nst_jax.cluster.driving import Driver, Submitted
+from nst_jax.cluster.driving import Driver
 from nst_jax.cluster.joining import on_cluster
 from nst_jax.cluster.searching_task import (
     ROWS,
@@ -82,8 +82,8 @@ def _run_tasks(job: SearchJob, stream: Stream, folder: Path, shards: list[Shard]
     server = driver.actor(PictureServer, stream) if is_sent(job.settings.data) else None
     for shard in shards:
         where = f"--cluster: pictures {shard.begin} to {shard.end}"
-        then = Submitted(lambda result: None, where, f"{where}: the workers died")
-        driver.submit(search_shard, shard, shared, server, driver.inbox, then=then)
+        arguments, died = (shard, shared, server, driver.inbox), f"{where}: the workers died"
+        driver.submit(search_shard, *arguments, then=lambda result: None, where=where, died=died)
     done = len(stream) - sum(shard.end - shard.begin for shard in shards)
     with tqdm(total=len(stream), initial=done, unit=" images", dynamic_ncols=True) as bar:
         driver.wait(stop, bar)

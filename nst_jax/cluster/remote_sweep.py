@@ -6,15 +6,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from nst_jax.cluster.driving import Driver, Submitted
+from nst_jax.cluster.driving import Driver
 from nst_jax.cluster.joining import on_cluster
 from nst_jax.cluster.painting_task import paint_task
 from nst_jax.config.stages import total_steps
-from nst_jax.sweeps.groups import BatchOutcome, check_folders, group_task, prepare_jobs
-from nst_jax.sweeps.running import painted_text, warn_of_endings
+from nst_jax.sweeps.groups import BatchOutcome, group_task
+from nst_jax.sweeps.running import painted_text, prepared_groups, warn_of_endings
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
-from nst_jax.transfer.grouping import group
 
 BATCH = 4  # runs of a task, which a worker paints together
 
@@ -27,16 +26,12 @@ def run_remotely(sweep: Sweep, address: str, batch: int | None, stop: StopSignal
     processor.
 
     Raises:
-        UserError: see `on_cluster` and `prepare_jobs`; or runs failed, after the others were painted.
+        UserError: see `on_cluster` and `prepared_groups`; or runs failed, after the others were painted.
     """
     unfinished = {run.folder for run in sweep.unfinished()}
     if not unfinished:
         return True
-    configs = {run.folder: run.config for run in sweep.runs}
-    jobs = prepare_jobs(configs, sweep.path)
-    check_folders(configs, jobs, sweep.path)
-    folders, width = list(jobs), batch or BATCH
-    groups = [[folders[index] for index in members] for members in group(list(jobs.values()))]
+    (configs, jobs, groups), width = prepared_groups(sweep), batch or BATCH
     entries = sweep.enter_groups([(members, width, 1) for members in groups])
     with on_cluster(address), stop:
         import ray
@@ -51,8 +46,9 @@ def run_remotely(sweep: Sweep, address: str, batch: int | None, stop: StopSignal
                     continue
                 task = group_task({folder: configs[folder] for folder in runs}, width)
                 died = f"--cluster: the workers of {', '.join(runs)} died"
-                then = Submitted(partial(_collect, sweep, entry), f"in run {runs[0]}", died)
-                driver.submit(paint_task, runs[0], task, shared, driver.inbox, then=then)
+                then, where = partial(_collect, sweep, entry), f"in run {runs[0]}"
+                arguments = runs[0], task, shared, driver.inbox
+                driver.submit(paint_task, *arguments, then=then, where=where, died=died)
                 steps += sum(total_steps(configs[folder]) for folder in runs)
         with tqdm(total=steps, unit="step", dynamic_ncols=True) as bar:
             driver.wait(stop, bar)

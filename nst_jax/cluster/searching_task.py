@@ -1,6 +1,5 @@
 """What a worker does in a search for top patches: it searches a range of the stream, a shard."""
 
-import tempfile
 import time
 from io import BytesIO
 from pathlib import Path
@@ -8,7 +7,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from nst_jax import cli
-from nst_jax.cluster.inbox import Outbox, unpack
+from nst_jax.cluster.inbox import Outbox, attempted
 from nst_jax.errors import UserError
 from nst_jax.images.folders import FOLDER
 from nst_jax.images.reading import UnreadableError
@@ -119,36 +118,30 @@ def search_shard(shard: Shard, job: SearchJob, server: Any, inbox: Any) -> None:
     Raises:
         UserError: the data is missing here, or a file cannot be written.
     """
-    import ray
-
     cli.use_compilation_cache()
-    begun = ray.get(inbox.begin.remote(shard.folder, [shard.folder]))
-    if begun is None:
-        return
-    attempt, files = begun
-    with tempfile.TemporaryDirectory(prefix="nst_jax-") as temporary:
-        folder = Path(temporary)
-        unpack(files, folder)
+    with attempted(inbox, shard.folder, [shard.folder]) as attempt:
+        if attempt is None:
+            return
+        folder, send = attempt
         outbox, checkpoint = Outbox(folder), job.checkpoint(shard, folder)
         searched = _resumed(shard, job, checkpoint, _stream(job, server))
         due = time.monotonic() + job.settings.checkpoint_seconds
 
-        def send(saved: bool) -> bool:
+        def report(saved: bool) -> bool:
             """Report the position, with the files if they are to be saved; return whether to go on."""
             if saved:
                 checkpoint.save(searched.now())
             changed = outbox.take() if saved else {}
             # The checkpoint comes last: the rows of maxima that it counts are at home before it.
             ordered = {name: changed[name] for name in sorted(changed, key=lambda name: CHECKPOINT in name)}
-            done = searched.position - shard.begin
-            return ray.get(inbox.receive.remote(shard.folder, attempt, ordered, done))
+            return send(ordered, searched.position - shard.begin)
 
         for _ in searched.positions(shard.end):
             saved = time.monotonic() >= due
             due = time.monotonic() + job.settings.checkpoint_seconds if saved else due
-            if not send(saved):
+            if not report(saved):
                 break
-        send(saved=True)
+        report(saved=True)
 
 
 def _stream(job: SearchJob, server: Any) -> Stream:

@@ -36,6 +36,7 @@ def warn_of_all_idle(runs: Iterable[tuple[Config, Iterable[str]]]) -> None:
     for name, found in causes.items():
         if all(found):
             by_cause.setdefault(found[0], []).append(name)
+    # One line per cause: a preset can leave many fields idle.
     for cause, names in by_cause.items():
         logging.warning("%s: no effect with %s", ", ".join(names), cause)
 

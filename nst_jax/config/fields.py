@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -141,6 +141,18 @@ def not_empty(field: str, value: str, example: str = "sample:astronaut") -> None
     """Raise `UserError` if `value` is the empty string; the message suggests the name `example`."""
     if not value:
         raise UserError(f"{field}: is empty; give a path, or a name such as {example}")
+
+
+def some(field: str, values: Collection[Any]) -> None:
+    """Raise `UserError` if `values` are empty."""
+    if not values:
+        raise UserError(f"{field}: is empty; give at least one")
+
+
+def distinct(field: str, values: Sequence[Any]) -> None:
+    """Raise `UserError` if one of `values` occurs twice."""
+    if len(set(values)) < len(values):
+        raise UserError(f"{field}: {', '.join(map(str, values))} contains duplicates")
 
 
 def at_least(field: str, value: int, least: int, most: int = LARGEST_INT) -> None:

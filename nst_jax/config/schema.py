@@ -1,8 +1,8 @@
 """The settings of a style transfer, typed and validated.
 
 The `get_config()` of a config file returns a ConfigDict, flags override its fields, and `from_dict` converts
-the result to the frozen dataclasses below, which validate their fields. The names in `optimizer.name` and
-`style_losses` are checked later, by the modules that define them, but before a run writes anything.
+the result to the frozen dataclasses below, which validate their fields. The names in `optimizer.name`,
+`style_losses` and `content_loss` are checked later, where they are defined, but before a run writes anything.
 """
 
 import dataclasses
@@ -21,7 +21,6 @@ from nst_jax.networks.layers import irregular_layer
 from nst_jax.networks.padding import PADDINGS
 from nst_jax.networks.pool import POOLS
 
-CONTENT_LOSSES = ("sum", "mean")
 GUIDES = ("simple", "inside", "all")
 OUTPUTS = ("png8", "png16", "tiff16")
 SMALLEST_SIDE = 16  # pixels: VGG halves the picture four times before its deepest convolutions
@@ -110,7 +109,6 @@ class Config:
             raise UserError(f"init_scale: {self.init_scale} is above 1.0, the full size")
         fields.not_negative("noise", self.noise)
         fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)
-        fields.one_of("content_loss", self.content_loss, CONTENT_LOSSES)
         fields.one_of("guides", self.guides, GUIDES)
         fields.one_of("color", self.color, COLORS)
         fields.one_of("output", self.output, OUTPUTS)

@@ -55,6 +55,7 @@ class MethodSettings(NamedTuple):
 
     `check(config)` raises `UserError` for a value that the method does not support, `layers(config)` are
     those whose activations it needs, and `required(config)` those without which a run is refused.
+    `compiled(config)` is what its programs depend on in fields of its own.
     """
 
     unused: tuple[str, ...]  # fields without effect
@@ -63,6 +64,7 @@ class MethodSettings(NamedTuple):
     required: Callable[[Any], tuple[str, ...]] = lambda config: config.active_layers()
     extra_steps: Callable[[Any], int] = lambda config: 0  # of a last stage at full size
     draws: Callable[[Any], bool] = lambda config: False  # whether the method itself uses the seed
+    compiled: Callable[[Any], tuple[Any, ...]] = lambda config: ()
 
 
 def check_method(config: Any) -> None:
@@ -110,12 +112,6 @@ def _no_effect(name: str, value: Any, default: Any, method: str) -> str:
     return f"{name}: {value!r} has no effect with method={method}; {kept}"
 
 
-def _required_of_nnst(config: Any) -> tuple[str, ...]:
-    """The layers that are named; if none are, NNST takes those that the weights have."""
-    layers = config.active_layers()
-    return layers if config.nnst.layers else layers[:1]
-
-
 # To add one, list it here, and what it computes in `nst_jax.methods.transfers`.
 TRANSFER_METHODS = {
     "optimize": MethodSettings(unused=("nnst",), check=lambda config: config.check_weights()),
@@ -123,8 +119,10 @@ TRANSFER_METHODS = {
         unused=OF_LOSSES,
         check=_check_nnst,
         layers=lambda config: column_layers(config.nnst, config.network.arch),
-        required=_required_of_nnst,
+        # Without names, it takes those of the layers that the weights have.
+        required=lambda config: config.active_layers()[: None if config.nnst.layers else 1],
         extra_steps=lambda config: config.nnst.splitting,
         draws=lambda config: config.nnst.splitting > 0,
+        compiled=lambda config: (config.nnst.layers, config.nnst.splitting),
     ),
 }

@@ -23,8 +23,9 @@ def inside(rows: int, height: int) -> Bool[Array, "1 rows 1 1"]:
     return (first_row(rows) + jnp.arange(rows) < height)[None, :, None, None]
 
 
-def without_rest(x: Shaped[Array, "1 r w n"], height: int) -> Shaped[Array, "1 r w n"]:
+def zeros_below(x: Shaped[Array, "1 r w n"], height: int) -> Shaped[Array, "1 r w n"]:
     """`x` with zeros in the rows that are below the `height` rows of the whole."""
+    # Strips that fill the picture exactly need no select.
     if x.shape[1] * lax.axis_size(AXIS) == height:
         return x
     return jnp.where(inside(x.shape[1], height), x, 0)
@@ -38,6 +39,7 @@ def with_neighbours(x: Shaped[Array, "1 r ..."], count: int) -> Shaped[Array, "1
     if not count:
         return x
     last = lax.axis_size(AXIS) - 1
+    # A device without a partner receives zeros: the zero padding of the picture.
     above = lax.ppermute(x[:, -count:], AXIS, [(i, i + 1) for i in range(last)])
     below = lax.ppermute(x[:, :count], AXIS, [(i + 1, i) for i in range(last)])
     return jnp.concatenate([above, x, below], axis=1)
@@ -58,6 +60,7 @@ summed.defvjp(lambda tree: (summed(tree), None), lambda _, cotangent: (cotangent
 
 def to_columns(x: Shaped[Array, "1 r w n"]) -> Shaped[Array, "1 h c n"]:
     """Exchange strips so that this device has all rows of some columns, with zeros at the right."""
+    # Every device takes as many columns.
     right = -x.shape[2] % lax.axis_size(AXIS)
     padded = jnp.pad(x, ((0, 0), (0, 0), (0, right), (0, 0)))
     return lax.all_to_all(padded, AXIS, split_axis=2, concat_axis=1, tiled=True)

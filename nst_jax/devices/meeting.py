@@ -11,7 +11,7 @@ import time
 from nst_jax.errors import UserError
 
 GO = b"go\n"
-RETRY_SECONDS = 0.1
+RETRY_SECONDS = 0.1  # between calls: one that is refused returns at once
 GREETING = "nst_jax {} of {}\n"
 
 
@@ -39,6 +39,7 @@ def _receive(port: int, processes: int, patience: int, deadline: float) -> None:
         callers: dict[int, socket.socket] = {}
         while len(callers) < processes - 1:
             try:
+                # A limit of 0 would not wait at all.
                 listener.settimeout(max(0.01, deadline - time.monotonic()))
                 caller = stack.enter_context(listener.accept()[0])
                 number = expected.get(_line(caller, deadline))
@@ -52,6 +53,7 @@ def _receive(port: int, processes: int, patience: int, deadline: float) -> None:
             if number is not None:  # else it is something else that looks for open ports
                 callers[number] = caller
         for caller in callers.values():
+            # One that has died in the meantime is missed by JAX's own service.
             with contextlib.suppress(OSError):
                 caller.sendall(GO)
 
@@ -68,6 +70,7 @@ def _call(host: str, port: int, greeting: str, patience: int, deadline: float) -
         except socket.gaierror as error:
             raise UserError(f"--coordinator: {host}: {error.strerror}") from error
         except OSError:
+            # Process 0 has not started yet.
             time.sleep(RETRY_SECONDS)
     if answer != GO:
         raise UserError(
@@ -78,8 +81,10 @@ def _call(host: str, port: int, greeting: str, patience: int, deadline: float) -
 def _line(connection: socket.socket, deadline: float) -> bytes:
     """The first line that arrives; what has arrived of it if the other side hangs up."""
     line = b""
+    # No greeting is longer; whatever else calls may send without end.
     while not line.endswith(b"\n") and len(line) < 100:
         connection.settimeout(max(0.01, deadline - time.monotonic()))
+        # One at a time: what follows the line belongs to the next reader.
         byte = connection.recv(1)
         if not byte:
             break

@@ -18,7 +18,7 @@ from jax.experimental import multihost_utils
 from nst_jax.devices.meeting import meet
 from nst_jax.errors import UserError
 
-LEAVE_SECONDS = 20
+LEAVE_SECONDS = 20  # for the others to arrive at the end: the first one may still write files
 AUTOMATIC = "auto"
 
 
@@ -51,6 +51,7 @@ def connected(values: flags.FlagValues) -> Iterator[None]:
     if arguments:
         host, _, port = values.coordinator.rpartition(":")
         meet(host, int(port), values.process, values.processes, values.patience)
+    # Of the collectives for CPUs, this one needs nothing that is not in jaxlib.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     try:
         jax.distributed.initialize(
@@ -118,6 +119,7 @@ def smallest(value: int) -> int:
 @contextlib.contextmanager
 def agreeing() -> Iterator[None]:
     """If the block raises a `UserError` in one process, it does in all of them."""
+    # Raised at once, it would leave the other processes waiting in their next exchange.
     error = None
     try:
         yield
@@ -135,6 +137,7 @@ def require_equal(digest: str) -> None:
     """
     if alone():
         return
+    # Seven digits are 28 bits, and JAX has integers of 32 unless told otherwise.
     number = np.int32(int(digest[:7], 16))
     if len(set(multihost_utils.process_allgather(number).tolist())) > 1:
         raise UserError("--processes: the settings, pictures or weights differ between the processes")

@@ -115,6 +115,7 @@ class Split:
         sharding = NamedSharding(self.mesh, spec)
         if isinstance(array, jax.Array) and array.sharding.device_set == sharding.device_set:
             return jax.device_put(array, sharding)
+        # A process holds the whole array, and gives its own devices their parts.
         host = np.asarray(array)
         return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
 

@@ -35,4 +35,5 @@ def over_background(
 def _lost(colour: Float[np.ndarray, "h w 3"], outline: Float[np.ndarray, "h w"], gray: float) -> float:
     """The share of the outline that can hardly be told from a background of `gray`."""
     hidden = np.abs(colour - np.float32(gray)).max(-1) < _VISIBLE
+    # A picture that is opaque everywhere has no outline.
     return float((outline * hidden).sum() / max(outline.sum(), 1e-12))

@@ -14,7 +14,7 @@ from nst_jax.images.srgb import srgb_decoded, srgb_encoded
 Picture = Float[np.ndarray, "1 _ _ 3"]
 Covariance = Float[np.ndarray, "3 3"]
 
-LUMA = np.array([0.299, 0.587, 0.114])
+LUMA = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601
 # YUV: the luminance Y, 0.492 (B - Y) and 0.877 (R - Y). Neither the rows nor the inverse are the rounded
 # constants in circulation, so that a gray has no chroma and colours survive the way there and back.
 RGB_TO_YUV = np.stack([LUMA, 0.492 * ([0, 0, 1] - LUMA), 0.877 * ([1, 0, 0] - LUMA)])
@@ -86,16 +86,6 @@ def match_colors(picture: Picture, target: Picture, how: str) -> Picture:
     return np.clip(matched.reshape(picture.shape), 0, 1).astype(np.float32)
 
 
-def _cholesky(source: Covariance, target: Covariance) -> Covariance:
-    """By Cholesky factors: depends on the order of the channels."""
-    return np.linalg.cholesky(target) @ np.linalg.inv(np.linalg.cholesky(source))
-
-
-def _principal_axes(source: Covariance, target: Covariance) -> Covariance:
-    """By symmetric roots, as in image analogies (Hertzmann 2001)."""
-    return _root(target) @ np.linalg.inv(_root(source))
-
-
 def _symmetric(source: Covariance, target: Covariance) -> Covariance:
     """The symmetric map, which moves colours least: optimal transport between Gaussians."""
     root = _root(source)
@@ -104,8 +94,10 @@ def _symmetric(source: Covariance, target: Covariance) -> Covariance:
 
 
 MATCHES: dict[str, Callable[[Covariance, Covariance], Covariance]] = {
-    "chol": _cholesky,
-    "pca": _principal_axes,
+    # By Cholesky factors, which depend on the order of the channels.
+    "chol": lambda source, target: np.linalg.cholesky(target) @ np.linalg.inv(np.linalg.cholesky(source)),
+    # By symmetric roots, as in image analogies (Hertzmann 2001).
+    "pca": lambda source, target: _root(target) @ np.linalg.inv(_root(source)),
     "sym": _symmetric,
 }
 COLORS = ("style", "luminance", *MATCHES)  # values of the config field `color`

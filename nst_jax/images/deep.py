@@ -69,6 +69,7 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 def _compressed_rows(image: Float[np.ndarray, "h w 3"]) -> Iterator[bytes]:
     """Yield the compressed rows, each with its filter in front, in pieces."""
     packer = zlib.compressobj(6)
+    # Six bytes per pixel; above the first row, the format assumes zeros.
     above = np.zeros((1, image.shape[1] * 6), np.uint8)
     for start in range(0, len(image), _STRIP_ROWS):
         strip = to_uint16(image[start : start + _STRIP_ROWS]).astype(">u2")

@@ -14,7 +14,7 @@ Scaling: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 # White levels, for types that do not imply one. Not 14 bits: a dark picture of 16 bits may have no more.
 _WHOLE_WHITES = (255, 1023, 4095, 65535, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1)
-_FLOAT_WHITES = (255, 65535)
+_FLOAT_WHITES = (255, 65535)  # of whole numbers that were stored as floats
 _OVERSHOOT = 1.5  # by which floats may exceed white, after resampling
 _MOST_CLIPPED = 0.01  # the share of the samples that may be above white
 _JUDGED = 1_000_000  # samples from which a distribution is judged
@@ -70,6 +70,7 @@ def _scaling(samples: np.ndarray, source: str, stated_white: float | None) -> Sc
 
 def _linear(black: float, white: float) -> Scaling:
     def scaled(samples: np.ndarray) -> np.ndarray:
+        # In float64: integers of 32 bits have more digits than float32 keeps.
         unit = (samples.astype(np.float64) - black) / max(white - black, 1e-30)
         return np.clip(unit, 0, 1).astype(np.float32)
 
@@ -142,4 +143,5 @@ def _luminance(samples: Float[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w"]:
 
 def _geometric_mean(values: Float[np.ndarray, "*_"]) -> float:
     """The geometric mean; blacks count as a millionth of the brightest."""
+    # The logarithm of 0 would take the mean with it.
     return float(np.exp(np.log(np.maximum(values, values.max() * 1e-6)).mean()))

@@ -76,6 +76,7 @@ def _of_samples(
     colour = 1 - colour if picture.is_inverted else colour
     alpha = None if picture.alpha is None else to_unit(picture.alpha, source, picture.white, factor)
     if picture.is_premultiplied and alpha is not None:
+        # Where nothing is opaque, the colour is not seen: any will do.
         colour = np.clip(colour / np.maximum(alpha, 1e-6), 0, 1)
     if picture.profile and not _is_srgb(picture.profile):
         squeezed = Image.fromarray(to_bytes(colour[..., 0] if colour.shape[-1] == 1 else colour))
@@ -96,6 +97,7 @@ def _deep_samples(picture: Image.Image) -> Samples:
     if tags is None:
         return Samples(values)
     bits, sample_format = tags.get(BITS, (1,))[0], tags.get(SAMPLE_FORMAT, (1,))[0]
+    # Pillow reads unsigned numbers of 32 bits as signed ones.
     if picture.mode == "I" and (bits, sample_format) == (32, 1):
         values = values.view(np.uint32)
     white = 2.0**bits - 1 if bits < 16 else None

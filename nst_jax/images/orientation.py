@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 ORIENTATION_TAG = 274
-_UPSIDE_DOWN, _MIRRORED = (3, 4, 7, 8), (2, 3, 6, 7)
+_UPSIDE_DOWN, _MIRRORED = (3, 4, 7, 8), (2, 3, 6, 7)  # values of the tag, from 1 to 8
 _SIDEWAYS = (5, 6, 7, 8)
 
 

@@ -10,10 +10,11 @@ from PIL import Image
 
 from nst_jax.images.srgb import srgb_decoded, srgb_encoded
 
-_SRGB_GAMMA = 0.45455
+_SRGB_GAMMA = 0.45455  # 1/2.2, as chunks store it
 _GAMMA_TOLERANCE = 0.05  # relative, as of libpng: 1/2.2 stands for sRGB's own curve
 _SRGB_CHROMATICITIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # x, y of white, red, green, blue
-_CHROMATICITY_TOLERANCE = 0.002
+_CHROMATICITY_TOLERANCE = 0.002  # programs round sRGB's in different ways
+# From XYZ to responses of cones, in which white is adapted.
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
 

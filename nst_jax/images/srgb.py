@@ -6,6 +6,7 @@ from jaxtyping import Float
 
 def srgb_encoded(linear: Float[np.ndarray, "*_"]) -> Float[np.ndarray, "*_"]:
     """Encode linear light in [0, 1]."""
+    # Near black, the curve is a line: a power would have an infinite slope at 0.
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 0) ** (1 / 2.4) - 0.055)
 
 

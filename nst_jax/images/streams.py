@@ -115,7 +115,9 @@ class Stream:
         """
         inputs: list[Input] = []
         indices = range(start, len(self) if end is None else end)
+        # In a part of the stream, a range without a readable picture is no fault of the data.
         any_read = len(indices) < len(self)
+        # Enough for the next batch, and for every thread to have something to do.
         for image in self._inputs(indices, ahead=2 * max(batch, self._workers)):
             inputs.append(image)
             if len(inputs) == batch:
@@ -212,6 +214,7 @@ class Stream:
         try:
             yield _submitted_ahead(pool, self._decode, indices, ahead)
         finally:
+            # Whoever stops early does not wait for pictures that nobody wants any more.
             pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -229,6 +232,7 @@ def _submitted_ahead(
 
 def _batch(inputs: Sequence[Input], rows: int) -> Batch:
     pixels = np.zeros((rows, *inputs[0][0].shape), np.uint8)
+    # The rest stays 0: a last batch of another shape would compile the program again.
     for row, (image, _) in zip(pixels, inputs, strict=False):
         row[...] = image
     return Batch(pixels, tuple(frame for _, frame in inputs))

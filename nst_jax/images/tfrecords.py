@@ -48,6 +48,7 @@ def _places(path: str) -> Iterator[tuple[str, int, int]]:
             while start < size:
                 file.seek(start)
                 head = file.read(_HEAD)
+                # A head that is cut off claims the whole file, which the next check refuses.
                 length = struct.unpack_from("<Q", head)[0] if len(head) == _HEAD else size
                 start += _HEAD
                 if start + length + _TAIL > size:

@@ -31,7 +31,7 @@ from nst_jax.images.tiff_samples import (
     stated_maximum,
 )
 
-_EXTRA_SAMPLES, _PROFILE = 338, 34675
+_EXTRA_SAMPLES, _PROFILE = 338, 34675  # tags
 _PREMULTIPLIED, _STRAIGHT = 1, 2  # alpha
 _CHANNELS = {MIN_IS_WHITE: 1, MIN_IS_BLACK: 1, RGB: 3, CMYK: 4, CIELAB: 3}
 

@@ -12,14 +12,14 @@ from absl import logging
 
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OFFSET_FIELD = {"*": slice(4, 8), "+": slice(8, 16)}  # of the first page, in TIFF and BigTIFF
-_MOST_PAGES = 10_000
+_MOST_PAGES = 10_000  # damaged files can chain pages without end
 
 # Tags and their values
 SUBFILE_TYPE, PHOTOMETRIC, SUB_PAGES = 254, 262, 330
 _REDUCED, _MASK = 1, 4  # bits of the subfile type
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, CMYK, YCBCR, CIELAB = 0, 1, 2, 3, 5, 6, 8
 _COLOURS = (MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, CMYK, YCBCR, CIELAB)
-_RAW = {32803: "sensor data", 34892: "linear sensor data"}
+_RAW = {32803: "sensor data", 34892: "linear sensor data"}  # colour spaces of DNG
 
 
 class NoPageError(LookupError):

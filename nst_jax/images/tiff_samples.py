@@ -69,6 +69,7 @@ def read_samples(file: BufferedReader | BytesIO, page: TiffPage) -> Shaped[np.nd
     offsets, counts = page.page.dataoffsets, page.page.databytecounts
     if len(offsets) < planes * down * across or len(counts) < len(offsets):
         raise ValueError("strips or tiles are missing")
+    # Tiles at the right and the bottom are whole in the file, and cut off here.
     result = np.zeros((height, width, channels), _dtype(page))
     for index in range(planes * down * across):
         plane, (row, column) = index // (down * across), divmod(index % (down * across), across)
@@ -104,6 +105,7 @@ def _block(
 
 def _decompressed(data: bytes, compression: int, rows: int, row_bytes: int) -> bytes:
     """Decompress with libtiff, which Pillow contains, as if the data were a gray picture of 8 bits."""
+    # Width, height, bits, compression, colour space, offset, samples, and rows of the only strip.
     tags = {256: row_bytes, 257: rows, 258: 8, 259: compression, 262: 1, 273: 8, 277: 1, 278: rows}
     entries = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in {**tags, 279: len(data)}.items()]
     directory = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)

@@ -48,6 +48,7 @@ def _brought_down(mask: Mask, layers: Sequence[Layer], mode: str, wrap: bool) ->
         height, width = receptive.shape(layers, layers[-1].name, *mask.shape)
         resized = Image.fromarray(mask.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
         return np.asarray(resized)
+    # The smallest value in a window is 1 minus the largest of 1 minus the mask.
     seen = mask if mode == "all" else 1 - mask
     for layer in layers:
         seen = _largest_in_windows(seen, layer, wrap)

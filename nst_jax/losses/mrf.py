@@ -13,13 +13,13 @@ from jaxtyping import Array, Float, Int
 
 from nst_jax.losses.distribution import Distribution
 
-SIDE = 3
-STRIDE = 2
+SIDE = 3  # of a patch, in positions
+STRIDE = 2  # a patch shares a row or column with the next one
 # The time for a search is the product of the numbers of patches of both pictures. This keeps all of a style
 # of 2 megapixels at conv3_1, the first layer of the paper, and of 364 x 364 pixels at conv1_1.
 MOST_PATCHES = 1 << 15
-PATCHES_TOGETHER = 512
-SMALLEST = 1e-12
+PATCHES_TOGETHER = 512  # searched at a time: their similarities with all of the style are in memory
+SMALLEST = 1e-12  # of a squared length or a weight, so that 0 can be divided by it
 
 
 def patches(

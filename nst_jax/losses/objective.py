@@ -45,22 +45,13 @@ def make_objective(inputs: Inputs, evaluator: Evaluator, variable: Variable, bas
     return Objective(used, evaluator, targets, weights, inputs.wrap, variable, basis)
 
 
-def terms(
-    network: Network, objective: Objective, array: Float[Array, "1 _ _ 3"]
-) -> dict[str, Float[Array, ""]]:
-    """The `total`, each term by its name, and its parts as `TERM/PART`, all without their weights."""
-    return total_and_terms(network, objective, array)[1]
-
-
-def total(network: Network, objective: Objective, array: Float[Array, "1 _ _ 3"]) -> Float[Array, ""]:
-    """J(G), the scalar that is minimised."""
-    return total_and_terms(network, objective, array)[0]
-
-
 def total_and_terms(
     network: Network, objective: Objective, array: Float[Array, "1 _ _ 3"]
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-    """J(G) and its terms: the form that `nst_jax.optimizers` minimises."""
+    """J(G), the scalar that is minimised, and its terms, all without their weights.
+
+    These are the `total`, each term by its name, and its parts as `TERM/PART`.
+    """
     return objective.evaluator.loss(_total_and_terms)(network, objective, array)
 
 
@@ -83,8 +74,8 @@ def _total_and_terms(network: Network, objective: Objective, array: Array) -> tu
     values: dict[str, Array] = {}
     parts: dict[str, Array] = {}
     for name, term in objective.terms:
-        values[name], own = term.value(measured[name], objective.targets[name])
-        parts |= {f"{name}/{part}": value for part, value in own.items()}
+        values[name], by_part = term.value(measured[name], objective.targets[name])
+        parts |= {f"{name}/{part}": value for part, value in by_part.items()}
     weighted = (objective.weights[name] * value for name, value in values.items())
     total = functools.reduce(operator.add, weighted)
     return total, {"total": total, **values, **parts}

@@ -100,6 +100,7 @@ def _levels(ranked_weights: Float[Array, "m"]) -> Float[Array, "m"]:
 def _keys(values: Float[Array, "..."]) -> Int[Array, "..."]:
     """Integers in the order of the values."""
     bits = lax.bitcast_convert_type(values, jnp.int32)
+    # Floats are stored by sign and magnitude: below 0, the order of the magnitudes is reversed.
     return jnp.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
 
 

@@ -80,6 +80,7 @@ def target_shapes(
 ) -> dict[str, Any]:
     """The shapes of the targets by loss, for styles whose layers have these positions (height, width)."""
     layers = [jax.ShapeDtypeStruct((1, *size, filters), jnp.float32) for size in styles]
+    # Any shares: shapes do not depend on them.
     shares = [1 / len(styles)] * len(styles)
 
     def target(loss: StyleLoss, *layers: Array) -> Any:

@@ -16,20 +16,16 @@ from nst_jax.nnst.matching import Matching, blended, matching_and_terms, replace
 from nst_jax.nnst.neighbors import pairs_together
 from nst_jax.nnst.recoloring import recolored
 from nst_jax.nnst.splitting import Splitting, at_step, splitting_and_terms, style_features
-from nst_jax.optimizers import compiler
-from nst_jax.optimizers.lanes import Lanes
-from nst_jax.optimizers.loop import Loop
-from nst_jax.optimizers.methods import find_method
-from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.transfer import memory
-from nst_jax.transfer.finish import finished
 from nst_jax.transfer.job import Job
+from nst_jax.transfer.minimizing import MinimizingSession
+from nst_jax.transfer.programs import Programs
 from nst_jax.variables.pixels import grayed
 from nst_jax.variables.pyramid import PYRAMID
 from nst_jax.variables.variable import on_pictures
 
 
-class NNSTSession:
+class NNSTSession(MinimizingSession):
     """Paints jobs one after another by NNST, with one program per stage and size.
 
     Kolkin et al. 2022 (arXiv 2203.13215). At each scale, the features of the content are replaced by the
@@ -42,17 +38,12 @@ class NNSTSession:
 
     def __init__(self, jobs: Sequence[Job], width: int | None = None):
         """Prepare programs for `jobs`, all of one group; `width` has no effect."""
-        self._job = jobs[0]
-        self.config = jobs[0].config
-        self.width = 1
-        method, devices = find_method(self.config.optimizer), jax.devices()[:1]
-        bfloat16 = compiler.holds_bfloat16(self._job.network)
-        matching = Optimizer(on_pictures(PYRAMID, matching_and_terms), method)
-        self.lanes = Lanes(matching, self.width, devices, bfloat16)
-        splitting = Optimizer(on_pictures(PYRAMID, splitting_and_terms), method, at_step)
-        self._splitting = Lanes(splitting, self.width, devices, bfloat16)
-        self.network = self.lanes.replicate(jobs[0].network)
-        self.layers = tuple(layer for layer in self.config.active_layers() if layer in jobs[0].network.layers)
+        one, shapes = jobs[:1], lambda: self.shapes(jobs[0])[0]
+        matching = Programs(on_pictures(PYRAMID, matching_and_terms), one, 1, shapes)
+        splitting = Programs(on_pictures(PYRAMID, splitting_and_terms), one, 1, shapes, at_step=at_step)
+        super().__init__(jobs, PYRAMID, matching, splitting)
+        # Weights may end before the deepest layer of the paper.
+        self.layers = tuple(layer for layer in self.config.active_layers() if layer in self.network.layers)
 
     @property
     def note(self) -> str:
@@ -62,28 +53,14 @@ class NNSTSession:
             return ""
         return f"note: NNST on another network than the paper's: {weights.name}, not vgg16-torchvision"
 
-    @property
-    def compilations(self) -> int:
-        """Number of step programs compiled so far: one per scale, and one for feature splitting."""
-        return self.lanes.advance._cache_size() + self._splitting.advance._cache_size()
-
-    def begin(self, jobs: Sequence[Job], stage: Stage, pictures: np.ndarray) -> Loop:
-        """Start the only one of `jobs` at `stage`, from its initial picture."""
-        (job,), (start,) = jobs, pictures
-        data = self.splitting(job) if stage.extra else self.matching(job, stage, start)
-        stacked = jax.tree.map(lambda leaf: leaf[jnp.newaxis], data)
-        pyramids = np.asarray(_encode(data.basis, start))[np.newaxis]
-        lanes = self._splitting if stage.extra else self.lanes
-        return Loop(lanes, self.network, stacked, pyramids, [job.config.optimizer.learning_rate])
-
-    def picture(self, job: Job, stage: Stage, array: np.ndarray) -> np.ndarray:
-        """Return the picture of a pyramid, the optimised `array`."""
-        return np.asarray(_decode(PYRAMID.init(job.canvas_at(stage.scale)), array))
+    def data(self, job: Job, stage: Stage, start: np.ndarray) -> Matching | Splitting:
+        """Return what the loss at `stage` depends on."""
+        return self.splitting(job) if stage.extra else self.matching(job, stage, start)
 
     def finish(self, job: Job, picture: np.ndarray) -> np.ndarray:
         """Return `picture` in the colours of the style if `nnst.color`, see `nst_jax.nnst.recoloring`."""
         if not job.config.nnst.color:
-            return finished(job, picture)
+            return super().finish(job, picture)
         content = images.resize(job.content, *picture.shape[1:3])
         picture = recolored(picture, content, job.styles[0].pictures)
         return grayed(picture) if job.gray else picture
@@ -107,21 +84,15 @@ class NNSTSession:
         features = style_features(self.network, styles, self.layers, seed)
         return Splitting(features, jnp.uint32(seed), jnp.int32(0), PYRAMID.init(job.canvas_at(1.0)))
 
-    def lane_bytes(self) -> int:
-        """Memory of the only lane at full size, in bytes."""
-        return self.step_bytes(self._job)
-
-    def step_bytes(self, job: Job) -> int:
-        """Memory of the larger one of the step programs of `job` at full size, in bytes."""
+    def shapes(self, job: Job) -> list[tuple[Any, Any]]:
+        """Return the shapes of what matching and splitting at full size depend on, and of the pyramid."""
         basis = PYRAMID.init(job.canvas_at(1.0))
-        pyramid = jax.eval_shape(_encode, basis, jax.ShapeDtypeStruct(job.shape_at(1.0), jnp.float32))
-        columns = self._columns(job.size_at(1.0))
-        matching: Any = jax.eval_shape(lambda columns: Matching(columns, basis), columns)
-        needed = memory.advance_bytes(self.lanes, self.network, matching, pyramid)
-        if not job.config.nnst.splitting:
-            return needed
-        splitting: Any = jax.eval_shape(lambda: self.splitting(job))
-        return max(needed, memory.advance_bytes(self._splitting, self.network, splitting, pyramid))
+        picture = jax.ShapeDtypeStruct(job.shape_at(1.0), jnp.float32)
+        pyramid = jax.eval_shape(PYRAMID.encode, basis, picture)
+        in_use: list[Any] = [Matching(self._columns(job.size_at(1.0)), basis)]
+        if job.config.nnst.splitting:
+            in_use.append(jax.eval_shape(lambda: self.splitting(job)))
+        return [(data, pyramid) for data in in_use]
 
     def target_bytes(self, job: Job) -> int:
         """Memory for the search at full size, in bytes: columns and distances."""
@@ -143,8 +114,5 @@ def _style_pictures(job: Job, scale: float) -> list[np.ndarray]:
     pictures = [images.resize(picture, *job.style_size(style, picture, scale)) for picture in style.pictures]
     return [turned for picture in pictures for turned in turned_copies(picture, turns)]
 
-
-_encode = jax.jit(PYRAMID.encode)
-_decode = jax.jit(PYRAMID.decode)
 
 NNST = TransferMethod(open=NNSTSession)

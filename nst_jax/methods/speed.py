@@ -19,8 +19,8 @@ from nst_jax.weights.embedded import slim
 
 # Seconds from which a faster network is worth a mention.
 LONG = 120
-_PROBE = (1, 64, 64, 64)
-_PROBES = 9
+_PROBE = (1, 64, 64, 64)  # like a layer of VGG, for a small picture
+_PROBES = 9  # their median leaves out those that other processes disturbed
 
 
 def predicted_seconds(job: Job, weights: Weights | None = None, begun: int = 0) -> float | None:
@@ -72,6 +72,7 @@ def _multiply_adds_per_second() -> float:
     """The speed of direct 3x3 convolutions in this process, measured in a few milliseconds."""
     x, kernel = jnp.ones(_PROBE), jnp.ones((3, 3, _PROBE[-1], _PROBE[-1]))
     program, seconds = jax.jit(conv3x3), []
+    # The first call compiles.
     program(x, kernel).block_until_ready()
     for _ in range(_PROBES):
         began = time.perf_counter()

@@ -42,6 +42,7 @@ class Dense(nnx.Module):
 
     def __call__(self, x: Float[Array, "b i"]) -> Float[Array, "b o"]:
         """The affine map in full float32, without a non-linearity."""
+        # Accelerators round the operands to fewer bits by default.
         return jnp.matmul(x, self.kernel[...], precision=jax.lax.Precision.HIGHEST) + self.bias[...]
 
 

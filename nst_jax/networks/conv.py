@@ -97,10 +97,6 @@ def _rounded(operand: Array, precision: str) -> Array:
     return operand.astype(jnp.bfloat16) if precision == "bfloat16" else operand
 
 
-def _forward(x: Array, kernel: Array, precision: str) -> tuple[Array, tuple[Array, Array]]:
-    return conv3x3(x, kernel, precision), (x, kernel)
-
-
 def _backward(precision: str, residuals: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
     x, kernel = residuals
     # XLA removes this when only the gradient of the image is used.
@@ -108,13 +104,7 @@ def _backward(precision: str, residuals: tuple[Array, Array], cotangent: Array) 
     return conv3x3(cotangent, turned(kernel), precision), kernel_gradient
 
 
-conv3x3.defvjp(_forward, _backward)
-
-
-def _strided_forward(
-    x: Array, kernel: Array, stride: int, padding: int, precision: str
-) -> tuple[Array, tuple[Array, Array]]:
-    return strided_conv(x, kernel, stride, padding, precision), (x, kernel)
+conv3x3.defvjp(lambda x, kernel, *how: (conv3x3(x, kernel, *how), (x, kernel)), _backward)
 
 
 def _strided_backward(
@@ -133,4 +123,4 @@ def _strided_backward(
     return of_x, of_kernel
 
 
-strided_conv.defvjp(_strided_forward, _strided_backward)
+strided_conv.defvjp(lambda x, kernel, *how: (strided_conv(x, kernel, *how), (x, kernel)), _strided_backward)

@@ -60,6 +60,7 @@ class Conv(nnx.Module):
 
     def __call__(self, x: Float[Array, "b h w i"], relu: Relu = nnx.relu) -> Float[Array, "b _ _ o"]:
         """The rectified response of each filter."""
+        # The network pads by itself and crops what the zero padding has reached, so each algorithm serves.
         if self.is_3x3 and self.padding != "zeros":
             response = crop(self._convolved(pad(x, self.padding)))
         else:
@@ -150,6 +151,7 @@ def _reachable(weights: Weights) -> tuple[Layer, ...]:
     held = set(weights.layers())
     reachable = []
     for layer in described.as_trained(weights.preprocessing) if described.as_trained else described.layers:
+        # A file may hold the first layers only: those after a gap cannot be computed.
         if layer.weighted and layer.name not in held:
             break
         reachable.append(layer)

@@ -50,6 +50,7 @@ class Layer(NamedTuple):
 
     def convolutions(self) -> tuple[Filters, ...]:
         """The layer's convolutions; a pooling has none."""
+        # A plain layer is its own only convolution.
         whole = Filters(self.name, self.kernel, self.channels, None, self.stride, self.padding)
         return self.filters or ((whole,) if self.weighted else ())
 

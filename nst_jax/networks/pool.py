@@ -38,13 +38,6 @@ def _ends(stride: int, padding: int, ceil: bool) -> tuple[int, int]:
     return padding, padding + (stride - 1 if ceil else 0)
 
 
-def _forward(
-    x: Array, kernel: int, stride: int, padding: int, ceil: bool
-) -> tuple[Array, tuple[Array, Array]]:
-    y = max_pool(x, kernel, stride, padding, ceil)
-    return y, (x, y)
-
-
 def _backward(
     kernel: int, stride: int, padding: int, ceil: bool, residuals: tuple[Array, Array], cotangent: Array
 ) -> tuple[Array]:
@@ -102,6 +95,6 @@ def _backward_2x2(x: Array, y: Array, cotangent: Array) -> Array:
     return jnp.pad(whole, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
 
 
-max_pool.defvjp(_forward, _backward)
+max_pool.defvjp(lambda x, *window: (y := max_pool(x, *window), (x, y)), _backward)
 
 POOLS: dict[str, Callable[..., Array]] = {"avg": avg_pool, "max": max_pool}

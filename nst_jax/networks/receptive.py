@@ -75,6 +75,7 @@ def window(layers: Sequence[Layer], name: str, side: int) -> Window:
     steps = up_to(layers, name)
     step = stride(layers, name)
     low, high = _reach(steps)
+    # Rounded away from the target, to whole activations.
     lead, trail = -(low // step), -(-high // step)
     return Window(step, lead, min(side, step * (lead + trail) + side % step))
 

@@ -14,7 +14,7 @@ from jax import Array
 from nst_jax.networks.layers import Architecture, Filters, Head, Layer
 
 WIDTHS = (64, 128, 256, 512)  # of block2 to block5
-CLASSES = 1000
+CLASSES = 1000  # of ImageNet
 
 
 def residual(convolutions: Sequence[Any], x: Array, relu: Callable[[Array], Array]) -> Array:

@@ -15,7 +15,7 @@ from nst_jax.networks.layers import Architecture, Filters, Head, Layer
 
 SQUEEZED = (16, 16, 32, 32, 48, 48, 64, 64)  # filters of fire2 to fire9 ...
 EXPANDED = (64, 64, 128, 128, 192, 192, 256, 256)  # ... and of each of their two expanding convolutions
-CLASSES = 1000
+CLASSES = 1000  # of ImageNet
 
 
 def fire(convolutions: Sequence[Any], x: Array, relu: Callable[[Array], Array]) -> Array:

@@ -38,8 +38,10 @@ def reversed_channels(preprocessing: Preprocessing) -> Preprocessing:
     )
 
 
+# The mean colour of the training pictures; in BGR, as Caffe reads pictures.
 OXFORD = Preprocessing("bgr", 255.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
 CAFFE = Preprocessing("bgr", 255.0, (104.0, 117.0, 123.0), (1.0, 1.0, 1.0))  # of its model zoo
+# Mean and standard deviation over ImageNet, for pixels in [0,1].
 TORCHVISION = Preprocessing("rgb", 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 PREPROCESSINGS = {
     "oxford": OXFORD,

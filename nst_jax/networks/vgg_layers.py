@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from nst_jax.networks.layers import Architecture, Head, Layer
 
 HEAD = Head("pool5", side=224, dense=("fc6", "fc7", "fc8"), grid=7)
-_WIDTHS = (64, 128, 256, 512, 512)
+_WIDTHS = (64, 128, 256, 512, 512)  # filters by block: Table 1 of the paper
 
 
 def _vgg(name: str, convs_per_block: Sequence[int], widths: Sequence[int | None] = _WIDTHS) -> Architecture:

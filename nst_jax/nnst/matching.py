@@ -75,6 +75,7 @@ def replaced(
 
     wanted = columns(image)
     rows = _centered(wanted)
+    # The mean of all styles has to be known before the first search.
     sums = [_sum(columns(style)) for style in styles]
     count = sum(number for _, number in sums)
     mean = sum((total for total, _ in sums), start=jnp.zeros(())) / count

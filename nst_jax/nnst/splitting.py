@@ -71,6 +71,7 @@ def sampled(F: Float[Array, "1 h w n"], key: Array, share: float = 1.0) -> Float
     for axis, side in ((1, height), (2, width)):
         between = min(distance, side)
         first = jax.random.randint(jax.random.fold_in(key, axis), (), 0, between)
+        # From a random start, so that in the course of the steps every position takes part.
         F = jnp.take(F, first + between * np.arange(side // between), axis)
     return F.reshape(-1, F.shape[3])
 

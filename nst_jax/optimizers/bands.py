@@ -42,9 +42,8 @@ def scale_by_banded_lbfgs(memory: int, split: Split | None = None) -> optax.Grad
     transform of a step is then a multiple of that update's, and only the gradient has to be transformed.
     With a `split`, images are on several devices.
     """
-    transforms = (
-        cosine.split_transforms(split) if split else cosine.Transforms(cosine.transform, cosine.inverse)
-    )
+    both = cosine.split_transforms(split) if split else (cosine.transform, cosine.inverse)
+    transform, inverse = both
 
     def init(params: VariableArray) -> BandedState:
         zeros = jnp.zeros_like(params)
@@ -56,9 +55,9 @@ def scale_by_banded_lbfgs(memory: int, split: Split | None = None) -> optax.Grad
         updates: VariableArray, state: BandedState, params: VariableArray
     ) -> tuple[VariableArray, BandedState]:
         bands = _bands(params.shape, split)
-        state = _remember(state, params, transforms.transform(updates), bands)
+        state = _remember(state, params, transform(updates), bands)
         direction = times_inverse_hessian(state.history, _guess(state, bands))
-        return transforms.inverse(direction), state._replace(direction=direction)
+        return inverse(direction), state._replace(direction=direction)
 
     return optax.GradientTransformation(init, update)
 

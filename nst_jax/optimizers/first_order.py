@@ -9,8 +9,8 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from nst_jax.config import OptimizerConfig
-from nst_jax.optimizers.method import Evaluate, Method, Point, Retry
-from nst_jax.optimizers.state import Evaluation, State, VariableArray, strongly_typed
+from nst_jax.optimizers.method import Method, Point, Retry
+from nst_jax.optimizers.state import Evaluation, State, VariableArray, select, strongly_typed
 
 # Each divergence multiplies the learning rate by SHRINK, at most MOST_SHRINKS times: 1e-30 spans float32.
 SHRINK, MOST_SHRINKS = 0.1, 30
@@ -32,6 +32,7 @@ class Average(NamedTuple):
 
     def with_next(self, variable: VariableArray, decay: float) -> "Average":
         """The average with one more variable, whose weight is 1 - decay once there are many."""
+        # The correction gives the first variables their full weight, as Adam does its moments.
         weight = (1 - decay) / (1 - decay ** (self.number + 1))
         return Average(self.variable + weight * (variable - self.variable), self.number + 1)
 
@@ -71,11 +72,7 @@ def _first_order(
         updates, moments = transformation.update(state.grad, state.memory.moments, state.variable)
         variable = optax.apply_updates(state.variable, -state.rate * updates)
         # Moments from a coarser scale would take a step before the first evaluation.
-        variable, moments = jax.tree.map(
-            lambda new, old: jnp.where(state.opening, old, new),
-            (variable, moments),
-            (state.variable, state.memory.moments),
-        )
+        variable, moments = select(state.opening, (state.variable, state.memory.moments), (variable, moments))
         average = state.memory.average and state.memory.average.with_next(variable, decay)
         trial = Trial(variable, Evaluation(state.value, state.grad, state.terms), jnp.zeros((), bool))
         return trial, Memory(moments, average)
@@ -83,7 +80,7 @@ def _first_order(
     return Method(
         init=init,
         begin=begin,
-        evaluate=_evaluate,
+        evaluate=lambda trial, evaluate: Trial(trial.variable, evaluate(trial.variable), jnp.ones((), bool)),
         unfinished=lambda trial: ~trial.evaluated,
         end=lambda trial: Point(trial.variable, *trial.evaluation),
         stalled=lambda point, state: jnp.zeros((), bool),
@@ -100,10 +97,6 @@ def _resized(last: Memory, new: Memory) -> Memory:
     mu = jax.image.resize(adam.mu, size, "cubic", antialias=False)
     nu = jnp.maximum(jax.image.resize(adam.nu, size, "linear", antialias=False), 0)
     return new._replace(moments=adam._replace(mu=mu, nu=nu))
-
-
-def _evaluate(trial: Trial, evaluate: Evaluate) -> Trial:
-    return Trial(trial.variable, evaluate(trial.variable), jnp.ones((), bool))
 
 
 def _smaller_steps(state: State, learning_rate: float) -> Retry | None:

@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from nst_jax.optimizers import compiler
 from nst_jax.optimizers.optimizer import Optimizer, unfinished_before
-from nst_jax.optimizers.state import FROZEN, State, VariableArray
+from nst_jax.optimizers.state import FROZEN, State, VariableArray, select
 
 
 class Lane(NamedTuple):
@@ -159,14 +159,14 @@ class Lanes:
     def _evaluate(self, shared: Any, data: Any, lane: Lane) -> Lane:
         """Advance the lane's search by one evaluation, and take the step if that ends the search."""
         method, state = self.optimizer.method, lane.state
-        search, memory = _where(lane.searching, (lane.search, state.memory), self.optimizer.begin(state))
+        search, memory = select(lane.searching, (lane.search, state.memory), self.optimizer.begin(state))
         at_step = self.optimizer.at_step(data, state)
         search = method.evaluate(search, partial(self.optimizer.evaluate, shared, at_step))
         ended = ~method.unfinished(search)
         state = state._replace(memory=memory, evaluations=state.evaluations + 1)
         judged = self.optimizer.judge(search, state, state.evaluations)
         # The memory is the same in both: it is left out of the select, which would copy it.
-        selected = _where(ended, judged._replace(memory=None), state._replace(memory=None))
+        selected = select(ended, judged._replace(memory=None), state._replace(memory=None))
         return Lane(selected._replace(memory=memory), search, ~ended)
 
 
@@ -187,7 +187,3 @@ def _over_one(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Cal
         return jax.tree.map(lambda leaf: leaf[jnp.newaxis], function(*single))
 
     return call
-
-
-def _where(condition: Array, yes: Any, no: Any) -> Any:
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)

@@ -8,7 +8,7 @@ import optax
 from nst_jax.devices.split import Split
 from nst_jax.optimizers import line_search
 from nst_jax.optimizers.bands import scale_by_banded_lbfgs
-from nst_jax.optimizers.method import Method, Point, Retry
+from nst_jax.optimizers.method import Method, Retry
 from nst_jax.optimizers.state import Evaluation, State, strongly_typed
 
 
@@ -27,15 +27,11 @@ def lbfgs(memory: int, bands: bool, split: Split | None = None) -> Method:
         evaluate=line_search.evaluate,
         unfinished=line_search.unfinished,
         end=line_search.end,
-        stalled=_no_decrease,
+        stalled=lambda point, state: point.value >= state.value,
         retry=_clear_history,
         compares=True,
         split_over=lambda split: lbfgs(memory, bands, split),
     )
-
-
-def _no_decrease(point: Point, state: State) -> Any:
-    return point.value >= state.value
 
 
 def _clear_history(state: State, learning_rate: float) -> Retry | None:

@@ -8,17 +8,16 @@ stop between evaluations. Here a search advances by one evaluation at a time, so
 once and many searches can advance side by side.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from nst_jax.optimizers.method import Evaluate, Point
-from nst_jax.optimizers.state import Evaluation, Scalar, VariableArray
+from nst_jax.optimizers.state import Evaluation, Scalar, VariableArray, select
 
-MOST_EVALUATIONS = 20
-FIRST_STEP, GROWTH = 1.0, 2.0
+MOST_EVALUATIONS = 20  # of one search, as in optax.lbfgs
+FIRST_STEP, GROWTH = 1.0, 2.0  # L-BFGS scales its direction so that a step of 1 is usually accepted
 # The constants c1 (sufficient decrease) and c2 (curvature) of the Wolfe conditions.
 DECREASE, CURVATURE = 1e-4, 0.9
 # The approximate condition tolerates a rise of the loss by this fraction.
@@ -84,23 +83,24 @@ def unfinished(search: Search) -> Bool[Array, ""]:
 
 def evaluate(search: Search, evaluate: Evaluate) -> Search:
     """Advance the search by one evaluation."""
-    step = _next_step(search)
+    expanded = jnp.where(search.evaluations == 0, FIRST_STEP, GROWTH * search.newest.step)
+    step = jnp.where(search.bracketed, _interpolated(search.low, search.high, search.third), expanded)
     evaluation = evaluate(search.variable + step * search.direction)
     new = OnLine(step, evaluation.value, jnp.vdot(evaluation.grad, search.direction))
     error = _decrease_error(new, search.start)
     enough = error <= 0
     good = enough & (jnp.abs(new.slope) <= CURVATURE * jnp.abs(search.start.slope))
-    low, high, third, bracketed = _where(
+    low, high, third, bracketed = select(
         search.bracketed, _zoom(search, new, enough), _expand(search, new, enough, good)
     )
     safer = enough & (~search.bracketed | (new.value < search.safe.value))
-    safe, safe_evaluation = _where(safer, (new, evaluation), (search.safe, search.safe_evaluation))
+    safe, safe_evaluation = select(safer, (new, evaluation), (search.safe, search.safe_evaluation))
     evaluations = search.evaluations + 1
     narrow = search.bracketed & (jnp.abs(search.high.step - search.low.step) <= NARROWEST)
     failed = ~good & ((evaluations >= MOST_EVALUATIONS) | (narrow & (safe.step > 0)))
     # A failed search ends at the safe point if there is one, else at the newest point if that is finite.
     back = failed & ((safe.step > 0) | jnp.isinf(error))
-    newest, evaluation = _where(back, (safe, safe_evaluation), (new, evaluation))
+    newest, evaluation = select(back, (safe, safe_evaluation), (new, evaluation))
     # The first search of a run only evaluates its start.
     opening = jnp.isinf(search.start.value)
     return search._replace(
@@ -123,11 +123,6 @@ def end(search: Search) -> Point:
     return Point(variable, *search.evaluation)
 
 
-def _next_step(search: Search) -> Scalar:
-    expanded = jnp.where(search.evaluations == 0, FIRST_STEP, GROWTH * search.newest.step)
-    return jnp.where(search.bracketed, _interpolated(search.low, search.high, search.third), expanded)
-
-
 def _decrease_error(new: OnLine, start: OnLine) -> Scalar:
     """How far `new` is from a sufficient decrease: 0 if it has one, infinite if it is not a number."""
     usual = new.value - start.value - DECREASE * new.step * start.slope
@@ -143,7 +138,7 @@ def _expand(search: Search, new: OnLine, enough: Array, good: Array) -> tuple[On
     """Algorithm 3.5: return low, high, third, and whether low and high bracket a solution."""
     over = ~enough | ((new.value >= search.newest.value) & (search.evaluations > 0))
     rising = ~over & (new.slope >= 0)
-    low, high = _where(rising, (new, search.newest), (search.newest, new))
+    low, high = select(rising, (new, search.newest), (search.newest, new))
     return low, high, low, over | rising | good
 
 
@@ -152,8 +147,8 @@ def _zoom(search: Search, new: OnLine, enough: Array) -> tuple[OnLine, OnLine, O
     low, high = search.low, search.high
     over = ~enough | (new.value >= low.value)
     crossed = ~over & (new.slope * (high.step - low.step) >= 0)
-    third = _where(over | crossed, high, low)
-    return _where(over, low, new), _where(over, new, _where(crossed, low, high)), third, search.bracketed
+    third = select(over | crossed, high, low)
+    return select(over, low, new), select(over, new, select(crossed, low, high)), third, search.bracketed
 
 
 def _interpolated(low: OnLine, high: OnLine, third: OnLine) -> Scalar:
@@ -185,7 +180,3 @@ def _parabola_minimum(a: OnLine, b: OnLine) -> Scalar:
     to_b = b.step - a.step
     B = (b.value - a.value - a.slope * to_b) / to_b**2
     return a.step - a.slope / (2 * B)
-
-
-def _where(condition: Array, yes: Any, no: Any) -> Any:
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)

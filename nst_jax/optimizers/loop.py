@@ -93,12 +93,16 @@ class Loop:
         """
         self._stop = stop
         look = self.look()
-        while not self._arrived(look, stop):
+        while not np.all(
+            self.resting | (look.step >= stop) & (look.status == RUNNING) & np.isfinite(look.value)
+        ):
             began = time.monotonic()
             self._advance(self._evaluations)
             look = self.look()
+            # All processes must run chunks of the same length; their clocks differ.
             if processes.broadcast(time.monotonic() - began < CHUNK_SECONDS / 2):
                 self._evaluations = min(2 * self._evaluations, MOST_EVALUATIONS)
+            # A failed lane stands still until it is restarted, so `stop` would never be reached.
             for lane in np.flatnonzero((look.status != RUNNING) & ~self.resting):
                 self._restart(int(lane))
             if not watch(look):
@@ -120,10 +124,6 @@ class Loop:
         """The progress of each lane; waits for the device."""
         state = self.state
         return Look(*jax.device_get((state.step, state.evaluations, state.value, state.status)))
-
-    def _arrived(self, look: Look, stop: int) -> bool:
-        evaluated = np.isfinite(look.value)
-        return bool(np.all((look.step >= stop) & (look.status == RUNNING) & evaluated | self.resting))
 
     def _advance(self, evaluations: int, settle: bool = False) -> None:
         limits = jnp.int32(self._stop), jnp.int32(evaluations), jnp.asarray(settle)

@@ -24,6 +24,7 @@ from nst_jax.optimizers.state import (
     State,
     VariableArray,
     is_finite,
+    select,
 )
 
 
@@ -73,6 +74,7 @@ class Optimizer:
         self, shared: Any, data: Any, state: State, stop: Int[Array, ""], evaluations: Int[Array, ""]
     ) -> State:
         """Advance to the step `stop`, or until `evaluations` more evaluations, or until a step fails."""
+        # Counted in evaluations, because a step of L-BFGS takes a varying number of them.
         last = state.evaluations + evaluations
 
         def unfinished(state: State) -> Array:
@@ -136,9 +138,9 @@ class Optimizer:
         """Move `state` to `point` if `accept`; its memory is left out of the select, which would copy it."""
         better = accept & (point.value < state.best_value)
         old = Point(state.variable, state.value, state.grad, state.terms)
-        moved = jax.tree.map(lambda new, old: jnp.where(accept, new, old), point, old)
+        moved = select(accept, point, old)
         # A run whose first loss is not finite still has terms to show which of them is to blame.
-        terms = jax.tree.map(lambda new, old: jnp.where(state.opening, new, old), point.terms, moved.terms)
+        terms = select(state.opening, point.terms, moved.terms)
         return state._replace(
             **moved._replace(terms=terms)._asdict(),
             best_variable=jnp.where(better, point.variable, state.best_variable),

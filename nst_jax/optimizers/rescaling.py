@@ -17,51 +17,44 @@ from nst_jax.optimizers.state import Evaluation, Scalar, State, VariableArray
 LARGEST = 2.0**40  # of the entries of a gradient that is left as it is
 
 
-class ScaledMemory(NamedTuple):
-    """The memory of a method, and the factor of its units; 0 before the first gradient."""
+class InUnits(NamedTuple):
+    """The memory of a method, or a search, and the factor of its units; 0 before the first gradient."""
 
     method: Any
     factor: Float[Any, "*lanes"]
 
 
-class ScaledSearch(NamedTuple):
-    """A search of a method, in its units."""
-
-    method: Any
-    factor: Scalar
-
-
 def in_own_units(method: Method, smallest: float) -> Method:
     """Return `method` with units of its own, if the first gradient is large, or no entry above `smallest`."""
 
-    def begin(state: State) -> tuple[ScaledSearch, ScaledMemory]:
+    def begin(state: State) -> tuple[InUnits, InUnits]:
         chosen = jnp.where(state.opening, 0, _factor(state.grad, smallest))
         remembered = jnp.where(state.memory.factor > 0, state.memory.factor, chosen)
         factor = jnp.where(remembered > 0, remembered, 1)
         value, grad = factor * state.value, factor * state.grad
         search, memory = method.begin(state._replace(value=value, grad=grad, memory=state.memory.method))
-        return ScaledSearch(search, factor), ScaledMemory(memory, remembered)
+        return InUnits(search, factor), InUnits(memory, remembered)
 
-    def evaluate(search: ScaledSearch, evaluate: Evaluate) -> ScaledSearch:
+    def evaluate(search: InUnits, evaluate: Evaluate) -> InUnits:
         def in_units(variable: VariableArray) -> Evaluation:
             found = evaluate(variable)
             return found._replace(value=search.factor * found.value, grad=search.factor * found.grad)
 
         return search._replace(method=method.evaluate(search.method, in_units))
 
-    def end(search: ScaledSearch) -> Point:
+    def end(search: InUnits) -> Point:
         point = method.end(search.method)
         return point._replace(value=point.value / search.factor, grad=point.grad / search.factor)
 
     def split_over(split: Split) -> Method:
         return in_own_units(method.split_over(split) if method.split_over else method, smallest)
 
-    def carried(last: ScaledMemory, new: ScaledMemory) -> ScaledMemory:
+    def carried(last: InUnits, new: InUnits) -> InUnits:
         assert method.carried is not None
-        return ScaledMemory(method.carried(last.method, new.method), last.factor)
+        return InUnits(method.carried(last.method, new.method), last.factor)
 
     return method._replace(
-        init=lambda variable: ScaledMemory(method.init(variable), jnp.zeros((), variable.dtype)),
+        init=lambda variable: InUnits(method.init(variable), jnp.zeros((), variable.dtype)),
         begin=begin,
         evaluate=evaluate,
         unfinished=lambda search: method.unfinished(search.method),
@@ -75,6 +68,7 @@ def in_own_units(method: Method, smallest: float) -> Method:
 def _factor(grad: VariableArray, smallest: float) -> Scalar:
     """The power of two that brings the largest entry of an extreme gradient close to 1; else 1."""
     largest = jnp.max(jnp.abs(grad))
+    # The exponents of normal float32 numbers: a factor beyond them would be 0 or infinite.
     exponent = jnp.clip(jnp.frexp(largest)[1], -126, 126)
     extreme = jnp.isfinite(largest) & (largest > 0) & ((largest < smallest) | (largest > LARGEST))
     return jnp.where(extreme, jnp.ldexp(jnp.ones_like(largest), -exponent), 1)

@@ -101,11 +101,15 @@ class SplitLane(Lanes):
             rows = leaf.reshape(*leaf.shape[:axis], self.split.height, -1)
             below = [(0, 0)] * rows.ndim
             below[axis] = (0, self.split.padded - self.split.height)
+            # Rows may be joined with columns and colours in one axis, as in the history.
             leaf = np.pad(rows, below).reshape(*leaf.shape[:axis], -1, *leaf.shape[axis + 1 :])
         return self.split.place(leaf, sharding.spec)
 
     def _fetched(self, leaf: jax.Array) -> np.ndarray:
-        whole = leaf if leaf.is_fully_addressable or leaf.is_fully_replicated else _gathered(leaf)
+        whole = leaf
+        if not (leaf.is_fully_addressable or leaf.is_fully_replicated):
+            # Its parts are in several processes, all of which must ask at the same time.
+            whole = multihost_utils.process_allgather(leaf, tiled=True)
         # Files of arrays cannot hold a view.
         return np.ascontiguousarray(self._cropped(np.asarray(whole), _rows_axis(leaf.sharding)))
 
@@ -146,8 +150,3 @@ def _rows_axis(sharding: Any) -> int | None:
     """The axis that is divided among the devices."""
     spec = tuple(sharding.spec) if isinstance(sharding, NamedSharding) else ()
     return spec.index(AXIS) if AXIS in spec else None
-
-
-def _gathered(leaf: jax.Array) -> np.ndarray:
-    """An array whose parts are in several processes; all of them must ask at the same time."""
-    return np.asarray(multihost_utils.process_allgather(leaf, tiled=True))

@@ -54,6 +54,11 @@ class State(NamedTuple):
         return jnp.isinf(self.value)
 
 
+def select(condition: Array, yes: Any, no: Any) -> Any:
+    """The arrays of `yes` if `condition` holds, else those of `no`."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
+
+
 def is_finite(value: Array, grad: Array) -> Array:
     """Whether the loss and all of its gradient are finite."""
     return jnp.isfinite(value) & jnp.all(jnp.isfinite(grad))

@@ -36,6 +36,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, identity: str, settings:
     Raises:
         UserError: the file cannot be written.
     """
+    # Zeros in front keep the order of the leaves when names are sorted.
     arrays = {f"{i:04d}": leaf for i, leaf in enumerate(checkpoint.leaves)}
     metadata = {
         "stage": str(checkpoint.stage),

@@ -24,6 +24,8 @@ FREE = ("devices",)  # fields that a resumed run may change
 class RunFolder:
     """Files of a run: result.png, config.json, run.json, metrics.jsonl, progress/, checkpoint.safetensors."""
 
+    written = True  # by this process
+
     def __init__(self, path: str | Path, config: Config):
         """Refer to the folder `path`; nothing is written yet."""
         self.path = Path(path)
@@ -126,6 +128,7 @@ class RunFolder:
             images.write(self.path / "result.png", picture, text)
         files.write_json(self.path / "run.json", run)
         if run["status"] == "done":
+            # It would be as large as the state of the optimiser, and nothing resumes from it.
             self._checkpoint.unlink(missing_ok=True)
         return self.result
 

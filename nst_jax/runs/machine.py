@@ -43,6 +43,7 @@ def peak_memory_bytes() -> int:
 
 def free_memory_bytes() -> int:
     """Return the free memory of the default device."""
+    # CPUs have no statistics of their own.
     statistics = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in statistics:
         return int(statistics["bytes_limit"] - statistics["bytes_in_use"])

@@ -26,18 +26,22 @@ class Recorder:
     ):
         """Create the folders that hold no run yet; the others keep their metrics only if they are in `saved`.
 
+        Folders that another process writes are left alone.
+
         `identities` are digests of each run's inputs, for its checkpoint. `reported` holds the layer terms
         that each run logs; totals are always logged.
 
         Raises:
             UserError: a folder cannot be written.
         """
-        self._folders, self._identities, self._reported = folders, identities, reported
+        self._folders = {run: folder for run, folder in enumerate(folders) if folder.written}
+        self._identities, self._reported = identities, reported
         self._logged = [-1] * len(folders)
         earlier = max((checkpoint.seconds for checkpoint in saved.values()), default=0.0)
+        # A resumed run counts the time before its interruption.
         self._began = time.monotonic() - earlier
         self._next_checkpoint = time.monotonic()
-        for run, folder in enumerate(folders):
+        for run, folder in self._folders.items():
             if not folder.begun():
                 folder.begin()
                 continue
@@ -51,7 +55,8 @@ class Recorder:
 
     def rewind(self, run: int, step: int) -> None:
         """Drop the metrics after `step`, which will be logged again."""
-        self._logged[run] = self._folders[run].metrics.rewind(step)
+        if run in self._folders:
+            self._logged[run] = self._folders[run].metrics.rewind(step)
 
     def unlogged(self, steps: Mapping[int, int]) -> list[int]:
         """Return the runs in `steps`, a run's current step by run, that have not logged that step yet."""
@@ -61,7 +66,7 @@ class Recorder:
         self, runs: Iterable[int], steps: np.ndarray, evaluations: np.ndarray, scale: float, terms: Mapping
     ) -> None:
         """Append a line of metrics for each of `runs`; arrays and `terms` have an entry per run."""
-        for run in runs:
+        for run in self._folders.keys() & runs:
             self._logged[run] = int(steps[run])
             reported = {
                 name: float(values[run])
@@ -73,7 +78,8 @@ class Recorder:
 
     def draw(self, run: int, step: int, picture: np.ndarray) -> None:
         """Write a snapshot of the run."""
-        self._folders[run].save_snapshot(step, picture)
+        if run in self._folders:
+            self._folders[run].save_snapshot(step, picture)
 
     @property
     def checkpoint_due(self) -> bool:
@@ -83,8 +89,8 @@ class Recorder:
     def checkpoint(self, leaves: Mapping[int, list[np.ndarray]], stage: int) -> None:
         """Save the optimiser state of each run; `stage` is the number of the stage that they are at."""
         began = time.monotonic()
-        for run, run_leaves in leaves.items():
-            checkpoint = Checkpoint(run_leaves, stage, began - self._began)
+        for run in self._folders.keys() & leaves:
+            checkpoint = Checkpoint(leaves[run], stage, began - self._began)
             self._folders[run].metrics.sync()  # the lines before a checkpoint must survive what it survives
             self._folders[run].save_checkpoint(checkpoint, self._identities[run])
         now = time.monotonic()
@@ -92,4 +98,5 @@ class Recorder:
 
     def finish(self, run: int, picture: np.ndarray, record: Mapping[str, Any]) -> None:
         """Write the result of a run, and `record` as its run.json."""
-        self._folders[run].save_result(picture, record)
+        if run in self._folders:
+            self._folders[run].save_result(picture, record)

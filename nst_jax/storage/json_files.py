@@ -55,6 +55,7 @@ def require_fields(value: Any, **fields: type) -> None:
     for name, expected in fields.items():
         if name not in value:
             raise ValueError(f"{name} is missing")
+        # A whole number may be written without a point.
         if not isinstance(value[name], (expected, int) if expected is float else expected):
             raise ValueError(f"{name} is {type(value[name]).__name__}, not {expected.__name__}")
 

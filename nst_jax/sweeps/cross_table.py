@@ -37,7 +37,9 @@ class NeutralScores:
     def __init__(self, network: Network, inputs: Pictures):
         """Compare by `network` with the styles among `inputs`, each of which is measured once."""
         self._network, self._inputs = network, inputs
-        self._reference = functools.lru_cache(KEPT_STYLES)(self._measured)
+        self._reference = functools.lru_cache(KEPT_STYLES)(
+            lambda style: neutral.StyleReference(network, _fitted(style, inputs))
+        )
         self._of_content: dict[tuple[str, str], neutral.Distances] = {}
 
     def __call__(self, config: Config, picture: Picture) -> dict[str, float]:
@@ -50,9 +52,6 @@ class NeutralScores:
             self._of_content[pair] = reference.distances(_fitted(config.content, self._inputs))
         shares = neutral.shares(reference.distances(picture), self._of_content[pair])
         return {f"neutral/{name}": share for name, share in shares.items()}
-
-    def _measured(self, style: str) -> neutral.StyleReference:
-        return neutral.StyleReference(self._network, _fitted(style, self._inputs))
 
 
 def cross_rows(
@@ -68,6 +67,7 @@ def cross_rows(
     uses the loss, as far as `network` has them and the pictures are large enough for them.
     """
     runs = [run for run in runs if _one_style(run.config)]
+    # One set of layers for all runs, so that the columns can be compared.
     side = min((min(results[run.folder].shape[1:3]) for run in runs), default=0)
     losses = _layers_by_loss(runs, [layer for layer in network.layers if fits_layer(network, layer, side)])
     at_start: dict[tuple[str, str], dict[str, Array]] = {}
@@ -77,6 +77,7 @@ def cross_rows(
         key = run.config.content, run.config.style
         if key not in at_start:
             at_start[key] = _distances(network, content, style, losses)
+        # At one size: statistics of textures depend on it.
         found = _distances(network, images.fit(results[run.folder], neutral.SIZE), style, losses)
         shares = {name: float(jnp.mean(found[name] / at_start[key][name])) for name, _ in losses}
         rows.append({"run": run.folder, **shares, **neutral_scores(run.config, results[run.folder])})

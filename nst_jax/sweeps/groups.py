@@ -137,6 +137,7 @@ def _unfinished(configs: Mapping[str, Config], jobs: Mapping[str, Job], path: Pa
 
 def _batches(stages: Mapping[str, int], width: int) -> Iterator[list[str]]:
     """Yield batches of up to `width` runs that are at the same stage."""
+    # Lanes of one program are at one size, which the stage decides.
     for _, members in itertools.groupby(stages, stages.__getitem__):
         folders = list(members)
         for begin in range(0, len(folders), width):

@@ -21,6 +21,7 @@ from nst_jax.transfer.pictures import Pictures, picture_sources
 from nst_jax.weights import load_network
 from nst_jax.weights.resolving import cached_of
 
+# Of Gatys et al. 2015, whichever layers a run used.
 STYLE_LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))
 CONTENT_LAYER = "conv4_2"
 JUDGES = ("vgg19", "vgg16", "slim")  # architectures, best first

@@ -51,27 +51,28 @@ class StyleReference:
         """Measure `style` at those of `STYLE_LAYERS` that `network` has."""
         self._network, self._layers = network, judged_layers(network)
         small = images.fit(style, SIZE)
-        S, self._grams = _activations_and_grams(network, small, self._layers)
+        S, self._grams = jax.device_get(_activations_and_grams(network, jnp.asarray(small), self._layers))
         self._ranked = {layer: ranked(_rows(S[layer])) for layer in self._layers}
         self._ranked[COLOURS] = ranked(_rows(small))
         # The pictures of a sweep usually have the same size.
-        self._resampled = functools.lru_cache(len(self._ranked))(self._at)
+        self._resampled = functools.lru_cache(len(self._ranked))(
+            lambda name, count: resampled(self._ranked[name], count)
+        )
 
     def distances(self, picture: Float[np.ndarray, "1 h w 3"]) -> Distances:
         """Return each distance of `picture` to the style, by layer."""
         small = images.fit(picture, SIZE)
-        F, G = _activations_and_grams(self._network, small, self._layers)
+        found = _activations_and_grams(self._network, jnp.asarray(small), self._layers)
+        F, G = jax.device_get(found)
         distances = [_squares(G[layer] - A) for layer, A in self._grams.items()]
         sliced = [self._sliced(layer, F[layer]) for layer in self._layers]
         palette = [self._sliced(COLOURS, small)]
         return {"gram": distances, "sliced": sliced, "palette": palette}
 
     def _sliced(self, name: str, F: np.ndarray) -> float:
+        """The squared sliced Wasserstein distance: projections of both are compared rank by rank."""
         rows = _rows(F)
         return _mean_square_difference(ranked(rows), self._resampled(name, len(rows)))
-
-    def _at(self, name: str, count: int) -> np.ndarray:
-        return resampled(self._ranked[name], count)
 
 
 def shares(ours: Distances, of_content: Distances) -> dict[str, float]:
@@ -90,15 +91,6 @@ def content_distance(
     resized = images.resize(picture, *target.shape[1:3])
     F, P = (network(jnp.asarray(image), (layer,))[layer] for image in (resized, target))
     return relative_distance(F, P) ** 2
-
-
-def sliced_wasserstein(F: Float[np.ndarray, "m n"], S: Float[np.ndarray, "k n"]) -> float:
-    """Return the squared sliced Wasserstein distance between the rows of F and those of S.
-
-    The rows are projected onto fixed random directions. The sorted projections of two sets are compared rank
-    by rank, after linear interpolation if the sets differ in size.
-    """
-    return _mean_square_difference(ranked(F), resampled(ranked(S), len(F)))
 
 
 def ranked(F: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "d m"]:
@@ -138,14 +130,8 @@ def _rows(F: np.ndarray) -> Float[np.ndarray, "m n"]:
     return F.reshape(-1, F.shape[-1])
 
 
-def _activations_and_grams(
-    network: Network, image: np.ndarray, layers: tuple[str, ...]
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    return jax.device_get(_measured(network, jnp.asarray(image), layers))
-
-
 @functools.partial(jax.jit, static_argnums=2)
-def _measured(
+def _activations_and_grams(
     network: Network, image: Array, layers: tuple[str, ...]
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     F = network(image, layers)

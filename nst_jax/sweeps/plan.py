@@ -52,6 +52,7 @@ def plan_runs(base: Any, cells: Sequence[Cell]) -> list[Run]:
         names = tuple(label(item) for item in labels) or tuple(f"{k}={label(v)}" for k, v in fields.items())
         config = from_dict(override(base, fields))
         folder = _folder_name(f"{index:0{digits}d}", *names)
+        # Two folders with the same picture would look like a result.
         if same := [run for run in runs if run.config == config]:
             raise UserError(f"sweep: {folder} and {same[0].folder} are the same run")
         runs.append(Run(names, fields, config, folder))
@@ -198,14 +199,12 @@ def _with_whole_paths(parts: Sequence[str]) -> list[str]:
     values, first = [], 0
     while first < len(parts):
         candidates = [",".join(parts[first:end]) for end in range(len(parts), first, -1)]
-        value = next((path for path in candidates[:-1] if _exists(path)), candidates[-1])
+        paths = [path for path in candidates[:-1] if path]
+        there = (path for path in paths if Path(path.removeprefix(FOLDER)).expanduser().exists())
+        value = next(there, candidates[-1])
         values.append(value)
         first += value.count(",") + 1
     return [re.sub(r"""^(['"])(.*)\1$""", r"\2", value) for value in values if value]
-
-
-def _exists(path: str) -> bool:
-    return bool(path) and Path(path.removeprefix(FOLDER)).expanduser().exists()
 
 
 def _literal(text: str) -> Any:

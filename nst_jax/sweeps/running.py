@@ -1,10 +1,11 @@
 """Running of a sweep on this machine, group by group, with a progress bar and signals."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 
 from absl import logging
 from tqdm import tqdm
 
+from nst_jax.config import Config
 from nst_jax.methods.estimate import require_lanes
 from nst_jax.methods.speed import predicted_seconds, work_of
 from nst_jax.methods.transfers import open_session
@@ -15,7 +16,6 @@ from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
 from nst_jax.transfer.grouping import group
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.stage_session import StageSession
 
 
 def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = None) -> bool:
@@ -30,10 +30,13 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
     unfinished = {run.folder for run in sweep.unfinished()}
     if not unfinished:
         return True
-    configs = {run.folder: run.config for run in sweep.runs}
-    jobs = prepare_jobs(configs, sweep.path)
-    check_folders(configs, jobs, sweep.path)
-    groups = _sessions(sweep, jobs, unfinished, batch)
+    configs, jobs, grouped = prepared_groups(sweep)
+    groups = []
+    for members in grouped:
+        if not unfinished.isdisjoint(members):
+            session = open_session([jobs[folder] for folder in members], batch or sweep.batch_of(members))
+            require_lanes(session, jobs[members[0]])
+            groups.append((members, session))
     entries = sweep.enter_groups(
         [(members, session.width, session.lanes.mesh.size) for members, session in groups]
     )
@@ -58,20 +61,17 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
     return True
 
 
-def _sessions(
-    sweep: Sweep, jobs: Mapping[str, Job], unfinished: Collection[str], batch: int | None
-) -> list[tuple[list[str], StageSession]]:
-    """Return the groups with unfinished runs, as the folders of all their runs, and a session for each."""
+def prepared_groups(sweep: Sweep) -> tuple[dict[str, Config], dict[str, Job], list[list[str]]]:
+    """Return the configs and jobs of all runs by folder, and the folders in groups that share a program.
+
+    Raises:
+        UserError: see `prepare_jobs` and `check_folders`.
+    """
+    configs = {run.folder: run.config for run in sweep.runs}
+    jobs = prepare_jobs(configs, sweep.path)
+    check_folders(configs, jobs, sweep.path)
     folders = list(jobs)
-    groups = [[folders[index] for index in members] for members in group(list(jobs.values()))]
-    groups = [members for members in groups if not set(members).isdisjoint(unfinished)]
-    sessions = [
-        open_session([jobs[folder] for folder in members], batch or sweep.batch_of(members))
-        for members in groups
-    ]
-    for members, session in zip(groups, sessions, strict=True):
-        require_lanes(session, jobs[members[0]])
-    return list(zip(groups, sessions, strict=True))
+    return configs, jobs, [[folders[index] for index in members] for members in group(list(jobs.values()))]
 
 
 class Display:

@@ -123,6 +123,7 @@ class Sweep:
         runs = plan.to_json(self.runs)
         for entry, run in zip(runs, self.runs, strict=True):
             record = self.folder(run).record()
+            # Repeated here for whoever reads this file alone; run.json is what counts.
             entry |= {"status": record.get("status", "waiting"), "seconds": record.get("wall_seconds")}
         values = {
             "name": self.name,
@@ -149,6 +150,7 @@ def require_no_sweep(path: Path) -> None:
 
 
 def _check_same(runs: list[Run], saved: list[Run]) -> None:
+    # The first difference tells most: an added run shifts all that follow.
     for run, before in zip_longest(runs, saved):
         if run is None or before is None or run.folder != before.folder:
             now, then = (repr(one.folder) if one else "missing" for one in (run, before))

@@ -22,6 +22,7 @@ def empty_targets(jobs: Sequence[Job], losses: LayerLosses, scale: float) -> Sty
 
     def target(layer: str, region: str) -> Any:
         filters, names = F[layer].shape[-1], dict(losses)[layer]
+        # The targets of additive statistics do not depend on the size of the style.
         pools: set[tuple[tuple[int, int], ...]] = {(sizes[layer],)}
         if not all(STYLE_LOSSES[name].additive for name in names):
             pools = {style_layer_sizes(job, region, layer, scale) for job in jobs} - {()} or pools
@@ -53,8 +54,8 @@ def losses_by_layer(jobs: Sequence[Job]) -> LayerLosses:
     )
 
 
-def filled(own: Sequence[dict[str, dict[str, Any]]], empty: StyleTargets) -> StyleTargets:
-    """Return a job's `own` targets, guides and shares, and zeros of the shapes in `empty` for what they lack.
+def filled(found: Sequence[dict[str, dict[str, Any]]], empty: StyleTargets) -> StyleTargets:
+    """Return the targets, guides and shares that are `found` for a job, and zeros where `empty` has more.
 
     Rows of a target are repeated if those of another job have more.
     """
@@ -70,11 +71,12 @@ def filled(own: Sequence[dict[str, dict[str, Any]]], empty: StyleTargets) -> Sty
             for layer, by_region in shapes.items()
         }
 
-    targets, guides, shares = map(completed, own, empty[:3])
+    targets, guides, shares = map(completed, found, empty[:3])
     return StyleTargets(targets, guides, shares, empty.activations)
 
 
 def _repeated(target: Any, like: Any) -> Any:
+    # Repeated rows change no distance, see `StyleLoss`.
     missing = jnp.shape(like)[:1] > jnp.shape(target)[:1]  # never true of a scalar
     return jnp.resize(target, like.shape) if missing else target
 

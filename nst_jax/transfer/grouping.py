@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from nst_jax.config.transfer_methods import TRANSFER_METHODS
 from nst_jax.losses.terms.terms import term_weights
 from nst_jax.transfer.job import Job
 
@@ -38,5 +39,5 @@ def program_key(job: Job) -> Any:
         (config.devices, config.active_layers()[-1] if config.devices != 1 else "", job.gray),
         tuple(dict.fromkeys(style.region for style in job.styles)),
         (config.log_every, config.snapshot_every),
-        (config.method, config.nnst.layers, config.nnst.splitting),
+        (config.method, *TRANSFER_METHODS[config.method].compiled(config)),
     )

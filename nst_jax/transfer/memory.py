@@ -22,11 +22,11 @@ MOST_LANES_ON_CPU = 4
 
 def tree_bytes(tree: Any) -> int:
     """Return the bytes on one device of the arrays in `tree`, which may be `jax.ShapeDtypeStruct`s."""
-    return sum(math.prod(_shape_on_device(leaf)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
-
-
-def _shape_on_device(leaf: Any) -> tuple[int, ...]:
-    return leaf.sharding.shard_shape(leaf.shape) if leaf.sharding else leaf.shape
+    held = 0
+    for leaf in jax.tree.leaves(tree):
+        shape = leaf.sharding.shard_shape(leaf.shape) if leaf.sharding else leaf.shape
+        held += math.prod(shape) * leaf.dtype.itemsize
+    return held
 
 
 def lane_bytes(optimizer: Optimizer, network: Any, data: Any, image: Any) -> int:

@@ -12,12 +12,12 @@ from nst_jax.images.color import luminance
 from nst_jax.images.region_masks import MOST_DISTORTION
 from nst_jax.losses.mrf import MOST_PATCHES, patch_count
 from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.losses.terms.content import CONTENT_LOSSES
 from nst_jax.losses.terms.terms import further_terms
-from nst_jax.networks.layers import irregular_layer, up_to
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.optimizers.methods import find_method
-from nst_jax.transfer.dividing import check_devices
+from nst_jax.transfer.dividing import check_devices, check_parts
 from nst_jax.transfer.filling import style_layer_sizes
 from nst_jax.transfer.fitting import Input, require_size
 from nst_jax.transfer.job import Job
@@ -43,6 +43,7 @@ def prepare(
         UserError: a picture, the weights or a setting cannot be used; nothing has been written.
     """
     _check_names(config)
+    # A sweep has asked already, for the pictures of all its runs together.
     if pictures is None:
         pictures = Pictures([config])
         pictures.require_memory()
@@ -58,14 +59,8 @@ def prepare(
             *(named, config.init, first),
         )
     _check_sizes(config, content, styles)
-    layers = config.required_layers()
-    built, weights = network or load_network(config.network, layers, begun)
-    if missing := [layer for layer in layers if layer not in built.layers]:
-        available = ", ".join(built.layers)
-        raise UserError(f"network.weights: {weights.name} ends before {missing[0]}; it has {available}")
-    check_devices(config, built)
-    if config.tile:
-        _check_tiles(config, built)
+    built, weights = network or load_network(config.network, config.required_layers(), begun)
+    _check_network(config, built, weights)
     job = Job(config, photo, content, styles, regions, start, built, weights)
     _check_regions(job)
     _check_strengths(job)
@@ -89,6 +84,7 @@ def _read_start(
     source = picture_sources(image)[0] if config.init == "style" else config.init
     with field_named("init: expected noise, content, style or a picture"):
         height, width = pictures.fitted(source, config.size).size
+        # Of what the user sees: a portrait stretched to a landscape is rarely meant.
         stretch = (height / width) / (size[0] / size[1])
         if not 1 / (1 + MOST_DISTORTION) < stretch < 1 + MOST_DISTORTION:
             shape = "the shape of the content"
@@ -98,6 +94,7 @@ def _read_start(
 
 def _check_names(config: Config) -> None:
     find_method(config.optimizer)
+    fields.one_of("content_loss", config.content_loss, CONTENT_LOSSES)
     for name in config.style_losses:
         fields.one_of("style_losses", name, STYLE_LOSSES)
     for name in config.terms:
@@ -114,19 +111,16 @@ def _check_sizes(config: Config, content: np.ndarray, styles: tuple[Style, ...])
         require_size(config, inputs, scale)
 
 
-def _check_tiles(config: Config, network: Network) -> None:
-    """Refuse tiles with losses, layers or borders that are exact only on the whole picture."""
-    for name in config.active_losses():
-        if not STYLE_LOSSES[name].additive:
-            raise UserError(f"tile: {config.tile} cannot be used with style_losses.{name}; use 0")
-    if config.network.padding != "zeros":
-        raise UserError(
-            f"tile: {config.tile} cannot be used with network.padding={config.network.padding}; use 0"
-        )
-    if layer := irregular_layer(up_to(network.geometry, config.active_layers()[-1])):
-        raise UserError(f"tile: {config.tile} cannot be used with {layer.name} of this network; use 0")
-    if config.tile < USEFUL_TILE:
-        logging.warning("tile: %d is slower than %d and saves no memory", config.tile, USEFUL_TILE)
+def _check_network(config: Config, network: Network, weights: Weights) -> None:
+    """Refuse a network that lacks layers, or cannot be divided into tiles or among devices."""
+    if missing := [layer for layer in config.required_layers() if layer not in network.layers]:
+        available = ", ".join(network.layers)
+        raise UserError(f"network.weights: {weights.name} ends before {missing[0]}; it has {available}")
+    check_devices(config, network)
+    if config.tile:
+        check_parts("tile", config.tile, 0, config, network)
+        if config.tile < USEFUL_TILE:
+            logging.warning("tile: %d is slower than %d and saves no memory", config.tile, USEFUL_TILE)
 
 
 def _check_regions(job: Job) -> None:

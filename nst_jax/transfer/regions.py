@@ -59,6 +59,7 @@ def free_share(
     """
     covered = np.max([resize_mask(region.mask, *size) for region in regions.values()], axis=0)
     width = 0.0 if guides == "inside" else BORDER * max(size)
+    # Rows and columns from the opposite side, as many as the border is wide.
     reach = int(np.ceil(width)) + 1
     outside = np.pad(covered == 0, reach, mode="wrap") if wrap else covered == 0
     distance = distance_transform_edt(outside) if outside.any() else np.zeros(outside.shape)

@@ -56,6 +56,7 @@ class TargetMaker:
             }
             used[layer] = visible
             blended[layer] = {region: self._blended(parts, region, layer) for region in visible}
+            # A region that is always dimmed by others has a smaller share of the loss.
             shares = {region: job.regions[region].share if region else 1.0 for region in visible}
             weights[layer] = {region: share / sum(shares.values()) for region, share in shares.items()}
         targets = fitted_statistics(job.network, blended, job.size_at(scale))
@@ -112,6 +113,7 @@ class TargetMaker:
         """The statistics of one style picture at the layers at which its mask does not vanish."""
         size = job.style_size(style, picture, scale)
         masks = () if style.mask is None else (style.mask,)
+        # By contents: a session may be given the same picture again, read anew.
         key = picture_digest(picture, *masks), size, style.region, style.layers, job.config.guides
         if key in self._known:
             return self._known[key]

@@ -11,7 +11,7 @@ import jax
 from jaxtyping import Float
 
 from nst_jax.devices.split import ByRows
-from nst_jax.variables.variable import Canvas, Variable
+from nst_jax.variables.variable import Variable
 
 
 @jax.tree_util.register_dataclass
@@ -28,10 +28,6 @@ def grayed(picture: Float[Any, "1 h w 3"]) -> Float[Any, "1 h w 3"]:
     return picture.mean(-1, keepdims=True).repeat(3, -1)
 
 
-def _init(canvas: Canvas) -> PixelBasis:
-    return PixelBasis(canvas.kept and ByRows(canvas.kept), canvas.gray)
-
-
 def _decode(basis: PixelBasis, pixels: Float[Any, "1 h w 3"]) -> Float[Any, "1 h w 3"]:
     picture = grayed(pixels) if basis.gray else pixels
     if basis.kept is None:
@@ -40,4 +36,9 @@ def _decode(basis: PixelBasis, pixels: Float[Any, "1 h w 3"]) -> Float[Any, "1 h
     return free * picture + (1 - free) * content
 
 
-PIXELS = Variable(_init, encode=lambda basis, picture: picture, decode=_decode, by_rows=True)
+PIXELS = Variable(
+    init=lambda canvas: PixelBasis(canvas.kept and ByRows(canvas.kept), canvas.gray),
+    encode=lambda basis, picture: picture,
+    decode=_decode,
+    by_rows=True,
+)

@@ -52,6 +52,7 @@ def from_pyramid(
 ) -> Float[Array, "1 {height} {width} 3"]:
     """Return the picture whose pyramid this is."""
     sizes = level_sizes(height, width)
+    # The coarsest level is last, and everything finer is added to it.
     image, end = jnp.zeros((1, 1, 1, 3)), pyramid.shape[2]
     for size in reversed(sizes):
         level = pyramid[:, :, end - size[0] * size[1] : end].reshape(1, *size, 3)
@@ -72,8 +73,9 @@ def bilinear(image: Float[Any, "1 h w n"], height: int, width: int) -> Float[Arr
     return jax.image.resize(image, shape, "linear", antialias=False)
 
 
+# Compiled: uncompiled, each of the many small operations is a program of its own.
 PYRAMID = Variable(
     init=lambda canvas: PyramidBasis(*canvas.size),
-    encode=lambda basis, picture: to_pyramid(picture),
-    decode=lambda basis, pyramid: from_pyramid(pyramid, basis.height, basis.width),
+    encode=jax.jit(lambda basis, picture: to_pyramid(picture)),
+    decode=jax.jit(lambda basis, pyramid: from_pyramid(pyramid, basis.height, basis.width)),
 )

@@ -1,17 +1,19 @@
 """Style transfer of a clip: `python -m nst_jax.video --config=configs/video.py`."""
 
 import time
+from functools import partial
 
 from absl import flags
 from tqdm import tqdm
 
 from nst_jax import cli
+from nst_jax.config.fields import from_config
 from nst_jax.config.tables import extensible
 from nst_jax.runs.folder import read_run, read_settings, require_free
 from nst_jax.runs.progress import duration
 from nst_jax.storage.locks import claimed
 from nst_jax.terminal.signals import StopSignal
-from nst_jax.video.settings import VideoConfig, VideoSettings, video_settings
+from nst_jax.video.settings import VideoSettings
 from nst_jax.video.stylizing import Clip
 
 USAGE = """python -m nst_jax.video --config=FILE --config.content=CLIP --config.style=PICTURE [--config.FIELD=VALUE ...]
@@ -27,7 +29,7 @@ def main(argv: list[str]) -> int:
     """Paint the clip given by the flags in `argv` and return the exit status."""
     values = flags.FlagValues()
     cli.define_resumable(values, argv, extensible)
-    cli.parse(values, argv, USAGE, VideoConfig, "video.")
+    cli.parse(values, argv, USAGE, VideoSettings)
     folder = cli.work_folder(values)
     settings = _settings(values)
     cli.use_compilation_cache()
@@ -68,8 +70,8 @@ def _interrupted(stop: StopSignal, values: flags.FlagValues) -> int:
 
 def _settings(values: flags.FlagValues) -> VideoSettings:
     if values.resume and values["config"].value is None:
-        return video_settings(read_settings(cli.work_folder(values)))
-    return cli.settings(values, video_settings, EXAMPLE)
+        return from_config(VideoSettings, read_settings(cli.work_folder(values)))
+    return cli.settings(values, partial(from_config, VideoSettings), EXAMPLE)
 
 
 if __name__ == "__main__":

@@ -46,9 +46,9 @@ class FramePainter:
             UserError: a picture, the weights or a setting cannot be used.
         """
         self._settings, self._folder = settings, folder
-        self._network = load_network(settings.transfer.network, settings.transfer.required_layers())
+        self._network = load_network(settings.network, settings.required_layers())
         self._sessions: dict[bool, StageSession] = {}
-        self.masks = masks_of(settings.transfer)
+        self.masks = masks_of(settings)
 
     @property
     def weights(self) -> Any:

@@ -1,9 +1,8 @@
 """The settings of a clip: those of a style transfer, and how one frame follows from the last."""
 
 import dataclasses
-from typing import Any
 
-from nst_jax.config import Config, fields, from_dict
+from nst_jax.config import Config, fields
 from nst_jax.errors import UserError
 from nst_jax.images.folders import FOLDER
 from nst_jax.video.flow import FLOWS
@@ -41,39 +40,26 @@ class VideoConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class VideoSettings:
+class VideoSettings(Config):
     """A style transfer whose `content` is a clip, and how its frames follow from one another."""
 
-    transfer: Config
-    video: VideoConfig
+    video: VideoConfig = dataclasses.field(default_factory=VideoConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.method != "optimize":
+            raise UserError(f"method: {self.method} cannot paint clips; use optimize")
+        if self.starts_from_file():
+            raise UserError(f"init: {self.init}: a clip starts from its frames; use content, style or noise")
+        if self.devices != 1:
+            raise UserError(f"devices: {self.devices}: a clip is painted on one device; use 1")
 
     def first(self) -> Config:
         """Return the settings of the first frame of a shot: the whole recipe."""
-        return self.transfer
+        return Config(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Config)})
 
     def following(self) -> Config:
         """Return the settings of every other frame: at full size, from where the last one has moved."""
-        optimizer = dataclasses.replace(self.transfer.optimizer, steps=self.video.steps)
-        terms = {**self.transfer.terms, "temporal": self.video.temporal_weight}
-        return dataclasses.replace(self.transfer, scales=(1.0,), optimizer=optimizer, terms=terms)
-
-
-def video_settings(values: Any) -> VideoSettings:
-    """Build the settings from a config whose section `video` holds a `VideoConfig`.
-
-    Raises:
-        UserError: a field is unknown or invalid, or cannot be used with clips.
-    """
-    given = dict(values.items())
-    video = fields.from_config(_Section, {"video": given.pop("video", {})}).video
-    transfer = from_dict(given)
-    if transfer.method != "optimize":
-        raise UserError(f"method: {transfer.method} cannot paint clips; use optimize")
-    if transfer.starts_from_file() or transfer.devices != 1:
-        raise UserError("init, devices: a clip starts from its frames, on one device; use content and 1")
-    return VideoSettings(transfer, video)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Section:
-    video: VideoConfig
+        optimizer = dataclasses.replace(self.optimizer, steps=self.video.steps)
+        terms = {**self.terms, "temporal": self.video.temporal_weight}
+        return dataclasses.replace(self.first(), scales=(1.0,), optimizer=optimizer, terms=terms)

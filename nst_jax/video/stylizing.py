@@ -1,6 +1,5 @@
 """Style transfer of a clip, from its source to the film; what the command and the Python API share."""
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,14 +27,6 @@ from nst_jax.video.reliability import Carried
 from nst_jax.video.settings import VideoSettings
 from nst_jax.video.sources import open_source
 
-FREE = ("video.sheet",)  # settings that a resumed clip may change
-
-
-def settings_record(settings: VideoSettings) -> dict[str, Any]:
-    """Every field as nested plain values, for config.json."""
-    return {**to_dict(settings.transfer), "video": dataclasses.asdict(settings.video)}
-
-
 class Clip:
     """A clip that is being painted in a run folder."""
 
@@ -54,14 +45,14 @@ class Clip:
         self._begun = (path / "config.json").exists()
         if self._begun:
             saved = json.loads((path / "config.json").read_text(encoding="utf-8"))
-            require_same(settings_record(settings), saved)
+            require_same(to_dict(settings), saved)
         self._source = None
         if self.folder.clip():
             return
-        self._source = open_source(settings.transfer.content)
+        self._source = open_source(settings.content)
         count = -(-self._source.count // video.every)
         count = min(count, video.frames or count)
-        height, width = images.fitted(self._source.size, settings.transfer.size)
+        height, width = images.fitted(self._source.size, settings.size)
         needed = require_space(path, count, height * width, len(video.references), video.passes)
         say(f"clip: about {count} frames of {width} x {height} px, {byte_count(needed)} on disk")
 
@@ -74,12 +65,12 @@ class Clip:
         if self._source is None:
             return
         if not self._begun:
-            files.write_json(self.folder.path / "config.json", settings_record(self.settings))
+            files.write_json(self.folder.path / "config.json", to_dict(self.settings))
         video, source = self.settings.video, self._source
         taken = (frame for index, frame in enumerate(source.frames()) if index % video.every == 0)
         about = {"fps": source.fps / video.every, "sound": source.sound and str(source.sound)}
         limited = (frame for frame, _ in zip(taken, range(video.frames or 1 << 31), strict=False))
-        yield from self.folder.unpack(limited, self.settings.transfer.size, about)
+        yield from self.folder.unpack(limited, self.settings.size, about)
         if self.folder.clip()["frames"] < 2:
             raise UserError("content, video.frames, video.every: a clip needs at least two frames")
 

@@ -16,7 +16,6 @@ from jaxtyping import Array, Float, Int8
 
 from nst_jax.config import NetworkConfig, fields
 from nst_jax.config.schema import SMALLEST_SIDE
-from nst_jax.errors import UserError
 from nst_jax.images.streams import Box
 from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
@@ -46,8 +45,7 @@ class CorrespondenceSettings:
         fields.at_least("size", self.size, SMALLEST_SIDE, LARGEST_INPUT)
         fields.at_least("draws", self.draws, 1, MOST_DRAWS)
         fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)
-        if not self.layers:
-            raise UserError("layers: is empty; give at least one")
+        fields.some("layers", self.layers)
         for layer in self.layers:
             require_layer("layers", layer, self.network.arch)
 
@@ -83,6 +81,7 @@ def measure_correspondence(
 def signs(plain: Float[Array, "n h w c"], without: Float[Array, "n h w c"]) -> Int8[np.ndarray, "n features"]:
     """Return sign(eps_i) of every feature: -1, 0 or 1."""
     eps = (plain - without).reshape(len(plain), -1)
+    # A sign of noise would count as a change as often as not.
     eps = jnp.where(jnp.abs(eps) > ROUNDING * jnp.max(jnp.abs(plain)), eps, 0)
     return np.asarray(jnp.sign(eps), np.int8)
 

@@ -13,7 +13,7 @@ Average pooling has no switches: its gradient gives each of the four inputs a qu
 padding, and rows and columns that pooling drops, receive nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,7 +27,7 @@ from nst_jax.errors import unknown
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network, Relu
 
-MID_GRAY = 0.5
+MID_GRAY = 0.5  # stands for 0
 # Percentage of the nonzero values that a picture shows without clipping. Scaled to their maximum, a few
 # outliers would leave everything else gray.
 SHOWN_PERCENT = 99.5
@@ -64,23 +64,24 @@ def project(
     network: Network,
     images: Float[Array, "b h w 3"],
     layer: str,
-    unit: Int[Array, "b"],
-    row: Int[Array, "b"],
-    col: Int[Array, "b"],
+    at: Sequence[Int[Array, "b"]] | Int[Array, "3 b"],
     rule: str = "deconvnet",
 ) -> Float[Array, "b h w 3"]:
-    """Project one `unit` of `layer` at one position per image down to pixels, with respect to [0,1] RGB.
+    """Project one unit of `layer` at one position per image down to pixels, with respect to [0,1] RGB.
+
+    `at` are the units, rows and columns.
 
     The signal starts as the activation itself, so `gradient` returns the activation times its gradient, which
     is the gradient of half its square. Preprocessing is part of the network: the result is in RGB and
     includes its scale. Only pixels around the receptive field are computed; all others are 0.
-    `unit`, `row` and `col` must lie within the layer; JAX does not check this.
+    They must lie within the layer; JAX does not check this.
     """
-    height, width = images.shape[1:3]
+    (unit, row, col), (height, width) = at, images.shape[1:3]
     down, across = (receptive.window(network.geometry, layer, side) for side in (height, width))
     y, inner_row = _cut(down, row, height)
     x, inner_col = _cut(across, col, width)
     patches = jax.vmap(lambda image, *at: lax.dynamic_slice(image, (*at, 0), (down.length, across.length, 3)))
+    # Of each image its own unit, at its own place in the patch.
     selected = jnp.arange(images.shape[0]), inner_row, inner_col, unit
     patch = _pull_back(
         network,

@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float32
 
 from nst_jax.config import fields
-from nst_jax.errors import UserError
 from nst_jax.images.streams import Box, Stream
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import ARCHITECTURES, Layer, architecture
@@ -54,11 +53,8 @@ class EvolutionSettings:
 
     def __post_init__(self) -> None:
         for name in ("weights", "units"):
-            values = getattr(self, name)
-            if not values:
-                raise UserError(f"{name}: is empty; give at least one")
-            if len(set(values)) < len(values):
-                raise UserError(f"{name}: {', '.join(map(str, values))} contains duplicates")
+            fields.some(name, getattr(self, name))
+            fields.distinct(name, getattr(self, name))
         require_layer("layer", self.layer, self.network.arch)
         fields.not_empty("data", self.data)
         smallest = receptive.field_side(self.geometry(), self.layer)
@@ -106,7 +102,7 @@ def _projected(
     inputs = [stream.input(patch.image) for patch in fired.values()]
     pictures = np.stack([pixels for pixels, _ in inputs]).astype(np.float32) / 255
     where = jnp.array([(unit, patch.row, patch.column) for unit, patch in fired.items()], jnp.int32)
-    projections = deconvnet.project(network, jnp.asarray(pictures), settings.layer, *where.T, settings.rule)
+    projections = deconvnet.project(network, jnp.asarray(pictures), settings.layer, where.T, settings.rule)
     side = receptive.field_side(network.geometry, settings.layer)
     views = {}
     for (unit, patch), (_, frame), picture in zip(

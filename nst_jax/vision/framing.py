@@ -4,11 +4,25 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from nst_jax import images
+from nst_jax.errors import UserError
 from nst_jax.images.streams import Box
+from nst_jax.networks import receptive
+from nst_jax.networks.architectures import architecture
 
 # Limits that no real experiment comes near; a number beyond them is a mistake.
 LARGEST_INPUT = 4096  # side of the square that a network sees, pixels
 MOST_PICTURES = 1024  # in a batch
+
+
+def require_field(size: int, arch: str, layer: str, most: int = LARGEST_INPUT) -> None:
+    """Check that pictures of `size` pixels hold the receptive field of `layer`, or `most` pixels of it.
+
+    Raises:
+        UserError: they do not.
+    """
+    needed = min(receptive.field_side(architecture(arch).layers, layer), most)
+    if size < needed:
+        raise UserError(f"size: {size} is less than the receptive field of {layer}; give at least {needed}")
 
 
 def middle(height: int, width: int) -> Box:

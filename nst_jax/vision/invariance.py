@@ -50,8 +50,7 @@ class InvarianceSettings:
 
     def __post_init__(self) -> None:
         for name in ("images", "shifts", "scales", "rotations"):
-            if not getattr(self, name):
-                raise UserError(f"{name}: is empty; give at least one")
+            fields.some(name, getattr(self, name))
         for scale in self.scales:
             fields.positive("scales", scale)
         for name in ("shifts", "rotations"):
@@ -180,6 +179,7 @@ def _measure(
 ) -> Array:
     warped = jax.vmap(warp, in_axes=(None, 0, None))(image, transforms, padding)
     needed = layers if target is None else (*layers, target.classifier.layer)
+    # The picture itself goes along, so that both sides of a difference are rounded alike.
     features = network(jnp.concatenate([image, *warped]), needed)
     differences = (features[layer][1:] - features[layer][:1] for layer in layers)
     columns = [jnp.sqrt(jnp.sum(jnp.square(each), axis=(1, 2, 3))) for each in differences]

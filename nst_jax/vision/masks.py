@@ -119,6 +119,7 @@ def _scaled(box: Box, crop: Box, size: int) -> Box:
     """Return `box` in pixels of the resized `crop`; it is at least one pixel wide and high."""
     scale = size / (crop[2] - crop[0])
     x0, y0 = (int((box[axis] - crop[axis]) * scale) for axis in (0, 1))
+    # A part of less than a pixel would mask nothing.
     x1, y1 = (
         max(start + 1, round((box[axis] - crop[axis - 2]) * scale)) for axis, start in ((2, x0), (3, y0))
     )

@@ -35,6 +35,7 @@ class MaximaFile:
         if images and not (path.is_file() and path.stat().st_size >= needed):
             raise UserError(f"{path}: is missing or incomplete; the search cannot resume with export")
         with self._opened("r+b" if images else "wb") as file:
+            # Rows after the checkpoint are searched, and appended, again.
             file.truncate(needed)
 
     def append(self, found: Mapping[str, Strongest], images: int) -> None:

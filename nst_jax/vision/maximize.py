@@ -46,7 +46,11 @@ class Wanted(NamedTuple):
 def maximizer(layer: str, objective: str, variable: Variable, method: Method) -> Lanes:
     """Return the programs that minimise `response_loss` over `variable`; they compile once per shape."""
     loss = on_pictures(variable, response_loss(layer, objective))
-    return Lanes(Optimizer(loss, method, _at_step), 1, jax.devices()[:1])
+
+    def at_step(wanted: Wanted, state: State) -> Wanted:
+        return wanted._replace(number=jnp.where(state.opening, 0, state.step + 1))
+
+    return Lanes(Optimizer(loss, method, at_step), 1, jax.devices()[:1])
 
 
 def paint_responses(
@@ -92,7 +96,3 @@ def response_loss(
         return penalty - log_response(response).sum(), terms
 
     return loss
-
-
-def _at_step(wanted: Wanted, state: State) -> Wanted:
-    return wanted._replace(number=jnp.where(state.opening, 0, state.step + 1))

@@ -13,14 +13,9 @@ from nst_jax.networks.counterparts import require_layer
 from nst_jax.optimizers.methods import find_method
 from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
 from nst_jax.vision.objectives import OBJECTIVES
-from nst_jax.vision.transforms import MotionRange
 from nst_jax.vision.units import require_units
 
 MARGIN = 12  # pixels that are painted around the picture and cropped, because they see the gray beyond it
-
-
-def _adam() -> OptimizerConfig:
-    return OptimizerConfig("adam", steps=200, learning_rate=0.05)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +40,9 @@ class MaximizeSettings:
     data: str = ""  # pictures to search for patches that activate the units; '' for none
     limit: int = 0  # maximum number of these pictures; 0 for all
     network: NetworkConfig = dataclasses.field(default_factory=lambda: NetworkConfig("slim"))
-    optimizer: OptimizerConfig = dataclasses.field(default_factory=_adam)
+    optimizer: OptimizerConfig = dataclasses.field(
+        default_factory=lambda: OptimizerConfig("adam", steps=200, learning_rate=0.05)
+    )
 
     def __post_init__(self) -> None:
         arch = architecture(self.network.arch)
@@ -90,9 +87,9 @@ class MaximizeSettings:
         return self.objective in ("unit", "channel")
 
     @property
-    def motions(self) -> MotionRange:
-        """The random motions of the picture."""
-        return MotionRange(self.jitter, self.rotation, self.scale)
+    def motions(self) -> tuple[int, float, float]:
+        """The limits of the picture's random motions."""
+        return self.jitter, self.rotation, self.scale
 
     def directions(self, width: int) -> dict[str, np.ndarray]:
         """Return what to activate, by name: weights of the `width` channels of the layer.

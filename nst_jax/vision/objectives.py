@@ -50,6 +50,7 @@ def log_response(response: Float[Array, "n"]) -> Float[Array, "n"]:
 def similarity(F: Activations) -> Float[Array, ""]:
     """The mean cosine between the Gram matrices of different pictures; 0 for a single one."""
     grams = jnp.einsum("nhwi,nhwj->nij", F, F).reshape(len(F), -1)
+    # A layer that is silent has a Gram matrix of zeros.
     grams /= jnp.linalg.norm(grams, axis=1, keepdims=True) + 1e-12
     pairs = len(F) * (len(F) - 1)
     return (jnp.square(grams.sum(0)).sum() - jnp.square(grams).sum()) / max(1, pairs)

@@ -17,13 +17,11 @@ from tqdm import tqdm
 
 from nst_jax.config import NetworkConfig, fields
 from nst_jax.errors import UserError
-from nst_jax.networks import receptive
-from nst_jax.networks.architectures import architecture
 from nst_jax.networks.classifier import INPUT_SIDE, Classifier
 from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
 from nst_jax.optimizers import compiler
-from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
+from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES, require_field
 from nst_jax.vision.labels import AUTO
 
 STRONGEST = MOST_PROBABLE = -1  # values of `unit` and `label` that leave the choice to the whole picture
@@ -60,11 +58,7 @@ class OcclusionSettings:
         if self.square > self.size:
             raise UserError(f"square: {self.square} is larger than the picture, {self.size} pixels")
         # The receptive fields of the deepest layers exceed the training pictures, whose size always suffices.
-        needed = min(receptive.field_side(architecture(self.network.arch).layers, self.layer), INPUT_SIDE)
-        if self.size < needed:
-            raise UserError(
-                f"size: {self.size} is less than the receptive field of {self.layer}; give at least {needed}"
-            )
+        require_field(self.size, self.network.arch, self.layer, INPUT_SIDE)
 
 
 class Intact(NamedTuple):
@@ -143,11 +137,8 @@ def slide(
     # The last batch is padded, so that one compiled program serves all batches.
     padded = np.concatenate([corners, corners[-1:].repeat(-len(corners) % settings.batch, axis=0)])
     batches = padded.reshape(-1, settings.batch, 2)
-    measure = partial(_measure, network, classifier, image, layer=settings.layer, square=settings.square)
-    parts = [
-        jax.device_get(measure(batch, unit, label, settings.gray))
-        for batch in tqdm(batches, unit="batch", disable=None)
-    ]
+    measure = partial(_measure, network, classifier, image, of=(unit, label), settings=settings)
+    parts = [jax.device_get(measure(batch)) for batch in tqdm(batches, unit="batch", disable=None)]
     joined = jax.tree.map(lambda *each: np.concatenate(each)[: len(corners)], *parts)
     return Maps(*jax.tree.map(lambda values: values.reshape(len(firsts), len(firsts)), joined))
 
@@ -178,20 +169,19 @@ def covered(
     return jnp.where((rows[:, :, None] & columns[:, None, :])[..., None], gray, image)
 
 
-@compiler.jit_at_first_call(static_argnames=("layer", "square"))
+@compiler.jit_at_first_call(static_argnames="settings")
 def _measure(
     network: Network,
     classifier: Classifier | None,
     image: Array,
     corners: Array,
-    unit: Array,
-    label: Array,
-    gray: Array,
-    layer: str,
-    square: int,
+    of: tuple[Array, Array],
+    settings: OcclusionSettings,
 ) -> tuple[Array, Array | None, Array | None]:
-    """Return the values of the three `Maps` for a batch of positions."""
-    features, P = _see(network, classifier, covered(image, corners, square, gray), layer)
+    """Return the values of the three `Maps` for a batch of positions, of a unit and a label."""
+    unit, label = of
+    pictures = covered(image, corners, settings.square, settings.gray)
+    features, P = _see(network, classifier, pictures, settings.layer)
     activity = features[..., unit].sum((1, 2))
     return (activity, None, None) if P is None else (activity, P[:, label], jnp.argmax(P, axis=1))
 

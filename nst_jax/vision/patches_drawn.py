@@ -40,6 +40,7 @@ def read_pictures(report: Report, listed: Collection[int] = ()) -> Drawn:
                     wanted[patch.image].append((layer, unit if title == TOP else NO_UNIT, patch))
     drawn = Drawn({}, {}, {})
     waiting: dict[str, list[tuple[int, Patch, np.ndarray]]] = defaultdict(list)
+    # Image by image: one shows the patches of many units, and decoding takes longest.
     for pixels, frame in report.stream.inputs(sorted({*listed, *wanted})):
         drawn.frames[frame.index] = frame
         picture = pixels.astype(np.float32) / 255
@@ -60,7 +61,7 @@ def _project(report: Report, layer: str, patches: list[tuple[int, Patch, Any]], 
     padded = patches + patches[-1:] * padding
     pictures = jnp.asarray(np.stack([picture for _, _, picture in padded]))
     where = jnp.array([(unit, patch.row, patch.column) for unit, patch, _ in padded], jnp.int32)
-    projections = deconvnet.project(report.network, pictures, layer, *where.T, report.settings.rule)
+    projections = deconvnet.project(report.network, pictures, layer, where.T, report.settings.rule)
     for (unit, patch, _), projection in zip(patches, deconvnet.to_picture(projections), strict=False):
         shown = cut(projection, report.box(layer, patch), report.side(layer))
         drawn.projections[layer, unit, patch.image] = scaled(shown)

@@ -41,6 +41,7 @@ def write_report(report: Report, folder: Path) -> None:
 def _write_tiles(folder: Path, tiles: Mapping[int, Image.Image]) -> None:
     for unit, tile in tiles.items():
         with files.atomic(folder / f"{unit}.png") as temporary:
+            # The temporary file has no suffix that would tell the format.
             tile.save(temporary, format="PNG")
 
 

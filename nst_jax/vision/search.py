@@ -56,6 +56,7 @@ class SearchPass:
                 position=batch.frames[-1].index + 1,
                 images=progress.images + len(batch.frames),
             )
+            # The host prepares the next batch while the device computes this one.
             self._in_flight.append((found, len(batch.frames)))
             self._wait(AHEAD)
             yield self.position

@@ -48,6 +48,7 @@ def join_searches(parts: Sequence[SearchProgress]) -> SearchProgress:
 
     Of equal activations, the earlier image wins, as in one search.
     """
+    # In the order of the stream, so that ties go to the earlier image as in one search.
     lists, distributions = parts[0].lists, {}
     for part in parts[1:]:
         lists = {layer: merge(lists[layer], part.lists[layer]) for layer in lists}

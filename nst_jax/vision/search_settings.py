@@ -9,7 +9,7 @@ from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.counterparts import require_layer
 from nst_jax.vision.deconvnet import RULES
-from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
+from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES, require_field
 from nst_jax.vision.labels import AUTO
 from nst_jax.vision.relevance import CLASS, Towards, read_target
 from nst_jax.vision.units import require_units
@@ -47,7 +47,10 @@ class TopPatchesSettings:
         fields.not_empty("data", self.data)
         fields.at_least("top", self.top, 1, MOST_PATCHES)
         fields.at_least("sample", self.sample, 1, LARGEST_SAMPLE)
-        self._check_quantiles()
+        for quantile in self.quantiles:
+            if not 0 <= quantile <= 1:
+                raise UserError(f"quantiles: {quantile} is not between 0 and 1")
+        fields.distinct("quantiles", self.quantiles)
         fields.at_least("size", self.size, 1, LARGEST_INPUT)
         fields.at_least("batch", self.batch, 1, MOST_PICTURES)
         fields.at_least("shown", self.shown, 1)
@@ -63,27 +66,15 @@ class TopPatchesSettings:
         if self.units != ALL:
             self.chosen_units()
 
-    def _check_quantiles(self) -> None:
-        for quantile in self.quantiles:
-            if not 0 <= quantile <= 1:
-                raise UserError(f"quantiles: {quantile} is not between 0 and 1")
-        if len(set(self.quantiles)) < len(self.quantiles):
-            raise UserError(f"quantiles: {', '.join(map(str, self.quantiles))} contains duplicates")
-
     def _check_layers(self) -> None:
         arch = architecture(self.network.arch)
         if not self.layers:
             raise UserError(f"layers: is empty; choices: {', '.join(arch.names)}")
         for layer in self.layers:
             require_layer("layers", layer, self.network.arch)
-        if len(set(self.layers)) < len(self.layers):
-            raise UserError(f"layers: {', '.join(self.layers)} contains duplicates")
+        fields.distinct("layers", self.layers)
         deepest = max(self.layers, key=lambda layer: receptive.field_side(arch.layers, layer))
-        needed = receptive.field_side(arch.layers, deepest)
-        if self.size < needed:
-            raise UserError(
-                f"size: {self.size} is less than the receptive field of {deepest}; give at least {needed}"
-            )
+        require_field(self.size, self.network.arch, deepest)
 
     def _check_target(self, towards: Towards) -> None:
         """Refuse layers that are not before the layer of the target."""

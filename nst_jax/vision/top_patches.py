@@ -20,7 +20,7 @@ from nst_jax.networks.network import Network
 from nst_jax.optimizers import compiler
 from nst_jax.vision.relevance import Towards, relevances
 
-NO_IMAGE = NO_LABEL = -1
+NO_IMAGE = NO_LABEL = -1  # below every index
 
 
 class Strongest(NamedTuple):

@@ -21,26 +21,20 @@ class Motion(NamedTuple):
     factor: Float[Array, "*n"]  # above 1 enlarges
 
 
-class MotionRange(NamedTuple):
-    """The limits of random motions."""
+def random_motions(key: PRNGKeyArray, count: int, within: tuple[int, float, float]) -> Motion:
+    """Draw `count` motions, uniformly, `within` limits of the shift, the rotation and the change of size.
 
-    jitter: int = 8  # pixels, along each axis
-    rotation: float = 10.0  # degrees, in both directions
-    scale: float = 0.1  # relative change of the size, up and down
-
-
-NO_MOTION = MotionRange(0, 0.0, 0.0)
-
-
-def random_motions(key: PRNGKeyArray, count: int, within: MotionRange) -> Motion:
-    """Draw `count` motions, uniformly; shifts are whole pixels, so that alone they do not blur."""
+    These are in pixels along each axis, in degrees in both directions, and relative, up and down.
+    """
+    jitter, rotation, scale = within
     shifts, angles, factors = jax.random.split(key, 3)
-    shift = jax.random.randint(shifts, (count, 2), -within.jitter, within.jitter + 1)
-    limit = jnp.deg2rad(within.rotation)
+    # Whole pixels, which alone do not blur.
+    shift = jax.random.randint(shifts, (count, 2), -jitter, jitter + 1)
+    limit = jnp.deg2rad(rotation)
     return Motion(
         shift.astype(jnp.float32),
         jax.random.uniform(angles, (count,), minval=-limit, maxval=limit),
-        1 + jax.random.uniform(factors, (count,), minval=-within.scale, maxval=within.scale),
+        1 + jax.random.uniform(factors, (count,), minval=-scale, maxval=scale),
     )
 
 

@@ -66,6 +66,7 @@ def unit_rows(
 def _labels(report: Report, numbers: Iterable[int]) -> dict[int, str]:
     """Return the labels of the sampled images and those at `numbers`; empty if the data has none."""
     activation = np.asarray(report.distributions[report.settings.layers[0]].activation)
+    # A label may be read from a file: only those that a row counts.
     needed = {*numbers, *report.sampled[activation[:, 0] > NOT_SEEN].tolist()}
     labels = {number: report.stream.label(number) for number in needed}
     return {number: label for number, label in labels.items() if label is not None}

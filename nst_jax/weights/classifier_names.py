@@ -2,16 +2,16 @@
 
 import re
 
-BIASES = ("bias", "b", "1", "biases")
+BIASES = ("bias", "b", "1", "biases")  # in all families; any other part is a kernel
 _PREFIX = r"(?:.*[./])?"
-_PART = r"(?P<part>kernel|bias|W|b|0|1)(?:_1)?(?::0)?"
+KERAS_PART = r"(?P<part>kernel|bias|W|b|0|1)(?:_1)?(?::0)?"
 # Family -> pattern of its names for the fully connected layers of VGG.
 _PATTERNS = {
     "canonical": re.compile(_PREFIX + r"(?P<layer>fc[678])\.(?P<part>kernel|bias)"),
     "caffe": re.compile(_PREFIX + r"(?P<layer>fc[678])\.(?P<part>weight)"),
     "torchvision": re.compile(_PREFIX + r"classifier\.(?P<layer>[01346])\.(?P<part>weight|bias)"),
     "timm": re.compile(_PREFIX + r"(?P<layer>pre_logits\.fc[12]|head\.fc)\.(?P<part>weight|bias)"),
-    "keras": re.compile(_PREFIX + r"(?P<layer>fc1|fc2|predictions)(?:/vars)?[/_]" + _PART),
+    "keras": re.compile(_PREFIX + r"(?P<layer>fc1|fc2|predictions)(?:/vars)?[/_]" + KERAS_PART),
     "keras 3": re.compile(_PREFIX + r"(?P<layer>dense(?:_[12])?)/vars/(?P<part>0|1)"),
     "numpy": re.compile(_PREFIX + r"(?P<layer>fc[678])(?:_|/)(?P<part>W|b|0|1|weights|biases)"),
     "flaxmodels": re.compile(_PREFIX + r"(?P<layer>fc[678])/(?P<part>weight|bias)"),

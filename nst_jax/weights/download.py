@@ -20,10 +20,9 @@ from nst_jax.weights.resumable import (
     without_credentials,
 )
 
-PAUSE = 0.5  # seconds
+TIMEOUT = 30.0  # seconds, for connecting and for each wait for data
+PAUSE = 0.5  # seconds before another attempt: a server that has just failed needs a moment
 _SCHEMES = ("http", "https", "file")
-
-
 _FAILURES = (*NETWORK_ERRORS, ValueError, WrongContentError, wheels.PipError, zipfile.BadZipFile, KeyError)
 
 
@@ -36,8 +35,6 @@ def download(
     target: Path,
     size: int | None,
     digest: str,
-    timeout: float,
-    pause: float = PAUSE,
     wheel: Wheel | None = None,
     patience: float = math.inf,
 ) -> None:
@@ -45,8 +42,7 @@ def download(
 
     A `size` of None stands for the one that the server states.
 
-    `timeout`, in seconds, applies to each wait for data. Sources that send nothing take `patience` seconds
-    at most, all together, of which each gets a fair share.
+    Sources that send nothing take `patience` seconds at most, all together, of which each gets a fair share.
 
     An earlier partial download in `<target>.part` is continued. `digest` is "sha256:..." or "md5:...", in
     full or a prefix. Callers must ensure that only one process does this at a time.
@@ -56,14 +52,15 @@ def download(
         UserError: the disk is full or not writable.
     """
     part = target.with_name(f"{target.name}.part")
-    sources = [(_host(url), partial(_obtain, url, pause=pause)) for url in urls]
+    sources = [(_host(url), partial(_obtain, url)) for url in urls]
     if wheel:
         sources.append(("pip", partial(_take, wheel)))
     reasons, end = [], time.monotonic() + patience
     for tried, (name, obtain) in enumerate(sources):
+        # What an earlier source has not used is left to the later ones.
         share = (end - time.monotonic()) / (len(sources) - tried)
         try:
-            obtain(part, size, digest, min(timeout, share / GRACE))
+            obtain(part, size, digest, min(TIMEOUT, share / GRACE))
             part.replace(target)
             return
         except UserError:
@@ -81,19 +78,19 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
     return state.hexdigest()
 
 
-def _obtain(url: str, part: Path, size: int | None, digest: str, timeout: float, pause: float) -> None:
+def _obtain(url: str, part: Path, size: int | None, digest: str, timeout: float) -> None:
     """Complete and verify `part`; if an earlier partial download makes it wrong, start over once."""
     if url.partition("://")[0] not in _SCHEMES:
         raise WrongContentError(f"unsupported URL; choices: {', '.join(_SCHEMES)}")
     resumed = length(part) > 0
     try:
-        complete(url, part, size, timeout, pause)
+        complete(url, part, size, timeout, PAUSE)
         _verify(part, size, digest)
     except WrongContentError:
         part.unlink(missing_ok=True)
         if not resumed:
             raise
-        _obtain(url, part, size, digest, timeout, pause)
+        _obtain(url, part, size, digest, timeout)
 
 
 def _take(wheel: Wheel, part: Path, size: int | None, digest: str, timeout: float) -> None:

@@ -1,6 +1,5 @@
 """`slim`, the network bundled with the package; networks/SLIM.md describes its versions."""
 
-import dataclasses
 from importlib import resources
 from pathlib import Path
 
@@ -14,9 +13,9 @@ FIRST_FILE = _FOLDER / "slim_v1.safetensors"
 
 def slim() -> Weights:
     """Load the bundled network, conv1_1 to conv5_1."""
-    return dataclasses.replace(load(FILE, "slim"), name="slim (embedded)")
+    return load(FILE, "slim", name="slim (embedded)")
 
 
 def first_slim() -> Weights:
     """Load the first version of the bundled network, with which older runs are resumed."""
-    return dataclasses.replace(load(FIRST_FILE, "slim"), name="slim, version 1 (embedded)")
+    return load(FIRST_FILE, "slim", name="slim, version 1 (embedded)")

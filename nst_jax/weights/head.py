@@ -51,6 +51,7 @@ def load_classifier(path: str | os.PathLike[str], arch: str) -> ClassifierWeight
         raise UserError(f"{file}: contains {contents.arch}, but network.arch is {arch}")
     arrays = _canonical(str(file), contents.tensors)
     _check_shapes(str(file), arch, arrays)
+    # They are shared by all programs that are built from them.
     for array in arrays.values():
         array.flags.writeable = False
     classes = arrays["fc8.bias"].size

@@ -14,12 +14,15 @@ from nst_jax.weights.batch_norm import fold_batch_norms
 from nst_jax.weights.preprocessing import detect
 
 LONGEST_NAME = 80  # characters
-_LONGEST_LIST = 160
+_LONGEST_LIST = 160  # characters, of the arrays that a warning names
 
 
-def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing | None = None) -> Weights:
+def load(
+    path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing | None = None, name: str = ""
+) -> Weights:
     """Read the convolutions of `arch` from a weight file of any supported format, with strict checks.
 
+    The network is called `name`, by default like the file.
     `preprocessing` is detected unless given; a guess is a warning. The file may contain only the first
     layers. The arrays of a classifier or an optimiser are skipped, and those of other layers with a warning.
 
@@ -41,7 +44,7 @@ def load(path: str | os.PathLike[str], arch: str, preprocessing: Preprocessing |
     stated = preprocessing or contents.preprocessing
     detected = stated or detect(file, arch, arrays, family, contents.usual)
     sound = checks.require_sound(str(file), detected)
-    return make_weights(displayed_name(file), arch, *_oxford_as_bgr(arrays, sound))
+    return make_weights(name or displayed_name(file), arch, *_oxford_as_bgr(arrays, sound))
 
 
 def stated_arch(path: str | os.PathLike[str]) -> str | None:

@@ -15,6 +15,7 @@ from nst_jax.networks.architectures import ARCHITECTURES, INPUT_CHANNELS, archit
 from nst_jax.weights.batch_norm import NORM
 from nst_jax.weights.classifier_names import (
     BIASES,
+    KERAS_PART,
     belongs_to_classifier,
     belongs_to_optimizer,
     classifier_name,
@@ -25,13 +26,12 @@ __all__ = ["canonical", "classifier_name", "is_ignored", "shortened"]
 # What torchvision calls the arrays of a convolution, and of the batch normalisation that follows one.
 _TORCHVISION_PARTS = {"weight": "kernel", "bias": "bias"}
 _NORM_PARTS = {"weight": "scale", "bias": "bias", "running_mean": "mean", "running_var": "variance"}
-_PART = r"(?P<part>kernel|bias|W|b|0|1)(?:_1)?(?::0)?"
 # Family -> pattern of its names for VGG.
 _PATTERNS = {
     # block1_conv1/block1_conv1_W_1:0, block1_conv1/kernel:0, layers/block1_conv1/vars/0
     "keras": re.compile(
         r"(?P<prefix>.*?)(?:block\d_conv\d/(?:.*/)?)?block(?P<block>\d)_conv(?P<index>\d)(?:/vars)?[/_]"
-        + _PART
+        + KERAS_PART
     ),
     # Keras 3 and Flax number the layers of a class: layers/conv2d/vars/0, layers/conv2d_1/vars/0; Conv_0/...
     "keras 3": re.compile(r"(?P<prefix>(?:.*/)?)conv2d(?:_(?P<order>\d+))?/vars/(?P<part>0|1)"),
@@ -171,6 +171,7 @@ def _layer(arch: str, groups: dict[str, str | None]) -> str | None:
     """The layer that the groups of a matched pattern refer to."""
     layers = architecture(arch).weighted
     if "order" in groups:
+        # Of a hostile name with thousands of digits, a few say that there is no such layer.
         order = int((groups["order"] or "0")[:4])
         return layers[order] if order < len(layers) else None
     return f"conv{groups['block']}_{groups['index']}"

@@ -9,7 +9,7 @@ import numpy as np
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.trained import PREPROCESSINGS, Weights, make_weights
 
-RELU_GAIN = 2.0**0.5
+RELU_GAIN = 2.0**0.5  # keeps the mean square of activations from layer to layer
 SLIM_WIDTHS = (16, 32, 64, 128, 128)
 
 

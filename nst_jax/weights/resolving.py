@@ -18,7 +18,7 @@ SPECIAL_NAMES = ("auto", "random")
 _AUTO_PATIENCE = 9.0
 # On a busy machine, pip gets up to so many times longer: it needs a second of the processor to start.
 _MOST_SLOWDOWN = 5.0
-_PROBE_SECONDS = 0.02
+_PROBE_SECONDS = 0.02  # of this process's own time
 
 
 def resolve(name: str, arch: str, needed: Sequence[str]) -> Weights:

@@ -23,7 +23,7 @@ from nst_jax.weights.pace import Pace
 GRACE = 2.5
 ATTEMPTS = 3  # consecutive attempts without a byte of progress
 NETWORK_ERRORS = (OSError, http.client.HTTPException)
-_CHUNK = 1 << 18
+_CHUNK = 1 << 18  # bytes: few calls, and a bar that moves
 
 
 class WrongContentError(Exception):
@@ -71,6 +71,7 @@ def length(path: Path) -> int:
 def _is_transient(error: Exception) -> bool:
     """Whether a retry on the same server is worth the wait."""
     if isinstance(error, urllib.error.HTTPError):
+        # The server's own trouble may pass; that a file is not there will not.
         return error.code >= 500 or error.code == HTTPStatus.TOO_MANY_REQUESTS
     # Unknown host, connection refused or timeout: the next mirror is more likely to work.
     return not isinstance(error, urllib.error.URLError | TimeoutError)

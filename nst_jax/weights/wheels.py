@@ -31,7 +31,7 @@ PIP = (
 _REACHED = "Collecting "  # what pip prints when an index has answered
 # pip writes 256 KiB at a time, so nothing is seen of a slow download at first.
 _FIRST_PIECE_SECONDS = 256 * 1024 / LEAST_RATE
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.05  # how soon the end of pip is noticed
 
 
 class PipError(Exception):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from nst_jax.cluster.inbox import Inbox, Outbox, unpack
+from nst_jax.cluster.inbox import Inbox, Outbox, attempted
+from tests.cluster import one_process
 
 
 @pytest.fixture
@@ -31,13 +32,20 @@ def test_what_a_worker_writes_arrives_and_what_it_deletes_goes(inbox, tmp_path):
     assert outbox.take() == {}
 
 
-def test_a_second_attempt_begins_with_the_files_of_the_first(inbox, tmp_path):
-    first, _ = inbox.begin("a", ["a"])
-    inbox.receive("a", first, {"a/progress/10.png": b"picture"}, 10)
-    _, files = inbox.begin("a", ["a"])
-    unpack(files, tmp_path / "elsewhere")
-    assert (tmp_path / "elsewhere/a/progress/10.png").read_bytes() == b"picture"
-    assert Outbox(tmp_path / "elsewhere").take() == {}
+def test_a_second_attempt_begins_with_the_files_of_the_first(inbox, monkeypatch):
+    one_process.install(monkeypatch)
+    actor = one_process.Actor(inbox)
+    with attempted(actor, "a", ["a"]) as (first, send):
+        (first / "a").mkdir()
+        (first / "a/10.png").write_bytes(b"picture")
+        assert send({"a/10.png": b"picture"}, 10)
+    assert not first.exists()
+    with attempted(actor, "a", ["a"]) as (second, _):
+        assert (second / "a/10.png").read_bytes() == b"picture"
+        assert Outbox(second).take() == {}
+    inbox.stop()
+    with attempted(actor, "a", ["a"]) as attempt:
+        assert attempt is None
 
 
 def test_a_worker_that_was_taken_for_dead_changes_nothing(inbox, tmp_path):

@@ -119,7 +119,13 @@ def hostile_reply(seed):
 
 def fetch(target, *urls):
     digest = "sha256:" + DIGEST
-    download(urls, target, len(CONTENT), digest, TIMEOUT, pause=0.0)
+    download(urls, target, len(CONTENT), digest)
+
+
+@pytest.fixture(autouse=True)
+def _in_haste(monkeypatch):
+    monkeypatch.setattr("nst_jax.weights.download.TIMEOUT", TIMEOUT)
+    monkeypatch.setattr("nst_jax.weights.download.PAUSE", 0.0)
 
 
 @pytest.fixture(scope="module", autouse=True)

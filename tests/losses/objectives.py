@@ -14,6 +14,15 @@ from nst_jax.variables.pixels import PIXELS
 from nst_jax.variables.variable import Canvas
 
 
+def total(network, J, array):
+    """J(G) alone, for gradients."""
+    return objective.total_and_terms(network, J, array)[0]
+
+
+def terms(network, J, array):
+    return objective.total_and_terms(network, J, array)[1]
+
+
 def losses_of(config):
     return tuple((layer, tuple(config.losses_at(layer))) for layer in config.active_style())
 

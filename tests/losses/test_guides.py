@@ -7,7 +7,6 @@ import pytest
 
 from nst_jax.config.schema import GUIDES
 from nst_jax.devices.split import ByRows
-from nst_jax.losses import objective
 from nst_jax.losses.features.request import EVERYWHERE
 from nst_jax.losses.guides import guides
 from nst_jax.losses.style import STYLE_LOSSES
@@ -15,7 +14,7 @@ from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.vgg import VGG
 from tests.conftest import formula_image, formula_weights
-from tests.losses.objectives import make_objective, style_weights
+from tests.losses.objectives import make_objective, style_weights, total
 
 LAYERS = {"conv1_1": 0.5, "conv2_1": 0.3, "conv3_1": 0.2}
 SIZE = (56, 72)
@@ -53,7 +52,7 @@ def guided(network, masks, mode, losses=("gram",), wrap=False):
 
 
 def value_and_gradient(network, J, image):
-    return jax.jit(jax.value_and_grad(objective.total, argnums=2))(network, J, image)
+    return jax.jit(jax.value_and_grad(total, argnums=2))(network, J, image)
 
 
 @pytest.mark.parametrize("mode", GUIDES)

@@ -7,11 +7,12 @@ import jax
 import numpy as np
 import pytest
 
-from nst_jax.losses import objective
+from nst_jax.losses.objective import total_and_terms
 from nst_jax.networks.vgg import VGG
 from nst_jax.weights import load
 from tests.conftest import formula_image, formula_weights
 from tests.losses.objectives import make_objective
+from tests.losses.objectives import terms as terms_of
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "golden_objective.json").read_text())
 
@@ -29,8 +30,8 @@ def fields(config):
 
 @jax.jit
 def terms_and_gradient(network, J, image):
-    gradient, terms = jax.grad(objective.total_and_terms, argnums=2, has_aux=True)(network, J, image)
-    return terms, gradient
+    gradient, found = jax.grad(total_and_terms, argnums=2, has_aux=True)(network, J, image)
+    return found, gradient
 
 
 def relative_error(found, expected):
@@ -77,7 +78,7 @@ def test_the_total_is_the_weighted_sum_of_its_terms():
     J = network_and_objective(
         formula_weights(), formula_image(32, 32, 1.0), formula_image(32, 32, 2.0), GOLDEN["config"], "avg"
     )
-    found = jax.jit(objective.terms)(*J, formula_image(32, 32))
+    found = jax.jit(terms_of)(*J, formula_image(32, 32))
     terms = {name: float(value) for name, value in found.items()}
     config = GOLDEN["config"]
     for kind in ("content", "style"):
@@ -90,10 +91,10 @@ def test_the_total_is_the_weighted_sum_of_its_terms():
 def test_a_picture_that_is_content_and_style_at_once_costs_nothing():
     picture = formula_image(32, 40)
     J = network_and_objective(formula_weights(), picture, picture, {**GOLDEN["config"], "tv": 0.0}, "avg")
-    terms = jax.jit(objective.terms)(*J, picture)
+    found = jax.jit(terms_of)(*J, picture)
     # Grams are sums in another order inside one program: equal to rounding, not bit by bit.
-    scale = float(jax.jit(objective.terms)(*J, formula_image(32, 40, 3.0))["total"])
-    assert float(terms["total"]) < 1e-9 * scale
+    scale = float(jax.jit(terms_of)(*J, formula_image(32, 40, 3.0))["total"])
+    assert float(found["total"]) < 1e-9 * scale
 
 
 def test_the_mean_content_loss_is_the_sum_scaled():
@@ -106,7 +107,7 @@ def test_the_mean_content_loss_is_the_sum_scaled():
     )
     image = formula_image(32, 32)
     by_sum, by_mean = (
-        jax.jit(objective.terms)(*network_and_objective(*args, loss), image) for loss in ("sum", "mean")
+        jax.jit(terms_of)(*network_and_objective(*args, loss), image) for loss in ("sum", "mean")
     )
     entries = 8 * 4 * 4  # filters and positions of conv4_2
     assert float(by_mean["content/conv4_2"]) == pytest.approx(

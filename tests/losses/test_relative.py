@@ -8,7 +8,6 @@ import pytest
 from nst_jax import images
 from nst_jax.config import from_dict
 from nst_jax.devices.split import ByRows
-from nst_jax.losses import objective
 from nst_jax.losses.style import STYLE_LOSSES
 from nst_jax.losses.terms.content import CONTENT_LOSSES, content_size
 from nst_jax.losses.terms.style_term import style_sizes
@@ -17,6 +16,7 @@ from nst_jax.networks.trained import OXFORD, make_weights
 from nst_jax.transfer.preparing import prepare
 from nst_jax.weights import save
 from tests.conftest import formula_image, formula_weights
+from tests.losses.objectives import terms
 from tests.seams.jobs import settings
 
 PICTURE = formula_image(43, 64, phase=1.0)  # of the shape of the content at 64 px
@@ -25,7 +25,7 @@ PICTURE = formula_image(43, 64, phase=1.0)  # of the shape of the content at 64 
 def measured(weights, **fields):
     """The terms of a picture under the objective of a run."""
     job = prepare(from_dict(settings(weights, relative_losses=True, content_weight=0.5, **fields)))
-    return objective.terms(job.network, Session([job]).objective(job, 1.0), PICTURE)
+    return terms(job.network, Session([job]).objective(job, 1.0), PICTURE)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import pytest
 
 from nst_jax import images
 from nst_jax.config import NetworkConfig
-from nst_jax.losses import objective
 from nst_jax.losses.quantiles import quantile_distance, quantiles
 from nst_jax.losses.sliced import directions
 from nst_jax.losses.style import STYLE_LOSSES, fitted_targets
@@ -17,7 +16,7 @@ from nst_jax.losses.w2 import SHARE_OF_SQUARES, STEPS, trace_of_root
 from nst_jax.networks.vgg import VGG
 from nst_jax.weights import load, load_network
 from tests.conftest import formula_image, formula_weights
-from tests.losses.objectives import make_objective, style_weights
+from tests.losses.objectives import make_objective, style_weights, total
 
 LOSSES = ("covariance", "moments", "w2", "sliced", "histogram", "mrf")
 LAYERS = ("conv1_1", "conv2_1", "conv3_4")
@@ -219,7 +218,7 @@ def test_tiles_leave_additive_losses_as_they_are():
     pictures = [formula_image(*size, phase) for size, phase in (((70, 56), 0.0), ((48, 64), 2.0))]
     weights = style_weights({"conv2_1": 1.0}, ("covariance", "moments", "w2"))
     (value, gradient), (tiled, other) = (
-        jax.jit(jax.value_and_grad(objective.total, argnums=2))(
+        jax.jit(jax.value_and_grad(total, argnums=2))(
             network, make_objective(network, *pictures, tile, **weights), pictures[0]
         )
         for tile in (0, 32)

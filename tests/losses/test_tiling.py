@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from nst_jax.config import OptimizerConfig, from_dict
-from nst_jax.losses import objective
 from nst_jax.losses.features import tile_plan
 from nst_jax.losses.features.request import Request
 from nst_jax.losses.features.tiled import tiled
+from nst_jax.losses.objective import total_and_terms
 from nst_jax.methods.gatys import Session
 from nst_jax.networks.vgg import VGG
 from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.transfer.preparing import prepare
 from tests.conftest import formula_image, formula_weights
-from tests.losses.objectives import make_objective, style_weights
+from tests.losses.objectives import make_objective, style_weights, terms, total
 
 CONTENT = {"conv1_2": 1e-3, "pool2": 0.5, "conv4_2": 1.0}
 STYLE = {"conv1_1": 0.2, "conv2_2": 0.1, "pool3": 0.1, "conv4_1": 0.3, "conv5_1": 0.3}
@@ -43,8 +43,8 @@ def assert_close(found, expected, tolerance=1e-5):
 )
 def test_targets_terms_and_gradient_are_those_of_the_whole(size, tile, pool, content_loss):
     image = formula_image(*size)
-    gradient = jax.grad(objective.total, argnums=2)
-    evaluate = jax.jit(lambda *J: (objective.terms(*J, image), gradient(*J, image)))
+    gradient = jax.grad(total, argnums=2)
+    evaluate = jax.jit(lambda *J: (terms(*J, image), gradient(*J, image)))
     whole, tiled = (network_and_objective(size, t, pool, content_loss=content_loss) for t in (0, tile))
     assert_close(tiled[1].targets, whole[1].targets)
     assert_close(evaluate(*tiled), evaluate(*whole))
@@ -74,14 +74,14 @@ def test_tiles_hold_as_many_activations_in_every_block():
 )
 def test_layers_of_one_kind_are_enough(content, style, tile):
     image = formula_image(75, 51)
-    evaluate = jax.jit(jax.value_and_grad(objective.total, argnums=2))
+    evaluate = jax.jit(jax.value_and_grad(total, argnums=2))
     whole, tiled = (network_and_objective((75, 51), t, content=content, style=style) for t in (0, tile))
     assert_close(evaluate(*tiled, image), evaluate(*whole, image))
 
 
 def test_an_optimisation_goes_the_same_way():
     image = formula_image(72, 72)
-    optimizer = Optimizer(objective.total_and_terms, find_method(OptimizerConfig()))
+    optimizer = Optimizer(total_and_terms, find_method(OptimizerConfig()))
     ends = []
     for tile in (0, 32):
         layers = {"content": {"conv2_1": 1.0}, "style": {"conv1_1": 0.5, "conv3_1": 0.5}}
@@ -107,7 +107,7 @@ def temporary_bytes(size, tile):
     picture = formula_image(32, 32)
     J = make_objective(network, picture, picture, tile, **style_weights({"conv1_1": 1.0, "conv3_1": 1.0}))
     image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-    evaluate = jax.jit(jax.value_and_grad(objective.total, argnums=2))
+    evaluate = jax.jit(jax.value_and_grad(total, argnums=2))
     return evaluate.lower(network, J, image).compile().memory_analysis().temp_size_in_bytes
 
 

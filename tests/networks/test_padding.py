@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from nst_jax.config import from_dict
-from nst_jax.losses import objective
 from nst_jax.methods.gatys import Session
 from nst_jax.networks.padding import MODES, pad
 from nst_jax.networks.vgg import VGG
@@ -14,6 +13,7 @@ from nst_jax.runs.folder import RunFolder
 from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
 from tests.conftest import formula_image, formula_weights
+from tests.losses.objectives import total
 
 LAYERS = ("conv1_1", "conv2_2", "pool2", "conv3_1", "conv5_1")
 
@@ -45,7 +45,7 @@ def test_rolling_a_picture_by_16_pixels_changes_the_loss_by_rounding_only(tiny_w
     job = prepare(from_dict(texture(tiny_weights) | {"tv_weight": 10.0}))
     session = Session([job])
     J = session.objective(job, 1.0)
-    value = jax.jit(objective.total)
+    value = jax.jit(total)
     image = formula_image(*job.size_at(1.0))
     expected = float(value(job.network, J, image))
     for shift in ((16, 0), (0, 16), (32, 16)):

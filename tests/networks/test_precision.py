@@ -7,11 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nst_jax.losses import objective
 from nst_jax.networks.conv import conv3x3
 from nst_jax.networks.vgg import VGG
 from tests.conftest import formula_image, formula_weights
-from tests.losses.objectives import make_objective
+from tests.losses.objectives import make_objective, total
 
 X = jnp.asarray(np.random.default_rng(0).standard_normal((1, 7, 9, 5)), jnp.float32)
 KERNEL = jnp.asarray(np.random.default_rng(1).standard_normal((3, 3, 5, 6)), jnp.float32)
@@ -41,7 +40,7 @@ def test_bfloat16_rounds_the_factors():
 def test_fewer_bits_move_the_objective_a_little():
     layers = {"content_layers": {"conv2_1": 1.0}, "style_layers": {"conv1_1": 0.5, "conv2_1": 0.5}}
     pictures = formula_image(32, 40, 1.0), formula_image(32, 40, 2.0)
-    evaluate = jax.jit(jax.value_and_grad(objective.total, argnums=2))
+    evaluate = jax.jit(jax.value_and_grad(total, argnums=2))
     found = {}
     for precision in ("float32", "tf32", "bfloat16"):
         network = VGG(formula_weights(), precision=precision)

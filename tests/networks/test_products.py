@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from nst_jax.devices import processor
-from nst_jax.losses import objective
 from nst_jax.networks import products
 from nst_jax.networks.conv import conv3x3, turned
 from nst_jax.networks.products import arrange_filters, conv3x3_by_products
 from nst_jax.networks.vgg import VGG
 from tests.conftest import formula_image, formula_weights
-from tests.losses.objectives import make_objective
+from tests.losses.objectives import make_objective, total
 from tests.losses.test_objective import relative_error
 from tests.networks.test_conv import arrays
 
@@ -73,7 +72,7 @@ def test_the_objective_moves_a_little(matrix_units):
     for precision in ("float32", "bfloat16"):
         network = VGG(formula_weights(WIDE), precision=precision)
         J = make_objective(network, *pictures, content_weight=1e-3, **layers)
-        found[precision] = jax.value_and_grad(objective.total, argnums=2)(network, J, formula_image(32, 40))
+        found[precision] = jax.value_and_grad(total, argnums=2)(network, J, formula_image(32, 40))
     (exact, g), (near, h) = found["float32"], found["bfloat16"]
     assert near == pytest.approx(float(exact), rel=0.05)
     assert near != exact

@@ -129,8 +129,8 @@ def test_a_projection_is_the_gradient_of_the_whole_image(arch, layer):
         unit = int(F[0, row, col].argmax())
         half = lambda x, at=(0, row, col, unit): 0.5 * network(x, (layer,))[layer][at] ** 2  # noqa: E731
         expected = np.asarray(jax.grad(half)(image))
-        at = (jnp.array([n]) for n in (unit, row, col))
-        found = deconvnet.project(network, image, layer, *at, rule="gradient")
+        at = [jnp.array([n]) for n in (unit, row, col)]
+        found = deconvnet.project(network, image, layer, at, rule="gradient")
         assert_close(found, expected, f"{row}, {col}")
 
 

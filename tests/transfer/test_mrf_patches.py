@@ -9,11 +9,11 @@ import pytest
 from absl import logging as absl_logging
 
 from nst_jax.config import from_dict
-from nst_jax.losses import objective
 from nst_jax.methods.gatys import Session
 from nst_jax.transfer import preparing
 from nst_jax.transfer.memory import tree_bytes
 from nst_jax.transfer.preparing import prepare
+from tests.losses.objectives import total
 from tests.seams.jobs import settings
 
 MRF = {"style_losses": {"mrf": 1.0}, "content_weight": 0.0}
@@ -32,7 +32,7 @@ def jobs(weights):
 
 def value(session, job):
     found = session.objective(job, 1.0)
-    return objective.total(job.network, found, jnp.asarray(job.initial_image(1.0))), found
+    return total(job.network, found, jnp.asarray(job.initial_image(1.0))), found
 
 
 def test_lanes_with_styles_of_other_sizes_have_the_loss_of_single_runs(tiny_weights):
@@ -50,7 +50,7 @@ def test_the_estimate_knows_the_patches(tiny_weights):
     job = jobs(tiny_weights)[0]
     session = Session([job])
     found = session.objective(job, 1.0)
-    expected = jax.tree.map(lambda leaf: leaf.shape, session.abstract_objective(job)[0])
+    expected = jax.tree.map(lambda leaf: leaf.shape, session.objectives.shapes(job)[0])
     assert jax.tree.map(lambda leaf: leaf.shape, found) == expected
     larger = prepare(from_dict(settings(tiny_weights, **MRF, style="sample:swirls", style_scale=6.0)))
     assert Session([larger]).step_bytes(larger) > 2 * session.step_bytes(job)
@@ -69,9 +69,9 @@ def test_the_estimate_knows_the_layers_of_every_picture(tiny_weights, loss):
         session = Session([job])
         session.objective(job, 1.0)
         held.append(session.target_bytes(job))
-        assert bool(session._style_targets._known) == (loss == "gram")
+        assert bool(session.objectives.styles._known) == (loss == "gram")
     style = job.styles[0]
-    one = session._style_targets._statistics(job, style, style.pictures[0], 1.0)
+    one = session.objectives.styles._statistics(job, style, style.pictures[0], 1.0)
     assert held[1] - held[0] == (0 if loss == "gram" else 3 * 2 * tree_bytes(one))
 
 

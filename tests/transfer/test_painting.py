@@ -17,6 +17,7 @@ from nst_jax.runs.folder import RunFolder, read_run
 from nst_jax.transfer import painting
 from nst_jax.transfer.grouping import group
 from nst_jax.transfer.preparing import prepare
+from nst_jax.transfer.stage_run import JobBatch, StageRun
 from tests.command import ROOT, metrics
 
 VARIED = (
@@ -86,12 +87,15 @@ def test_a_batch_paints_what_single_runs_paint(tiny_weights, tmp_path, optimizer
 
 def test_the_next_scale_begins_with_the_average_and_the_moments(tiny_weights, tmp_path):
     one = job(tiny_weights, scales=(0.75, 1.0), optimizer=AVERAGED)
-    batch = painting.JobBatch(Session([one]), [one], folders(tmp_path, [one]), go_on, {})
-    assert list(batch.stops_of_stage(0))[-1] == 12
-    coarse, shown = jax.device_get(batch.loop.state), batch.previous.images[0]
+    batch = JobBatch(Session([one]), [one], folders(tmp_path, [one]), go_on, {})
+    run = StageRun(batch, batch.stages[0], None, {})
+    assert list(run.stops())[-1] == 12
+    coarse, result = jax.device_get(run.loop.state), run.result()
+    shown = result.images[0]
     assert np.abs(shown - np.asarray(coarse.variable[0])).max() > 1e-3, "the average is not the last image"
-    next(batch.stops_of_stage(1))
-    fine = batch.loop.state
+    run = StageRun(batch, batch.stages[1], result, {})
+    next(run.stops())
+    fine = run.loop.state
     steps = int(fine.step[0]) - 12  # at the second scale
     assert int(fine.memory.method.moments.count[0]) == 12 + steps
     moved = np.abs(fine.variable[0] - images.resize(shown, *one.size_at(1.0))).max()

@@ -173,7 +173,9 @@ def test_tiles_and_regions_together_are_the_whole(tiny_weights, masks):
         image = images.resize(one.content, *one.size_at(1.0))
         J = session.objective(one, 1.0)
         values.append(
-            jax.jit(jax.value_and_grad(session.optimizer.objective, 2, has_aux=True))(one.network, J, image)
+            jax.jit(jax.value_and_grad(session.lanes.optimizer.objective, 2, has_aux=True))(
+                one.network, J, image
+            )
         )
     (whole, terms), gradient = values[0]
     (tiled, tiled_terms), tiled_gradient = values[1]

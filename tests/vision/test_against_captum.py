@@ -68,8 +68,8 @@ def test_projections_are_captums(rule, pool):
     row, col = np.unravel_index(activation.argmax(), activation.shape)
     found = methods[rule](model, modules[LAYER]).attribute(to_torch(image), (UNIT, int(row), int(col)))
     expected = activation.max() * to_numpy(found)
-    at = (jnp.array([number]) for number in (UNIT, row, col))
-    ours = project(VGG(formula_weights(), pool), image, LAYER, *at, rule)
+    at = [jnp.array([number]) for number in (UNIT, row, col)]
+    ours = project(VGG(formula_weights(), pool), image, LAYER, at, rule)
     np.testing.assert_allclose(ours, expected, atol=1e-5 * np.abs(expected).max())
 
 

@@ -104,7 +104,7 @@ def batch(weights):
 def test_projections_are_the_paper_s_construction(weights, batch, pool, rule):
     images, unit, row, col = batch
     network = VGG(weights, pool)
-    got = deconvnet.project(network, images, LAYER, *map(jnp.asarray, (unit, row, col)), rule=rule)
+    got = deconvnet.project(network, images, LAYER, tuple(map(jnp.asarray, (unit, row, col))), rule=rule)
     whole = deconvnet.project_map(network, images, LAYER, jnp.asarray(unit), rule=rule)
     for i, image in enumerate(np.asarray(images)):
         expected = explicit(weights, image, unit[i], (row[i], col[i]), pool, rule)
@@ -118,7 +118,8 @@ def test_the_rules_differ(weights, batch):
     images, *at = batch
     network = VGG(weights, "max")
     pictures = [
-        deconvnet.project(network, images, LAYER, *map(jnp.asarray, at), rule=r) for r in deconvnet.RULES
+        deconvnet.project(network, images, LAYER, tuple(map(jnp.asarray, at)), rule=r)
+        for r in deconvnet.RULES
     ]
     for one, other in [(0, 1), (0, 2), (1, 2)]:
         assert np.abs(pictures[one] - pictures[other]).max() > 0.05 * np.abs(pictures[one]).max()
@@ -142,7 +143,7 @@ def test_projections_are_pytorch_s(weights, batch, rule):
     one = np.arange(4), unit, row, col
     y[one].square().sum().mul(0.5).backward()
     got = deconvnet.project(
-        VGG(weights, "max"), images, LAYER, *map(jnp.asarray, (unit, row, col)), rule=rule
+        VGG(weights, "max"), images, LAYER, tuple(map(jnp.asarray, (unit, row, col))), rule=rule
     )
     expected = x.grad.permute(0, 2, 3, 1).numpy()
     np.testing.assert_allclose(got, expected, atol=1e-4 * np.abs(expected).max())
@@ -173,7 +174,7 @@ def test_a_projection_stays_in_its_receptive_field(weights, layer):
     rows, cols = receptive.shape(architecture("slim").layers, layer, 67, 83)
     unit = network(image, (layer,))[layer][0, rows - 1, cols // 2].argmax()[None]
     at = jnp.array([rows - 1]), jnp.array([cols // 2])
-    got = np.array(deconvnet.project(network, image, layer, unit, *at))
+    got = np.array(deconvnet.project(network, image, layer, (unit, *at)))
     x0, y0, x1, y1 = receptive.box(architecture("slim").layers, layer, rows - 1, cols // 2, 67, 83)
     assert np.abs(got).max() > 0
     got[:, y0:y1, x0:x1] = 0
@@ -183,7 +184,7 @@ def test_a_projection_stays_in_its_receptive_field(weights, layer):
 def test_a_silent_unit_has_an_empty_projection_and_an_even_gray_picture(weights):
     network, image = VGG(weights), formula_image(24, 24)
     silent = (network(image, (LAYER,))[LAYER][0, 3, 3] == 0).argmax()[None]
-    got = deconvnet.project(network, image, LAYER, silent, jnp.array([3]), jnp.array([3]))
+    got = deconvnet.project(network, image, LAYER, (silent, jnp.array([3]), jnp.array([3])))
     assert not np.asarray(got).any()
     np.testing.assert_array_equal(deconvnet.to_picture(got), 0.5)
 
@@ -202,6 +203,6 @@ def test_pictures_are_centred_on_gray_each_at_its_own_scale():
 def test_unknown_rules_and_layers_are_named(weights):
     network, at = VGG(weights), (jnp.array([0]),) * 3
     with pytest.raises(UserError, match="rule: unknown 'guide'; did you mean 'guided'"):
-        deconvnet.project(network, formula_image(24, 24), LAYER, *at, rule="guide")
+        deconvnet.project(network, formula_image(24, 24), LAYER, at, rule="guide")
     with pytest.raises(UserError, match="layer: unknown 'conv9_1'"):
-        deconvnet.project(network, formula_image(24, 24), "conv9_1", *at)
+        deconvnet.project(network, formula_image(24, 24), "conv9_1", at)

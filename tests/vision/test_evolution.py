@@ -60,7 +60,7 @@ def test_a_unit_s_strongest_activation_is_projected_and_cut(folder):
         assert seen.box == receptive.box(LAYERS, LAYER, int(row), int(column), SIZE, SIZE)
         at = [jnp.array([number], jnp.int32) for number in (unit, row, column)]
         whole = deconvnet.to_picture(
-            deconvnet.project(network, jnp.asarray(pictures[image][None]), LAYER, *at)
+            deconvnet.project(network, jnp.asarray(pictures[image][None]), LAYER, at)
         )
         x0, y0, x1, y1 = seen.box
         assert seen.projection.shape == (1, side, side, 3)

@@ -17,11 +17,13 @@ from nst_jax.variables.variable import Canvas
 from nst_jax.vision import maximize, objectives, transforms
 from nst_jax.vision.maximize import Penalties, Wanted
 from nst_jax.vision.maximize_settings import MaximizeSettings
-from nst_jax.vision.transforms import NO_MOTION, Motion, MotionRange
+from nst_jax.vision.transforms import Motion
 from tests.command import assert_refused, call, pixels
 from tests.conftest import formula_image, formula_weights
 
 LAYER, WIDTH = "conv2_1", 6
+
+NO_MOTION = (0, 0.0, 0.0)
 
 
 class Pictures(NamedTuple):
@@ -44,7 +46,7 @@ def painted(
     basis = variable.init(Canvas((size, size)))
     noise, motions = jax.random.split(jax.random.key(seed))
     start = 0.5 * jax.random.normal(noise, (1, pictures * size, size, 3))
-    within = MotionRange(4, 5.0, 0.05) if moving else NO_MOTION
+    within = (4, 5.0, 0.05) if moving else NO_MOTION
     wanted = Wanted(
         basis,
         direction,
@@ -78,7 +80,7 @@ def test_a_larger_picture_shows_its_middle():
 
 
 def test_random_motions_stay_within_their_limits_and_fill_them():
-    shift, angle, factor = transforms.random_motions(jax.random.key(0), 500, MotionRange(3, 20.0, 0.2))
+    shift, angle, factor = transforms.random_motions(jax.random.key(0), 500, (3, 20.0, 0.2))
     assert set(np.asarray(shift).ravel()) == set(range(-3, 4))
     assert 0.9 * 20 < np.rad2deg(np.abs(angle).max()) <= 20
     assert 0.79 < factor.min() < 0.85 < 1.15 < factor.max() < 1.21

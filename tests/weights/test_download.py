@@ -20,8 +20,14 @@ def _no_proxy(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def get(target, *urls, timeout=5.0, digest=SHA256, size: int | None = 1 << 20):
-    download(urls, target, size, digest, timeout, pause=0.001)
+@pytest.fixture(autouse=True)
+def _in_haste(monkeypatch):
+    monkeypatch.setattr("nst_jax.weights.download.TIMEOUT", 5.0)
+    monkeypatch.setattr("nst_jax.weights.download.PAUSE", 0.001)
+
+
+def get(target, *urls, digest=SHA256, size: int | None = 1 << 20):
+    download(urls, target, size, digest)
     assert target.read_bytes() == CONTENT
     assert os.listdir(target.parent) == [target.name]
 
@@ -146,10 +152,11 @@ def test_failures_say_why_and_leave_no_file(tmp_path, replies, message):
     assert all(path.stat().st_size == 0 for path in tmp_path.iterdir())
 
 
-def test_silence_ends_soon(tmp_path):
+def test_silence_ends_soon(tmp_path, monkeypatch):
+    monkeypatch.setattr("nst_jax.weights.download.TIMEOUT", 0.1)
     start = time.monotonic()
     with Server(CONTENT, Reply(hang=1.0)) as server, pytest.raises(DownloadError, match="timed out"):
-        get(tmp_path / "w", server.url, timeout=0.1)
+        get(tmp_path / "w", server.url)
     assert len(server.requests) == 1
     assert time.monotonic() - start < 3
 

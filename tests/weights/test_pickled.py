@@ -92,7 +92,7 @@ def test_opcodes_out_of_place(data, message):
 
 
 def test_a_dictionary_inside_itself():
-    described = describe(io.BytesIO(b"\x80\x02}q\0X\x01\0\0\0ah\0s."), "w.pth").value
+    described = describe(io.BytesIO(b"\x80\x02}q\0X\x01\0\0\0ah\0s."), "w.pth")[0]
     assert described["a"] is described
 
 
@@ -191,16 +191,16 @@ def test_other_contents(tmp_path, value):
 
 def test_python_2_wrote_ordered_dicts_as_pairs():
     data = b"\x80\x02ccollections\nOrderedDict\n](](U\x01aK\x05ee\x85R."
-    assert describe(io.BytesIO(data), "w").value == {"a": 5}
+    assert describe(io.BytesIO(data), "w")[0] == {"a": 5}
 
 
 def test_one_list_cannot_be_copied_over_and_over():
     once = b"ccollections\nOrderedDict\nh\0\x85R"
     data = b"\x80\x02](](U\x01aK\x05eeq\0" + once * 2 + b"\x86."
-    assert describe(io.BytesIO(data), "w").value == ({"a": 5}, {})
+    assert describe(io.BytesIO(data), "w")[0] == ({"a": 5}, {})
 
 
 def test_ordered_dicts_are_dicts():
     data = pickle.dumps(collections.OrderedDict(a=1, b=[2.5, None, True]), 2)
-    described = describe(io.BytesIO(data), "w").value
+    described = describe(io.BytesIO(data), "w")[0]
     assert described == {"a": 1, "b": [2.5, None, True]}

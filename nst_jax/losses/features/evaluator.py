@@ -41,6 +41,7 @@ class Evaluator(NamedTuple):
         return _compiled(self.program, network, placed.values, request, guides)
 
 
+# One program per evaluator and request, however many styles are measured.
 @partial(jax.jit, static_argnums=(0, 3))
 def _compiled(
     program: Evaluate, network: Network, picture: Array, request: Request, guides: Guides

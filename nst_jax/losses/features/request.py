@@ -48,11 +48,11 @@ def merged(needs: Iterable[tuple[Request, Guides]]) -> tuple[Request, Guides]:
     activations: dict[str, None] = {}
     losses: dict[str, dict[str, None]] = {}
     guides: Guides = {}
-    for request, own in needs:
+    for request, its_guides in needs:
         activations |= dict.fromkeys(request.activations)
         for layer, names in request.statistics:
             losses.setdefault(layer, {}).update(dict.fromkeys(names))
-            guides.setdefault(layer, {}).update(own[layer])
+            guides.setdefault(layer, {}).update(its_guides[layer])
     statistics = tuple((layer, tuple(names)) for layer, names in losses.items())
     return Request(tuple(activations), statistics), guides
 

@@ -58,9 +58,9 @@ def strip_features(
         # The rows that the zero padding of the extended strip reaches are cropped.
         reach = layer.padding
         y = network.apply(layer.name, exchange.with_neighbours(x, reach))
-        return exchange.without_rest(y[:, reach : y.shape[1] - reach], heights[layer.name])
+        return exchange.zeros_below(y[:, reach : y.shape[1] - reach], heights[layer.name])
 
-    x = exchange.without_rest(network.preprocess(strip), height)
+    x = exchange.zeros_below(network.preprocess(strip), height)
     F = walk(network.geometry, request.layers, x, apply)
     by_layer = {
         layer: layer_statistics(F[layer], heights[layer] * F[layer].shape[2], guides[layer], names)

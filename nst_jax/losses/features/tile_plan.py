@@ -22,20 +22,26 @@ ALIGNMENT = 4
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """How one axis of a block's input, `length` positions, is cut into `count` tiles of `tile` positions."""
+    """How one axis of a block's input, `length` positions, is cut into `count` tiles of `tile` positions.
+
+    With `strip_of`, they are the rows of one strip of an image of so many rows, and the halo holds rows of
+    the strips beside it.
+    """
 
     length: int
     count: int
     tile: int
     halo: int  # positions of the neighbouring tiles that a window includes on each side
+    strip_of: int = 0
 
     @classmethod
-    def cut(cls, length: int, side: int, halo: int) -> "Axis":
-        """Cut into equal tiles of at most about `side` positions; a single tile has no halo."""
-        if length <= side:
-            return cls(length, 1, length, 0)
+    def cut(cls, length: int, side: int, halo: int, strip_of: int = 0) -> "Axis":
+        """Cut into equal tiles of at most about `side` positions."""
+        if length <= side:  # a single tile has neighbours in other strips only
+            return cls(length, 1, length, halo if strip_of else 0, strip_of)
+        # Tiles of one size share a program; the last one continues beyond the image.
         tile = math.ceil(length / math.ceil(length / side) / ALIGNMENT) * ALIGNMENT
-        return cls(length, math.ceil(length / tile), tile, halo)
+        return cls(length, math.ceil(length / tile), tile, halo, strip_of)
 
     @property
     def window(self) -> int:
@@ -44,54 +50,31 @@ class Axis:
 
     @property
     def whole(self) -> int:
-        """The positions of the whole image, of which this may be a strip."""
-        return self.length
+        """The positions of the whole image."""
+        return self.strip_of or self.length
 
     def extended(self, x: Array, axis: int) -> Array:
-        """`x` with zeros around `axis`, so that it holds all windows; a last odd position is cropped."""
-        return _padded(x, axis, self.halo, self.count * self.tile + self.halo - x.shape[axis])
+        """`x` with what is around it, so that it holds all windows; a last odd position is cropped.
+
+        There are zeros around an image, and rows of its neighbours above and below a strip.
+        """
+        before = 0 if self.strip_of else self.halo
+        if self.strip_of:
+            x = exchange.with_neighbours(x, self.halo)
+        # `lax.pad` takes a negative amount too, which crops.
+        ends = [(0, 0, 0)] * x.ndim
+        ends[axis] = (before, self.count * self.tile + 2 * self.halo - before - x.shape[axis], 0)
+        return lax.pad(x, jnp.zeros((), x.dtype), ends)
 
     def inside(self, start: Array) -> Bool[Array, "window"]:
-        """Which positions of the window around the tile at `start` are inside the image."""
-        positions = start - self.halo + jnp.arange(self.window)
-        return (positions >= 0) & (positions < self.length)
+        """Which positions of the window around the tile at `start` are inside the whole image."""
+        first = exchange.first_row(self.length) if self.strip_of else 0
+        positions = first + start - self.halo + jnp.arange(self.window)
+        return (positions >= 0) & (positions < self.whole)
 
     def counted(self, start: Array) -> Bool[Array, "tile"]:
         """Which positions of the tile at `start` belong to its outputs."""
         return start + jnp.arange(self.tile) < self.length
-
-
-@dataclasses.dataclass(frozen=True)
-class StripAxis(Axis):
-    """The rows of one strip of an image of `height` rows; its halo holds rows of the strips beside it."""
-
-    height: int
-
-    @classmethod
-    def cut_strip(cls, length: int, side: int, halo: int, height: int) -> "StripAxis":
-        """Cut like `Axis.cut`; a single tile has a halo too."""
-        axis = Axis.cut(length, side, halo)
-        return cls(length, axis.count, axis.tile, halo, height)
-
-    @property
-    def whole(self) -> int:
-        """The positions of the whole image."""
-        return self.height
-
-    def extended(self, x: Array, axis: int) -> Array:
-        """`x` with rows of its neighbours, and zeros below for whole tiles."""
-        return _padded(exchange.with_neighbours(x, self.halo), axis, 0, self.count * self.tile - self.length)
-
-    def inside(self, start: Array) -> Bool[Array, "window"]:
-        """Which positions of the window around the tile at `start` are inside the whole image."""
-        positions = exchange.first_row(self.length) + start - self.halo + jnp.arange(self.window)
-        return (positions >= 0) & (positions < self.height)
-
-
-def _padded(x: Array, axis: int, before: int, after: int) -> Array:
-    ends = [(0, 0, 0)] * x.ndim
-    ends[axis] = (before, after, 0)
-    return lax.pad(x, jnp.zeros((), x.dtype), ends)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,14 +130,17 @@ def tile_blocks(
     last = max(request.layers, key=network.layers.index)
     groups = blocks(up_to(network.geometry, last))
     channels = _channels(network, last)
+    # Deeper blocks have more filters and fewer positions: with as many activations in a tile,
+    # no block needs more memory than the first.
     budget = tile**2 * _activations(groups[0], channels)
     for index, layers in enumerate(groups):
         side = int(math.sqrt(budget / _activations(layers, channels)))
         halo = sum(layer.padding for layer in layers)
         rows, columns = (Axis.cut(length >> index, side, halo) for length in size)
         if strip:
-            rows = StripAxis.cut_strip(strip >> index, side, halo, size[0] >> index)
+            rows = Axis.cut(strip >> index, side, halo, strip_of=size[0] >> index)
         names = [layer.name for layer in layers]
+        # The input of the next block is kept whole: that is all that tiles hand on.
         deeper = index + 1 < len(groups)
         wanted = {*request.activations, *(names[-1:] if deeper else ())}
         placed = tuple(name for name in names if name in wanted)

@@ -13,7 +13,7 @@ import functools
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,8 @@ from nst_jax.losses.features.tile_plan import Block, tile_blocks
 from nst_jax.networks.network import Network
 
 Activations = dict[str, Array]
+# Which positions of a window are inside the image, and which of its tile belong to the outputs.
+Masks = tuple[Bool[Array, "1 _ _ 1"], Bool[Array, "1 _ _ 1"]]
 
 
 def tiled_features(
@@ -50,7 +52,7 @@ def tiled_features(
     by_layer: Statistics = {}
     x = network.preprocess(image)
     if height:
-        x = exchange.without_rest(x, height)
+        x = exchange.zeros_below(x, height)
     size, strip = (height or image.shape[1], image.shape[2]), image.shape[1] if height else 0
     for block in tile_blocks(network, size, request, tile, strip):
         padded = block.columns.extended(block.rows.extended(x, 1), 2)
@@ -64,7 +66,7 @@ def tiled_features(
 
 
 def _tile(
-    block: Block, network: Network, window: Array, masks: "Masks", guides: Guides
+    block: Block, network: Network, window: Array, masks: Masks, guides: Guides
 ) -> tuple[Activations, dict[str, Any]]:
     """Compute the outputs of `block` for one tile from its window.
 
@@ -74,28 +76,21 @@ def _tile(
     positions are the halo, which is cropped.
     """
     placed, summed = {}, {}
-    inner = window
+    inner, (inside, counted) = window, masks
     for layer in block.layers:
         if layer.stride == 1:
-            window = jnp.where(masks.inside, network.apply(layer.name, window), 0)
+            window = jnp.where(inside, network.apply(layer.name, window), 0)
             inner = block.without_halo(window)
             if block.rows.whole > block.rows.length:  # the halo below the last tile is not zero
-                inner = jnp.where(masks.counted, inner, 0)
+                inner = jnp.where(counted, inner, 0)
         else:
-            inner = jnp.where(masks.counted[:, 1::2, 1::2], network.apply(layer.name, inner), 0)
+            inner = jnp.where(counted[:, 1::2, 1::2], network.apply(layer.name, inner), 0)
         if layer.name in block.placed:
             placed[layer.name] = inner
         if losses := dict(block.summed).get(layer.name):
             positions = math.prod(block.size(layer.name))
             summed[layer.name] = layer_statistics(inner, positions, guides[layer.name], losses)
     return placed, summed
-
-
-class Masks(NamedTuple):
-    """Which positions of a window are inside the image, and which of its tile belong to the outputs."""
-
-    inside: Bool[Array, "1 _ _ 1"]
-    counted: Bool[Array, "1 _ _ 1"]
 
 
 def _window(block: Block, padded: Array, index: Array) -> tuple[Array, Masks]:
@@ -105,7 +100,7 @@ def _window(block: Block, padded: Array, index: Array) -> tuple[Array, Masks]:
     inside = (rows.inside(corner[1])[:, None] & columns.inside(corner[2]))[None, :, :, None]
     counted = (rows.counted(corner[1])[:, None] & columns.counted(corner[2]))[None, :, :, None]
     window = lax.dynamic_slice(padded, corner, (1, rows.window, columns.window, padded.shape[3]))
-    return window, Masks(inside, block.without_halo(inside) & counted)
+    return window, (inside, block.without_halo(inside) & counted)
 
 
 def _padded_guides(block: Block, guides: Guides) -> Guides:
@@ -156,14 +151,11 @@ def _assemble(
         }
         return placed, jax.tree.map(jnp.add, whole[1], shares)
 
+    # The shapes of one tile give those of all; nothing is computed twice.
     parts, shares = jax.eval_shape(share, padded, jnp.int32(0))
     counts = (1, block.rows.count, block.columns.count, 1)
     placed = {name: jnp.zeros(np.multiply(part.shape, counts)) for name, part in parts.items()}
     return lax.fori_loop(0, block.tiles, add, (placed, jax.tree.map(jnp.zeros_like, shares)))
-
-
-def _forward(block: Block, network: Network, padded: Array, guides: Guides) -> tuple[Any, Any]:
-    return _assemble(block, network, padded, guides), (network, padded, guides)
 
 
 def _backward(block: Block, residuals: Any, cotangents: Any) -> tuple[None, Array, None]:
@@ -180,13 +172,14 @@ def _backward(block: Block, residuals: Any, cotangents: Any) -> tuple[None, Arra
             for name, part in parts.items()
         }
         at = block.at(index, block.rows.tile, block.columns.tile)
+        # Windows overlap by their halos, where the gradients of several tiles add up.
         before = lax.dynamic_slice(gradient, at, window.shape)
         return lax.dynamic_update_slice(gradient, before + pull((cotangent, shares))[0], at)
 
     return None, lax.fori_loop(0, block.tiles, add, jnp.zeros_like(padded)), None
 
 
-_assemble.defvjp(_forward, _backward)
+_assemble.defvjp(lambda block, *inputs: (_assemble(block, *inputs), inputs), _backward)
 
 
 @functools.cache  # so that equal evaluators share compiled programs

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from nst_jax.devices.split import ByRows
 from nst_jax.losses.features.request import Request
-from nst_jax.losses.terms.term import SMALLEST_SIZE, Inputs, Seen, Term, Value, weighted_sum
+from nst_jax.losses.terms.term import SMALLEST_SIZE, Inputs, Seen, Term, weighted_sum
 from nst_jax.networks import receptive
 
 
@@ -67,11 +67,13 @@ def _prepare(inputs: Inputs) -> ContentTarget:
     weights: dict[str, Any] = config.active_content()
     activations = inputs.features(Request(tuple(weights)), {}).activations
     layers = sorted({layer for one in inputs.together for layer in one.active_content()})
+    # Layers of other lanes: their shapes alone are needed, so nothing is computed for them.
     if missing := tuple(layer for layer in layers if layer not in weights):
         shapes = jax.eval_shape(lambda: inputs.features(Request(missing), {})).activations
         activations |= {layer: jnp.zeros(shape.shape, shape.dtype) for layer, shape in shapes.items()}
     if config.relative_losses:
         for layer, weight in weights.items():
+            # Of the whole picture: the activations may be those of one strip.
             positions = math.prod(receptive.shape(inputs.network.geometry, layer, *inputs.size))
             weights[layer] = weight / content_size(activations[layer], config.content_loss, positions)
     weights = dict.fromkeys(layers, 0.0) | weights
@@ -89,15 +91,11 @@ def _measure(seen: Seen, target: ContentTarget) -> dict[str, Array]:
     }
 
 
-def _value(by_layer: dict[str, Array], target: ContentTarget) -> Value:
-    return weighted_sum(by_layer, target.weights), by_layer
-
-
 CONTENT = Term(
     prepare=_prepare,
     measure=_measure,
     additive=True,
-    value=_value,
+    value=lambda by_layer, target: (weighted_sum(by_layer, target.weights), by_layer),
     needs=lambda target: (Request(tuple(target.activations)), {}),
     weight=lambda config: config.content_weight,
     always=True,

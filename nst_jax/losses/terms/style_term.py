@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from nst_jax.config import Config
 from nst_jax.losses.features.request import Guides, Request, Statistics
 from nst_jax.losses.style import STYLE_LOSSES, fitted_targets
-from nst_jax.losses.terms.term import SMALLEST_SIZE, Inputs, Seen, Term, Value, weighted_sum
+from nst_jax.losses.terms.term import SMALLEST_SIZE, Inputs, Term, Value, weighted_sum
 from nst_jax.networks import receptive
 from nst_jax.networks.network import Network
 
@@ -60,6 +60,7 @@ def style_sizes(
             shapes = jax.eval_shape(
                 lambda F, T, loss=loss: loss.statistic(F, positions, T), activations, guide
             )
+            # The statistic of a picture that excites no filter.
             nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
             sizes[name] = sizes.get(name, jnp.zeros(())) + shares[region] * loss.distance(nothing, target)
     return {name: jnp.maximum(size, SMALLEST_SIZE) for name, size in sizes.items()}
@@ -70,21 +71,17 @@ def _prepare(inputs: Inputs) -> StyleTarget:
     weights = dict.fromkeys(targets, 0.0) | config.active_style()
     losses: dict[str, dict[str, Any]] = {}
     for layer, by_region in targets.items():
-        own: dict[str, Any] = config.losses_at(layer)
+        strengths: dict[str, Any] = config.losses_at(layer)
         if config.relative_losses and any(shares[layer].values()):
             sizes = style_sizes(by_region, activations[layer], guides[layer], shares[layer])
-            own = {name: weight / sizes[name] for name, weight in own.items()}
-        losses[layer] = dict.fromkeys(next(iter(by_region.values())), 0.0) | own
+            strengths = {name: weight / sizes[name] for name, weight in strengths.items()}
+        losses[layer] = dict.fromkeys(next(iter(by_region.values())), 0.0) | strengths
     return StyleTarget(targets, guides, *jax.tree.map(jnp.float32, (shares, losses, weights)))
 
 
 def _needs(target: StyleTarget) -> tuple[Request, Guides]:
     losses = tuple((layer, tuple(names)) for layer, names in target.losses.items())
     return Request(statistics=losses), target.guides
-
-
-def _measure(seen: Seen, target: StyleTarget) -> Statistics:
-    return {layer: seen.statistics[layer] for layer in target.losses}
 
 
 def _value(found: Statistics, target: StyleTarget) -> Value:
@@ -117,7 +114,7 @@ def _parts(config: Config) -> list[str]:
 
 STYLE = Term(
     prepare=_prepare,
-    measure=_measure,
+    measure=lambda seen, target: {layer: seen.statistics[layer] for layer in target.losses},
     additive=True,
     value=_value,
     needs=_needs,

@@ -21,7 +21,7 @@ from nst_jax.weights.readers.refusals import complaint
 
 __all__ = ["Contents", "Skip", "read"]
 
-_HEAD = 512
+_HEAD = 512  # bytes: the mark of a tar archive is at byte 257
 
 
 def read(path: Path, skip: Skip) -> Contents:

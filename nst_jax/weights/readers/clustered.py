@@ -10,7 +10,7 @@ import numpy as np
 
 from nst_jax.errors import UserError
 
-VALUES = 256
+VALUES = 256  # of one byte
 _CODES, _TABLE = "_q", "_table"
 
 

@@ -15,10 +15,10 @@ import numpy as np
 
 MAGIC = b"MATLAB 5.0 MAT-file"
 _HEADER_BYTES = 128
-_CHUNK = 1 << 18
+_CHUNK = 1 << 18  # read at a time, so that a false length claims no memory
 _MAX_TOTAL_BYTES = 1 << 30  # a small compressed file can claim any number of arrays
-_MAX_ITEMS = 10_000
-_MAX_DEPTH = 12
+_MAX_ITEMS = 10_000  # of a cell or struct; far above what MatConvNet writes
+_MAX_DEPTH = 12  # of cells in cells; each level is a call
 
 _MATRIX, _COMPRESSED = 14, 15
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -168,6 +168,7 @@ def _element(stream: _Stream) -> tuple[int, bytes]:
     """Read the next plain element; returns (type, data). Data of up to four bytes is inside the tag."""
     tag = stream.read(8)
     kind, length = struct.unpack("<II", tag)
+    # A small element holds its length in the upper half of its type.
     if small := kind >> 16:
         return kind & 0xFFFF, tag[4 : 4 + small]
     stream.held += length

@@ -50,7 +50,7 @@ def read_npy(path: Path, skip: Skip) -> Contents:
             if len(content) > _MAX_BYTES:
                 raise ValueError(f"it has more than {_MAX_BYTES} bytes")
             content.seek(file.tell())
-            value = describe(content, str(path)).value
+            value, _ = describe(content, str(path))
             if not isinstance(value, PickledArray):
                 raise ValueError("it holds no dictionary of layers")
             arrays = flattened(value.single_object(), "/", PickledArray)

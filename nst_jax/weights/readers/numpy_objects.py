@@ -7,7 +7,7 @@ import numpy as np
 
 _PLAIN_NUMBERS = "biuf"  # kinds of dtypes
 _OBJECTS = ("O", "O4", "O8")
-_MOST_DIMENSIONS = 8
+_MOST_DIMENSIONS = 8  # a kernel has four
 
 
 class PickledType:

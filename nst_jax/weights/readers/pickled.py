@@ -39,17 +39,10 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Description:
-    """The contents of a pickle: plain containers, numbers, strings and `Tensor`s; and all storages."""
-
-    value: Any
-    storages: dict[str, Storage]
-
-
-def describe(file: BytesIO | mmap, name: str) -> Description:
+def describe(file: BytesIO | mmap, name: str) -> tuple[Any, dict[str, Storage]]:
     """Read the pickle at the current position of `file`, and stop right after it.
 
+    Returns its contents, plain containers, numbers, strings and `Tensor`s, and all storages by key.
     `file` is in memory or mapped, so a false length in it cannot cause a large allocation.
 
     Raises:
@@ -59,7 +52,7 @@ def describe(file: BytesIO | mmap, name: str) -> Description:
     try:
         for opcode, argument, _ in pickletools.genops(cast(IO[bytes], file)):
             if opcode.name == "STOP":
-                return Description(machine.stack.pop(), machine.storages)
+                return machine.stack.pop(), machine.storages
             machine.step(opcode.name, argument)
     except UserError as refusal:
         raise UserError(f"{name}: {refusal}") from None

@@ -20,6 +20,7 @@ VERSION = "1"
 
 def is_safetensors(head: bytes) -> bool:
     """Whether a file starting with `head` is safetensors: a small 64-bit length, then a JSON object."""
+    # No header of names and shapes takes 128 MiB, which a false length could claim.
     return len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 27
 
 

@@ -13,7 +13,7 @@ from nst_jax.weights.readers.contents import Contents, Skip, parsing, require_di
 from nst_jax.weights.readers.refusals import folder_complaint
 
 _MANIFESTS = ("model.json", "weights_manifest.json")
-_MAX_SHARDS_BYTES = 1 << 30
+_MAX_SHARDS_BYTES = 1 << 30  # full VGG-19 takes 575 MB
 _ITEM_BYTES = {"float32": 4, "int32": 4, "float16": 2, "uint16": 2, "uint8": 1, "bool": 1}
 
 
@@ -69,6 +69,7 @@ def _group(path: Path, group: dict[str, Any], skip: Skip) -> dict[str, np.ndarra
 def _shards(path: Path, names: list[str]) -> bytes:
     data = b""
     for name in names:
+        # A manifest from elsewhere must not name files outside its folder.
         if Path(name).name != name:
             raise UserError(f"{path}: refused: shard {name!r} is outside its folder")
         try:

@@ -15,13 +15,12 @@ import numpy as np
 from nst_jax.errors import UserError
 from nst_jax.weights.readers.clustered import decoded
 from nst_jax.weights.readers.contents import Contents, Skip, flattened, parsing, require_distinct
-from nst_jax.weights.readers.pickled import MAX_BYTES, Description, describe
-from nst_jax.weights.readers.strided import Place, view
-from nst_jax.weights.readers.torch_objects import Tensor
+from nst_jax.weights.readers.pickled import MAX_BYTES, describe
+from nst_jax.weights.readers.torch_objects import Place, Tensor, view
 
 ZIP_MAGIC = b"PK\x03\x04"
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickle of 0x1950a86a20f9469cfc6c
-_LEGACY_PROTOCOL = 1001
+_LEGACY_PROTOCOL = 1001  # the only one that PyTorch has written
 _ZIP_HEADER = struct.Struct("<26xHH")  # it ends with the lengths of the name and the extra field
 
 
@@ -30,11 +29,11 @@ def read(path: Path, skip: Skip) -> Contents:
     with path.open("rb") as file:
         is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
     with parsing(path, "PyTorch zip file" if is_zip else "PyTorch file"):
-        description, places = (_read_zip if is_zip else _read_legacy)(path)
+        value, places = (_read_zip if is_zip else _read_legacy)(path)
         content = np.memmap(path, np.uint8, "r")
         tensors = {
             name: view(content, places, tensor)
-            for name, tensor in _state_dict(path, description.value).items()
+            for name, tensor in _state_dict(path, value).items()
             if not skip(name)
         }
         return Contents(decoded(path, tensors))
@@ -48,7 +47,7 @@ def _state_dict(path: Path, value: Any) -> dict[str, Tensor]:
     return tensors
 
 
-def _read_zip(path: Path) -> tuple[Description, dict[str, Place]]:
+def _read_zip(path: Path) -> tuple[Any, dict[str, Place]]:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         require_distinct(names)
@@ -63,8 +62,8 @@ def _read_zip(path: Path) -> tuple[Description, dict[str, Place]]:
         if f"{root}byteorder" in names:
             with archive.open(f"{root}byteorder") as file:
                 _require_little_endian(path, file.read(len(b"little")) == b"little")
-        description = describe(BytesIO(archive.read(f"{root}data.pkl")), str(path))
-        return description, _zip_places(path, archive, f"{root}data/")
+        value, _ = describe(BytesIO(archive.read(f"{root}data.pkl")), str(path))
+        return value, _zip_places(path, archive, f"{root}data/")
 
 
 def _zip_places(path: Path, archive: zipfile.ZipFile, folder: str) -> dict[str, Place]:
@@ -83,23 +82,24 @@ def _zip_places(path: Path, archive: zipfile.ZipFile, folder: str) -> dict[str, 
     return places
 
 
-def _read_legacy(path: Path) -> tuple[Description, dict[str, Place]]:
+def _read_legacy(path: Path) -> tuple[Any, dict[str, Place]]:
     """Five pickles (magic, version, system, the object, the storages' keys), then the storages."""
     with path.open("rb") as file:
         head = BytesIO(file.read(MAX_BYTES))
-        _, version, system, description, keys = (describe(head, str(path)) for _ in range(5))
-        if version.value != _LEGACY_PROTOCOL or not isinstance(system.value, dict):
+        pickles = [describe(head, str(path)) for _ in range(5)]
+        (_, version, system, value, keys), (*_, storages, _) = zip(*pickles, strict=True)
+        if version != _LEGACY_PROTOCOL or not isinstance(system, dict):
             raise UserError(f"{path}: not a supported legacy PyTorch file")
-        _require_little_endian(path, system.value.get("little_endian") is True)
+        _require_little_endian(path, system.get("little_endian") is True)
         file.seek(head.tell())
         places = {}
-        for key in keys.value if isinstance(keys.value, list) else ():
-            storage = description.storages.get(key) if isinstance(key, str) else None
+        for key in keys if isinstance(keys, list) else ():
+            storage = storages.get(key) if isinstance(key, str) else None
             if storage is None or int.from_bytes(file.read(8), "little") != storage.count:
                 raise UserError(f"{path}: a damaged PyTorch file: its storages do not match its index")
             places[key] = Place(file.tell(), storage.nbytes)
             file.seek(min(file.tell() + storage.nbytes, path.stat().st_size))
-    return description, places
+    return value, places
 
 
 def _require_little_endian(path: Path, little: bool) -> None:
