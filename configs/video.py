@@ -1,7 +1,7 @@
 """A clip in the style of a painting, without flicker (Ruder, Dosovitskiy & Brox 2016, arXiv 1604.08610).
 
     python -m nst_jax.video --config=configs/video.py --config.content=clip.mp4 --config.style=painting.jpg
-    python -m nst_jax.video --config=configs/video.py --config.content=folder:FRAMES --config.style=painting.jpg
+    python -m nst_jax.video --config=configs/video.py --config.content=folder:FRAMES
 
 The first frame of a shot is painted as configs/quick.py paints a picture. Every other frame starts from the
 last one, moved along the optical flow, and a temporal term keeps it there wherever the flow can be trusted;
@@ -19,7 +19,7 @@ def get_config() -> ConfigDict:
     config.size = 320
     config.video = ConfigDict()
     config.video.steps = 30  # of every frame but the first of a shot
-    config.video.temporal_weight = 100.0  # more holds frames together, less lets the style renew itself
+    config.video.temporal_weight = 20.0  # more holds frames together, less lets the style renew itself
     config.video.references = (1, 2, 4)  # frames back
     config.video.flow = "auto"  # 'tvl1', 'dis', or folder:PATH of .flo files
     config.video.passes = 1  # several, forwards and backwards in turn, for a camera that moves much

@@ -55,7 +55,7 @@ def command_in(docstring: str | None) -> str:
 def _comments(kind: Any) -> dict[str, str]:
     """The comment of each field in the source of a dataclass."""
     found, above = {}, ""
-    sources = [inspect.getsource(base) for base in reversed(kind.__mro__) if dataclasses.is_dataclass(base)]
+    sources = [inspect.getsource(base) for base in reversed(kind.__mro__[:-1])]
     for line in "\n".join(sources).splitlines():
         if match := re.match(r"    (\w+): .*?(?:  # (.*))?$", line):
             found[match[1]] = match[2] or above

@@ -1,6 +1,6 @@
 """Running of a sweep on this machine, group by group, with a progress bar and signals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from absl import logging
 from tqdm import tqdm

@@ -96,5 +96,5 @@ class ObjectiveMaker:
         """The objective of `job`; what only other jobs use has a weight of 0."""
         size = job.size_at(scale)
         together = tuple(one.config for one in (*self._jobs, job))
-        inputs = Inputs(job.config, together, job.network, content, features, style, size)
+        inputs = Inputs(job.config, together, job.network, content, features, style, size, job.extra)
         return make_objective(inputs, self._evaluator(size), self._variable, self._variable.init(canvas))

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 
 import jax
 import numpy as np
@@ -34,6 +35,7 @@ class Job:
     start: np.ndarray | None  # None for noise
     network: Network
     weights: Weights
+    extra: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)  # for terms: see `Inputs.extra`
 
     def identity(self) -> str:
         """Return a digest of the inputs, which a resumed run compares with that of its checkpoint."""
@@ -43,7 +45,9 @@ class Job:
     def _picture_digest(self) -> str:
         pictures = [self.content, *(picture for style in self.styles for picture in style.pictures)]
         masks = [*(region.mask for region in self.regions.values()), *(style.mask for style in self.styles)]
-        inputs = [array for array in (*pictures, self.start, *masks) if array is not None]
+        inputs = [
+            array for array in (*pictures, self.start, *masks, *self.extra.values()) if array is not None
+        ]
         return picture_digest(*inputs)
 
     def digest(self) -> str:

@@ -13,11 +13,12 @@ from nst_jax.runs.folder import read_run, read_settings, require_free
 from nst_jax.runs.progress import duration
 from nst_jax.storage.locks import claimed
 from nst_jax.terminal.signals import StopSignal
+from nst_jax.video.painting import FramePainter
 from nst_jax.video.settings import VideoSettings
 from nst_jax.video.stylizing import Clip
 
-USAGE = """python -m nst_jax.video --config=FILE --config.content=CLIP --config.style=PICTURE [--config.FIELD=VALUE ...]
-    [--workdir=FOLDER] [--resume]
+USAGE = """python -m nst_jax.video --config=FILE --config.content=CLIP --config.style=PICTURE
+    [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume]
 
 Paints every frame of a clip in the style of a picture, so that what moves keeps its strokes. CLIP is a video,
 an animated GIF or WebP, or folder:PATH of numbered pictures. The folder then holds frames/, result.mp4 or
@@ -40,18 +41,19 @@ def main(argv: list[str]) -> int:
         return 0
     with claimed(folder), StopSignal() as stop:
         clip = Clip(settings, folder)
+        painter = clip.prepare()
         for _ in tqdm(clip.unpack(), desc="unpacking", unit="frame", dynamic_ncols=True):
             if stop.requested:
                 return _interrupted(stop, values)
-        return _paint(clip, stop, values)
+        return _paint(clip, painter, stop, values)
 
 
-def _paint(clip: Clip, stop: StopSignal, values: flags.FlagValues) -> int:
-    began, painter = time.monotonic(), clip.prepare()
+def _paint(clip: Clip, painter: FramePainter, stop: StopSignal, values: flags.FlagValues) -> int:
+    began = time.monotonic()
     total = clip.folder.clip()["frames"] * clip.settings.video.passes
     with tqdm(total=total, unit="frame", dynamic_ncols=True) as bar:
         for line in clip.paint(painter, lambda look: not stop.requested):
-            bar.set_postfix_str(f"{line['steps']} steps, loss {line['total']:.4g}", refresh=False)
+            bar.set_postfix_str(f"{line['step']} steps, loss {line['total']:.4g}", refresh=False)
             bar.update()
         finished = bar.n == total
     if not finished:

@@ -1,4 +1,4 @@
-"""What earlier frames say of a frame: flow, computed ahead in other processes, and the pictures it carries."""
+"""What earlier frames say of a frame: flow, computed ahead in other processes, and what it carries."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -10,10 +10,12 @@ import numpy as np
 
 from nst_jax.errors import UserError
 from nst_jax.images.folders import FOLDER
-from nst_jax.video.clip_folder import ClipFolder, Frame, read_frame
+from nst_jax.video.clip_folder import ClipFolder, Frame, floats, read_frame
 from nst_jax.video.flow import FLOWS, flow_named, read_flo
 from nst_jax.video.reliability import Carried, carried, reliability, warp
 
+# Cubic splines: bilinear sampling blurs a little, and a frame inherits the blur of all those before it.
+ORDER = 3
 AHEAD = 16  # flows that are computed before they are needed
 
 
@@ -21,7 +23,7 @@ class Flows:
     """The flow from each frame to those that it is compared with; use as a context manager."""
 
     def __init__(self, folder: ClipFolder, name: str, pairs: Sequence[tuple[int, int]]):
-        """`name` is the setting `video.flow`; `pairs` are frames and those they are compared with, in order."""
+        """`name` is the setting `video.flow`; `pairs` are frames and those compared with, in order."""
         self._folder, self._name, self._pairs = folder, name, list(pairs)
         self._running: dict[tuple[int, int], Future] = {}
         self._next = 0
@@ -80,12 +82,11 @@ def both_ways(name: str, at: Path, to: Path, frame: int, other: int) -> tuple[np
     return pair[0], reliability(*pair)
 
 
-def carried_to(
-    flows: Flows, frame: int, others: Sequence[int], painted: Callable[[int], Frame]
-) -> Carried:
+def carried_to(flows: Flows, frame: int, others: Sequence[int], painted: Callable[[int], Frame]) -> Carried:
     """Return what the frames `others`, the closest first, say of `frame`; `painted` reads their results."""
     found = [flows.between(frame, other) for other in others]
+    pictures = [floats(painted(other))[0] for other in others]
     warped = [
-        warp(np.float32(painted(other)) / 255, flow) for other, (flow, _) in zip(others, found, strict=True)
+        np.clip(warp(picture, flow, ORDER), 0, 1) for picture, (flow, _) in zip(pictures, found, strict=True)
     ]
     return carried(warped, [weight for _, weight in found])

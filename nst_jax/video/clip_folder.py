@@ -49,7 +49,7 @@ class ClipFolder:
         count = 0
         for count, frame in enumerate(frames, 1):
             if not self.content(count - 1).exists():
-                fitted = images.fit(np.float32(frame)[None] / 255, size)
+                fitted = images.fit(floats(frame), size)
                 write_frame(self.content(count - 1), to_bytes(fitted[0]))
             yield count
         files.write_json(self.path / "clip.json", {**about, "frames": count})
@@ -99,6 +99,11 @@ def read_frame(path: Path) -> Frame:
         raise UserError(f"{path}: cannot be read; delete it and resume, and it is made again") from error
 
 
+def floats(frame: Frame) -> Float32[np.ndarray, "1 h w 3"]:
+    """Convert 0..255 to [0, 1]."""
+    return frame[None].astype(np.float32) / 255
+
+
 def require_space(path: Path, count: int, pixels: int, references: int, passes: int) -> int:
     """Return how many bytes the frames of a clip need on disk.
 
@@ -114,5 +119,3 @@ def require_space(path: Path, count: int, pixels: int, references: int, passes: 
             f"{free / 2**30:.1f} GiB left; reduce size, or set video.frames or video.every"
         )
     return needed
-
-

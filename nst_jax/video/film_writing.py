@@ -10,6 +10,7 @@ from nst_jax import files
 from nst_jax.errors import UserError
 from nst_jax.film import write_film
 from nst_jax.video.clip_folder import read_frame
+from nst_jax.video.sources import ffmpeg
 
 QUALITY = 8  # of imageio-ffmpeg, of 10
 
@@ -22,16 +23,15 @@ def write_clip(folder: Path, frames: Sequence[Path], fps: float, sound: Path | N
     Raises:
         UserError: the film cannot be written.
     """
-    try:
-        import imageio_ffmpeg
-    except ModuleNotFoundError:
+    program = ffmpeg()
+    if program is None:
         path = folder / "result.webp"
         write_film(path, [Image.fromarray(read_frame(frame)) for frame in frames], fps)
         return path
     path = folder / "result.mp4"
     height, width = (side - side % 2 for side in read_frame(frames[0]).shape[:2])
     with files.atomic(path) as temporary:
-        writer = imageio_ffmpeg.write_frames(
+        writer = program.write_frames(
             str(temporary),
             (width, height),
             fps=fps,

@@ -1,6 +1,6 @@
 """Optical flow between two frames: which position of one shows what a position of the other shows.
 
-A flow of shape `h w 2` holds offsets (rows, columns): what the frame shows at x is at x + flow(x) in the other.
+A flow of shape `h w 2` holds offsets (rows, columns): what a frame shows at x is at x + flow(x) in the other.
 """
 
 import importlib.util
@@ -21,13 +21,13 @@ MOST_SIDE = 1 << 16
 
 
 def tvl1(frame: Frame, other: Frame) -> Flow:
-    """Total variation with an L1 data term (Zach, Pock & Bischof 2007), of scikit-image; accurate but slow."""
+    """Total variation with an L1 data term (Zach, Pock & Bischof 2007), of scikit-image: slow."""
     offsets = optical_flow_tvl1(rgb2gray(frame), rgb2gray(other), dtype=np.float32)
     return np.moveaxis(offsets, 0, -1)
 
 
 def dis(frame: Frame, other: Frame) -> Flow:
-    """Dense inverse search (Kroeger et al. 2016), of OpenCV, with its medium preset; a hundred times faster."""
+    """Dense inverse search (Kroeger et al. 2016), of OpenCV, with its medium preset: fast."""
     import cv2
 
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)

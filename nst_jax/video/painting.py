@@ -1,7 +1,9 @@
 """Painting of a single frame: by the whole recipe, or by a few steps from where earlier frames have moved."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -15,13 +17,13 @@ from nst_jax.images.folders import FOLDER, folder_pictures
 from nst_jax.images.writing import to_bytes
 from nst_jax.losses.terms.temporal import CARRIED, WEIGHT
 from nst_jax.methods.transfers import open_session
-from nst_jax.optimizers.loop import Watch
+from nst_jax.optimizers.loop import Loop, Watch
 from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.state import NOT_FINITE
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.stage_session import StageSession
-from nst_jax.video.clip_folder import ClipFolder, Frame
+from nst_jax.video.clip_folder import Frame
 from nst_jax.video.reliability import Carried
 from nst_jax.video.settings import VideoSettings
 from nst_jax.weights import load_network
@@ -39,13 +41,13 @@ class Painted(NamedTuple):
 class FramePainter:
     """Paints the frames of a clip with programs that are compiled once."""
 
-    def __init__(self, settings: VideoSettings, folder: ClipFolder):
-        """Load the network and prepare the first frame.
+    def __init__(self, settings: VideoSettings):
+        """Load the network.
 
         Raises:
-            UserError: a picture, the weights or a setting cannot be used.
+            UserError: the weights or a folder of masks cannot be used.
         """
-        self._settings, self._folder = settings, folder
+        self._settings = settings
         self._network = load_network(settings.network, settings.required_layers())
         self._sessions: dict[bool, StageSession] = {}
         self.masks = masks_of(settings)
@@ -55,14 +57,20 @@ class FramePainter:
         """The weights of the network."""
         return self._network[1]
 
-    def job(self, frame: int, known: Carried | None = None, start: np.ndarray | None = None) -> Job:
-        """Return the job of a frame: the whole recipe, or from `start` with what is `known` of it."""
+    def job(
+        self, content: Path, frame: int, known: Carried | None = None, start: np.ndarray | None = None
+    ) -> Job:
+        """Return the job of a frame: the whole recipe, or from `start` with what is `known` of it.
+
+        Raises:
+            UserError: a picture or a setting cannot be used.
+        """
         config = self._settings.first() if known is None else self._settings.following()
-        config = dataclasses.replace(config, content=str(self._folder.content(frame)))
+        config = dataclasses.replace(config, content=str(content))
         job = prepare(with_masks(config, self.masks, frame), self._network)
         if known is None:
             return job
-        extra = {CARRIED: known.picture[None], WEIGHT: known.weight[None, ..., None]}
+        extra = {CARRIED: known.picture[None], WEIGHT: np.repeat(known.weight[None, ..., None], 3, -1)}
         return dataclasses.replace(job, start=start, extra=extra)
 
     def session(self, job: Job) -> StageSession:
@@ -72,27 +80,19 @@ class FramePainter:
             self._sessions[follows] = open_session([job])
         return self._sessions[follows]
 
-    def first(self, frame: int, watch: Watch) -> Painted | None:
-        """Paint a frame that follows from none; None if `watch` stopped it.
+    def paint(self, job: Job, watch: Watch) -> Painted | None:
+        """Paint a frame; None if `watch` stopped it.
 
         Raises:
             UserError: the loss did not remain finite.
         """
-        return self._paint(self.job(frame), watch)
-
-    def following(self, frame: int, known: Carried, start: np.ndarray, watch: Watch) -> Painted | None:
-        """Paint a frame of which earlier ones tell what is `known`; as `first`."""
-        return self._paint(self.job(frame, known, start), watch)
-
-    def _paint(self, job: Job, watch: Watch) -> Painted | None:
         session, method = self.session(job), find_method(job.config.optimizer)
-        picture, steps, evaluations = None, 0, 0
-        for stage in stages_of(job.config):
-            start = job.initial_image(stage.scale)
-            if picture is not None:
-                start = images.resize(picture, *job.size_at(stage.scale))
+        stages, steps, evaluations = stages_of(job.config), 0, 0
+        picture = job.initial_image(stages[0].scale)
+        for stage in stages:
+            start = images.resize(picture, *job.size_at(stage.scale))
             loop = session.begin([job], stage, start[None])
-            for stop in self._stops(stage, bool(job.extra), lambda loop=loop: float(loop.look().value[0])):
+            for stop in self._stops(stage, bool(job.extra), loop):
                 if not loop.run_to(stop, watch):
                     return None
             look = loop.look()
@@ -104,17 +104,18 @@ class FramePainter:
         shown = to_bytes(session.finish(job, picture)[0])
         return Painted(shown, steps, evaluations, {"total": float(look.value[0]), **terms})
 
-    def _stops(self, stage: Stage, follows: bool, value: Callable[[], float]) -> Iterator[int]:
+    def _stops(self, stage: Stage, follows: bool, loop: Loop) -> Iterator[int]:
         """Yield the steps of a stage at which to look whether the loss of a frame still falls."""
-        video, last = self._settings.video, np.inf
+        video, last = self._settings.video, math.inf
         if not follows:
             yield stage.steps
             return
         for stop in range(video.patience, stage.steps + video.patience, video.patience):
             yield min(stop, stage.steps)
-            if last - value() < video.tolerance * value():
+            value = float(loop.look().value[0])
+            if last - value < video.tolerance * value:
                 return
-            last = value()
+            last = value
 
 
 def masks_of(config: Config) -> dict[str, list[str]]:
@@ -146,5 +147,3 @@ def with_masks(config: Config, masks: Mapping[str, list[str]], frame: int) -> Co
             )
         styles[name] = dataclasses.replace(styles[name], region=files[frame])
     return dataclasses.replace(config, styles=styles)
-
-

@@ -11,9 +11,9 @@ import numpy as np
 
 from nst_jax.optimizers.loop import Watch
 from nst_jax.video.carrying import Flows, carried_to
-from nst_jax.video.clip_folder import ClipFolder, Frame, read_frame, write_frame
+from nst_jax.video.clip_folder import ClipFolder, Frame, floats, read_frame, write_frame
 from nst_jax.video.painting import FramePainter, Painted
-from nst_jax.video.reliability import Carried, is_cut, warp
+from nst_jax.video.reliability import Carried, is_cut, nothing_known, warp
 from nst_jax.video.settings import VideoConfig
 
 BLEND = 1.0  # delta in section 4.4: how far a later pass starts from its neighbour
@@ -41,7 +41,9 @@ def order_of(number: int, count: int) -> range:
 class Passes:
     """The passes over a clip, from where its folder says that they are."""
 
-    def __init__(self, folder: ClipFolder, painter: FramePainter, video: VideoConfig, flows: Flows, count: int):
+    def __init__(
+        self, folder: ClipFolder, painter: FramePainter, video: VideoConfig, flows: Flows, count: int
+    ):
         """Paint nothing yet; `count` is that of the frames."""
         self._folder, self._painter, self._video = folder, painter, video
         self._flows, self._count = flows, count
@@ -71,11 +73,13 @@ class Passes:
         began = time.monotonic()
         shot, others = self._followed(number, frame)
         known = carried_to(self._flows, frame, others, self._reader(number)) if others else None
+        content = self._folder.content(frame)
         if known is None and number == 1:
-            painted = self._painter.first(frame, watch)
+            job = self._painter.job(content, frame)
         else:
-            known = known or Carried(*self._nothing())
-            painted = self._painter.following(frame, known, self._start(number, frame, known), watch)
+            known = known or nothing_known(read_frame(content))
+            job = self._painter.job(content, frame, known, self._start(number, frame, known))
+        painted = self._painter.paint(job, watch)
         if painted is None:
             return None
         write_frame(self._folder.painted(frame, number, number == self._video.passes), painted.picture)
@@ -83,9 +87,10 @@ class Passes:
             "frame": frame,
             "pass": number,
             "shot": shot,
-            "steps": painted.steps,
+            "step": painted.steps,
             "evaluations": painted.evaluations,
             "seconds": round(time.monotonic() - began, 3),
+            "scale": 1.0,
             **self._temporal_error(number, frame, others, painted),
             **painted.terms,
         }
@@ -93,7 +98,7 @@ class Passes:
         return line
 
     def _followed(self, number: int, frame: int) -> tuple[int, tuple[int, ...]]:
-        """Return the first frame of the shot, and the frames that `frame` follows from, the closest first."""
+        """Return the first frame of the shot, and those that `frame` follows from, the closest first."""
         sign = 1 if number % 2 else -1
         others = [frame - sign * distance for distance in sorted(self._video.references)]
         others = [other for other in others if 0 <= other < self._count]
@@ -109,13 +114,13 @@ class Passes:
         return shot, tuple(other for other in others if other >= shot)
 
     def _start(self, number: int, frame: int, known: Carried) -> np.ndarray:
-        """Where the optimisation starts: earlier frames, moved, and in later passes this one's last result."""
+        """Return the initial picture: earlier frames, moved, and in later passes the last result."""
         weight = known.weight[..., None]
         if number == 1:
-            own = np.float32(read_frame(self._folder.content(frame))) / LEVELS
-            return (weight * known.picture + (1 - weight) * own)[None]
-        own = np.float32(read_frame(self._folder.painted(frame, number - 1, False))) / LEVELS
-        return ((own + BLEND * weight * known.picture) / (1 + BLEND * weight))[None]
+            own = floats(read_frame(self._folder.content(frame)))
+            return weight * known.picture + (1 - weight) * own
+        own = floats(read_frame(self._folder.painted(frame, number - 1, False)))
+        return (own + BLEND * weight * known.picture) / (1 + BLEND * weight)
 
     def _temporal_error(
         self, number: int, frame: int, others: tuple[int, ...], painted: Painted
@@ -124,15 +129,11 @@ class Passes:
         if not others:
             return {}
         flow, weight = self._flows.between(frame, others[0])
-        moved = warp(np.float32(self._reader(number)(others[0])), flow)
+        moved = warp(floats(self._reader(number)(others[0]))[0], flow)
         seen = weight >= RELIABLE
-        error = np.abs(moved - painted.picture)[seen].mean() if seen.any() else 0.0
+        error = LEVELS * np.abs(moved - floats(painted.picture)[0])[seen].mean() if seen.any() else 0.0
         return {"temporal_error": round(float(error), 4)}
 
     def _reader(self, number: int) -> Callable[[int], Frame]:
         last = number == self._video.passes
         return lambda other: read_frame(self._folder.painted(other, number, last))
-
-    def _nothing(self) -> tuple[np.ndarray, np.ndarray]:
-        shape = read_frame(self._folder.content(0)).shape
-        return np.zeros(shape, np.float32), np.zeros(shape[:2], np.float32)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, UInt8
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 Flow = Float[np.ndarray, "h w 2"]
@@ -19,11 +19,13 @@ SMOOTHING = 0.8  # pixels, of the weights: the authors' code
 DISOCCLUDED = -1.0  # before smoothing, so that it takes from its neighbours: the authors' code
 
 
-def warp(picture: Float[np.ndarray, "h w c"], flow: Flow) -> Float32[np.ndarray, "h w c"]:
-    """Return what `picture` shows at x + flow(x), bilinearly; beyond its borders, the nearest pixel."""
+def warp(picture: Float[np.ndarray, "h w c"], flow: Flow, order: int = 1) -> Float32[np.ndarray, "h w c"]:
+    """Return what `picture` shows at x + flow(x), by splines of `order`; outside, the nearest pixel."""
     rows, columns = np.mgrid[: flow.shape[0], : flow.shape[1]]
     at = (rows + flow[..., 0], columns + flow[..., 1])
-    planes = [map_coordinates(plane, at, order=1, mode="nearest") for plane in np.moveaxis(picture, -1, 0)]
+    planes = [
+        map_coordinates(plane, at, order=order, mode="nearest") for plane in np.moveaxis(picture, -1, 0)
+    ]
     return np.stack(planes, -1).astype(np.float32)
 
 
@@ -64,6 +66,11 @@ def carried(warped: Sequence[Float32[np.ndarray, "h w 3"]], weights: Sequence[Ma
         total += left
     known = np.maximum(total, 1e-6)[..., None]
     return Carried(np.where(total[..., None] > 0, picture / known, warped[0]), total)
+
+
+def nothing_known(frame: UInt8[np.ndarray, "h w 3"]) -> Carried:
+    """What there is to say of a frame that follows from no other."""
+    return Carried(np.zeros(frame.shape, np.float32), np.zeros(frame.shape[:2], np.float32))
 
 
 def is_cut(weight: Map, least: float) -> bool:

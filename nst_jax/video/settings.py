@@ -17,7 +17,7 @@ class VideoConfig:
     steps: int = 30  # of every frame but the first of a shot, at full size
     tolerance: float = 1e-3  # a frame is done once its loss falls by less, relatively, in `patience` steps
     patience: int = 10  # steps
-    temporal_weight: float = 100.0  # of the distance to the last frames, warped along the flow
+    temporal_weight: float = 20.0  # of the distance to the last frames, warped along the flow
     references: tuple[int, ...] = (1, 2, 4)  # how many frames back those are that a frame is compared with
     flow: str = "auto"  # 'tvl1', 'dis' (OpenCV), or folder:PATH of .flo files; 'auto': dis if installed
     passes: int = 1  # over the clip, forwards and backwards in turn; more for a camera that moves much
@@ -34,7 +34,9 @@ class VideoConfig:
         fields.not_negative("video.temporal_weight", self.temporal_weight)
         fields.not_negative("video.cut", self.cut)
         if not self.references or min(self.references) < 1 or max(self.references) > MOST_STEPS:
-            raise UserError(f"video.references: {self.references} must be numbers of frames, such as (1, 2, 4)")
+            raise UserError(
+                f"video.references: {self.references} must be numbers of frames, such as (1, 2, 4)"
+            )
         if not self.flow.startswith(FOLDER):
             fields.one_of("video.flow", self.flow, ("auto", *FLOWS, f"{FOLDER}PATH"))
 

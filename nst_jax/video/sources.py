@@ -1,6 +1,7 @@
 """Frames of a clip: a video file, an animated GIF or WebP, or a folder of numbered pictures."""
 
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,9 +22,9 @@ _DIGITS = re.compile(r"(\d+)")
 
 
 class Source(NamedTuple):
-    """A clip that is ready to be read: about how many frames it has, how fast, how large, and where its sound is."""
+    """A clip that is ready to be read; `sound` is the file with its sound, if it has any."""
 
-    count: int
+    length: int  # in frames, about
     fps: float
     size: tuple[int, int]  # height and width
     sound: Path | None
@@ -71,7 +72,10 @@ def _of_animation(path: Path) -> Source | None:
     try:
         with Image.open(path, formats=ANIMATIONS) as picture:
             count, (width, height) = getattr(picture, "n_frames", 1), picture.size
-            durations = [frame.info.get("duration", 0) for frame in ImageSequence.Iterator(picture)]
+            durations = []
+            for frame in ImageSequence.Iterator(picture):
+                frame.load()  # a WebP tells the duration of a frame only then
+                durations.append(frame.info.get("duration", 0))
     except (UnidentifiedImageError, OSError):
         return None
     if count < 2:
@@ -87,12 +91,16 @@ def _of_animation(path: Path) -> Source | None:
 
 
 def _of_video(path: Path) -> Source:
-    ffmpeg = _ffmpeg("content")
+    program = ffmpeg()
+    if program is None:
+        raise UserError(
+            "content: videos need a package: pip install 'nst-jax[video]'; GIF, WebP and folder:PATH do not"
+        )
     try:
-        reader = ffmpeg.read_frames(str(path))
+        reader = program.read_frames(str(path))
         about: dict[str, Any] = next(reader)
         reader.close()
-        count, _ = ffmpeg.count_frames_and_secs(str(path))
+        count, _ = program.count_frames_and_secs(str(path))
     except (RuntimeError, OSError, StopIteration, KeyError) as error:
         reason = (str(error).strip().splitlines() or ["no frame can be decoded"])[-1]
         raise UserError(f"content: {path}: cannot be read as a video: {reason}") from error
@@ -103,7 +111,7 @@ def _of_video(path: Path) -> Source:
     def frames() -> Iterator[Frame]:
         # ffmpeg turns upright what a phone has marked as turned, drops or repeats frames of a variable rate
         # to the average one, and brings 10 bits down to 8.
-        decoded = ffmpeg.read_frames(str(path), output_params=["-fps_mode", "cfr", "-r", str(about["fps"])])
+        decoded = program.read_frames(str(path), output_params=["-fps_mode", "cfr", "-r", str(about["fps"])])
         next(decoded)
         for frame in decoded:
             yield np.frombuffer(frame, np.uint8).reshape(height, width, 3)
@@ -112,11 +120,12 @@ def _of_video(path: Path) -> Source:
     return Source(count, float(about["fps"]), (height, width), sound, frames)
 
 
-def _ffmpeg(field: str) -> Any:
+def ffmpeg() -> Any:
+    """Return the module imageio_ffmpeg; None if it is not installed."""
     try:
         import imageio_ffmpeg
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"{field}: videos need a package: pip install 'nst-jax[video]'; GIF, WebP and folder:PATH do not"
-        ) from error
+    except ModuleNotFoundError:
+        return None
+    # The child process runs another program at once, so that JAX's threads cannot be in its way.
+    warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
     return imageio_ffmpeg

@@ -1,6 +1,8 @@
 """Style transfer of a clip, from its source to the film; what the command and the Python API share."""
 
+import itertools
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,14 +20,15 @@ from nst_jax.runs.folder import require_same
 from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.runs.progress import byte_count, roughly
 from nst_jax.video.carrying import Flows
-from nst_jax.video.clip_folder import ClipFolder, read_frame, require_space
+from nst_jax.video.clip_folder import ClipFolder, floats, read_frame, require_space
 from nst_jax.video.film_writing import write_clip
 from nst_jax.video.flow import flow_named
 from nst_jax.video.painting import FramePainter
 from nst_jax.video.passes import Passes, pairs_of
-from nst_jax.video.reliability import Carried
+from nst_jax.video.reliability import nothing_known
 from nst_jax.video.settings import VideoSettings
-from nst_jax.video.sources import open_source
+from nst_jax.video.sources import Source, open_source
+
 
 class Clip:
     """A clip that is being painted in a run folder."""
@@ -46,12 +49,13 @@ class Clip:
         if self._begun:
             saved = json.loads((path / "config.json").read_text(encoding="utf-8"))
             require_same(to_dict(settings), saved)
-        self._source = None
-        if self.folder.clip():
+        self._source: Source | None = None
+        if clip := self.folder.clip():
+            self._length = clip["frames"]
             return
         self._source = open_source(settings.content)
-        count = -(-self._source.count // video.every)
-        count = min(count, video.frames or count)
+        self._length = -(-self._source.length // video.every)
+        count = self._length = min(self._length, video.frames or self._length)
         height, width = images.fitted(self._source.size, settings.size)
         needed = require_space(path, count, height * width, len(video.references), video.passes)
         say(f"clip: about {count} frames of {width} x {height} px, {byte_count(needed)} on disk")
@@ -75,27 +79,27 @@ class Clip:
             raise UserError("content, video.frames, video.every: a clip needs at least two frames")
 
     def prepare(self) -> FramePainter:
-        """Load what painting needs, and say how much memory and time it will take.
+        """Load what painting needs, and say how much memory and time it will take; nothing is written yet.
 
         Raises:
             UserError: it does not fit, or a picture or a setting cannot be used.
         """
-        painter, clip = FramePainter(self.settings, self.folder), self.folder.clip()
+        painter = FramePainter(self.settings)
         for name, masks in painter.masks.items():
-            if len(masks) < clip["frames"]:
-                raise UserError(
-                    f"styles.{name}.region: {len(masks)} masks are fewer than the clip's {clip['frames']} frames"
-                )
-        shape = read_frame(self.folder.content(0)).shape
-        nothing = Carried(np.zeros(shape, np.float32), np.zeros(shape[:2], np.float32))
-        first = painter.job(0)
-        other = painter.job(0, nothing, np.zeros((1, *shape), np.float32))
-        memory = max(require_memory(painter.session(job), job) for job in (first, other))
-        seconds = [predicted_seconds(job) for job in (first, other)]
-        time = ""
-        if None not in seconds:
-            left = clip["frames"] * self.settings.video.passes - len(self.folder.metrics.read())
-            time = f", {roughly(seconds[0] + max(left - 1, 0) * seconds[1])} for {left} frames at most"
+            if len(masks) < self._length:
+                raise UserError(f"styles.{name}.region: {len(masks)} masks, but about {self._length} frames")
+        with tempfile.TemporaryDirectory(prefix="nst_jax-") as temporary:
+            folder = self.folder
+            if self._source:
+                folder = ClipFolder(Path(temporary))
+                list(folder.unpack(itertools.islice(self._source.frames(), 1), self.settings.size, {}))
+            content = folder.content(0)
+            nothing = nothing_known(read_frame(content))
+            jobs = painter.job(content, 0), painter.job(content, 0, nothing, nothing.picture[None])
+        memory = max(require_memory(painter.session(job), job) for job in jobs)
+        first, other = (predicted_seconds(job) for job in jobs)
+        left = self._length * self.settings.video.passes - len(self.folder.metrics.read())
+        time = f", {roughly(first + (left - 1) * other)} for {left} frames at most" if first and other else ""
         self._say(f"estimate: {byte_count(memory)} of memory{time}")
         return painter
 
@@ -109,7 +113,9 @@ class Clip:
         """
         video, count = self.settings.video, self.folder.clip()["frames"]
         folder = self.folder
-        folder.keep_whole_lines(lambda line: folder.painted(line["frame"], line["pass"], line["pass"] == video.passes))
+        folder.keep_whole_lines(
+            lambda line: folder.painted(line["frame"], line["pass"], line["pass"] == video.passes)
+        )
         with Flows(folder, video.flow, pairs_of(video, count)) as flows:
             yield from Passes(folder, painter, video, flows, count).run(watch)
 
@@ -123,9 +129,9 @@ class Clip:
         frames = [self.folder.painted(frame, video.passes, True) for frame in range(clip["frames"])]
         sound = Path(clip["sound"]) if clip.get("sound") and not video.frames else None
         film = write_clip(self.folder.path, frames, clip["fps"], sound)
-        shown = np.linspace(0, len(frames) - 1, min(video.sheet, len(frames))).round().astype(int)
+        shown = np.linspace(0, len(frames) - 1, min(video.sheet, len(frames))).round().astype(int).tolist()
         rows = [
-            [(str(index + 1), np.float32(read_frame(path(index)))[None] / 255) for index in shown]
+            [(str(index + 1), floats(read_frame(path(index)))) for index in shown]
             for path in (self.folder.content, lambda index: frames[index])
         ]
         images.write(self.folder.path / "sheet.png", contact_sheet(rows, 160))

@@ -9,16 +9,22 @@ from jaxtyping import Array, Float
 
 from nst_jax import images
 from nst_jax.devices.split import ByRows
+from nst_jax.errors import UserError
 from nst_jax.losses.terms.term import Inputs, Seen, Term
 
-CARRIED, WEIGHT = "carried", "carried_weight"  # what a job's `extra` pictures are called
+CARRIED, WEIGHT = "carried", "carried_weight"  # among a job's `extra` pictures, each "1 h w 3"
 
 
 def _prepare(inputs: Inputs) -> dict[str, ByRows]:
     height, width = inputs.size
+    if CARRIED not in inputs.extra:
+        raise UserError("terms.temporal: a single picture follows from no other; use python -m nst_jax.video")
     picture, weight = (images.resize(inputs.extra[name], height, width) for name in (CARRIED, WEIGHT))
     # A mean over the picture is a sum of shares, so that strips and tiles add up.
-    return {"picture": ByRows(jnp.asarray(picture)), "weight": ByRows(jnp.asarray(weight / (3 * height * width)))}
+    return {
+        "picture": ByRows(jnp.asarray(picture)),
+        "weight": ByRows(jnp.asarray(weight / (3 * height * width))),
+    }
 
 
 def _measure(seen: Seen, target: dict[str, ByRows]) -> Float[Array, ""]:

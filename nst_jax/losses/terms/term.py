@@ -1,10 +1,12 @@
 """The interface of a term: a record of pure functions."""
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from nst_jax.config import Config
@@ -38,6 +40,9 @@ class Inputs(NamedTuple):
     features: Callable[[Request, Guides], Features]  # of the content
     style: StyleTargets
     size: tuple[int, int]  # height and width of the result
+    extra: Mapping[str, np.ndarray] = MappingProxyType(
+        {}
+    )  # pictures that a term of the run is about, "1 h w c"
 
     @property
     def wrap(self) -> bool:

@@ -6,11 +6,18 @@ from nst_jax.config import Config
 from nst_jax.losses.terms.content import CONTENT
 from nst_jax.losses.terms.laplacian import LAPLACIAN
 from nst_jax.losses.terms.style_term import STYLE
+from nst_jax.losses.terms.temporal import TEMPORAL
 from nst_jax.losses.terms.term import Term
 from nst_jax.losses.terms.tv import TV
 
 # To add one, write it in a file of its own and list it here; `terms.NAME` is then its weight.
-TERMS: dict[str, Term] = {"content": CONTENT, "style": STYLE, "tv": TV, "laplacian": LAPLACIAN}
+TERMS: dict[str, Term] = {
+    "content": CONTENT,
+    "style": STYLE,
+    "tv": TV,
+    "laplacian": LAPLACIAN,
+    "temporal": TEMPORAL,
+}
 
 
 def term_weights(config: Config) -> dict[str, float]:
