@@ -1,6 +1,6 @@
 // Loss curves on a logarithmic axis, with a legend beside them.
 // A series is {name, off, points: [[x, y], ...]}, a mark {x, text}. Those that are `off` are not drawn until they
-// are asked for; in the legend, names with a slash are folded.
+// are asked for; in the legend, those of single layers are folded.
 const COLORS = ["#4477cc", "#d9622b", "#3d8f50", "#b0559e", "#9a7d1e", "#2a8f97", "#d1495b", "#7a6ad8", "#7d7d7d", "#a0623c"];
 const DASHES = ["", "7 3", "2 2.5", "9 3 2 3"];  // of another period than the colours, so that 20 pairs differ
 const MARGIN = {left: 52, right: 12, top: 16, bottom: 34};
@@ -38,6 +38,8 @@ function ticks(last) {
   return Array.from({length: Math.floor(last / step + 1e-9) + 1}, (_, i) => +(i * step).toPrecision(6));
 }
 
+const ofLayer = each => each.off && each.name.includes("/");
+
 function style(index) {
   return {stroke: COLORS[index % COLORS.length], "stroke-dasharray": DASHES[index % DASHES.length]};
 }
@@ -47,34 +49,37 @@ function curvePlot(box) {
   const svg = element(box, "svg", {role: "img", "aria-label": "Losses, on a logarithmic axis"});
   const legend = element(box, "div", {class: "legend", role: "group", "aria-label": "Curves", tabindex: 0});
   const hidden = new Set(), known = new Set();
-  let shown = [[], [], ""], names = "";
+  let shown = [[], [], ""], names = "", values = [];
   const draw = () => drawCurves(svg, shown[0], hidden, shown[1], shown[2]);
   new ResizeObserver(draw).observe(svg);
   return (series, marks, across) => {
     shown = [series, marks, across];
     const asked = series.map(each => each.name).join("\n");
-    if (names !== asked) drawLegend(legend, series, {hidden, known}, draw);
+    if (names !== asked) values = drawLegend(legend, series, {hidden, known}, draw);
     names = asked;
-    series.forEach(({points}, i) => legend.querySelectorAll("b")[i].textContent = points.findLast(p => p[1] != null)?.[1].toPrecision(3) ?? "–");
+    series.forEach(({points}, i) => values[i].textContent = points.findLast(p => p[1] != null)?.[1].toPrecision(3) ?? "–");
     draw();
   };
 }
 
+// Returns the elements for the newest values.
 function drawLegend(legend, series, {hidden, known}, draw) {
   legend.replaceChildren();
-  const inner = series.filter(each => each.name.includes("/"));
-  let fold;
-  series.forEach(({name, off}, index) => {
-    if (name.includes("/") && !fold) element(fold = element(legend, "details"), "summary", {}, `Per layer (${inner.length})`);
+  const layers = series.filter(ofLayer);
+  const fold = layers.length ? element(legend, "details") : null;
+  if (fold) element(fold, "summary", {}, `Per layer (${layers.length})`);
+  const values = series.map((each, index) => {
+    const {name, off} = each, label = element(ofLayer(each) ? fold : legend, "label"), check = element(label, "input", {type: "checkbox"});
     if (off && !known.has(name)) hidden.add(name);
     known.add(name);
-    const label = element(name.includes("/") ? fold : legend, "label"), check = element(label, "input", {type: "checkbox"});
     check.checked = !hidden.has(name);
     check.onchange = () => { check.checked ? hidden.delete(name) : hidden.add(name); draw(); };
     element(element(label, "svg", {viewBox: "0 0 26 8", "aria-hidden": true}), "path", {d: "M0 4H26", ...style(index)});
     element(label, "span", {}, name);
-    element(label, "b");
+    return element(label, "b");
   });
+  if (fold) legend.append(fold);  // below the others
+  return values;
 }
 
 function drawCurves(svg, series, hidden, marks, across) {
