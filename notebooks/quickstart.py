@@ -29,8 +29,9 @@ def runtime() -> str:
     """Return the extra of JAX for the accelerator of this machine."""
     if shutil.which("nvidia-smi"):
         query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-        driver = subprocess.run(query, capture_output=True, text=True).stdout
-        return "cuda13" if int(driver.partition(".")[0] or 0) >= 580 else "cuda12"
+        driver = subprocess.run(query, capture_output=True, text=True).stdout.partition(".")[0]
+        if driver.isdecimal():
+            return "cuda13" if int(driver) >= 580 else "cuda12"
     return "tpu" if [*Path("/dev").glob("accel*"), *Path("/dev").glob("vfio/[0-9]*")] else "cpu"
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import resource
+from pathlib import Path
 
 import jupytext
 import pytest
@@ -29,6 +30,21 @@ def test_the_outputs_are_stored_and_small():
     assert len([output for output in outputs if "image/jpeg" in output.get("data", {})]) == PICTURES
     assert all(output.get("name", "stdout") == "stdout" for output in outputs), "no errors or warnings"
     assert NOTEBOOK.stat().st_size < 600_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "extra"), [("580.65.06", "cuda13"), ("550.54.15", "cuda12"), ("NVIDIA-SMI has failed.", "cpu")]
+)
+def test_the_installed_jax_is_that_of_the_runtime(tmp_path, monkeypatch, answer, extra):
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: iter(()))  # no TPU
+    (cell,) = (cell for cell in jupytext.read(NOTEBOOK).cells if "def runtime" in cell.source)
+    names = {}
+    exec(cell.source, names)
+    assert names["runtime"]() == extra
 
 
 def cpu_seconds():

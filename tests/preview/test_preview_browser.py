@@ -9,6 +9,8 @@ STATUS = "document.getElementById('status').textContent"
 
 def test_a_run_is_followed_to_its_end(tmp_path):
     folder = half_done(tmp_path / "run")
+    snapshot = folder.path / "progress" / "000050.png"
+    later = snapshot.rename(tmp_path / "later.png")
     with (
         PreviewServer(folder.path).in_background() as server,
         opened(server.address, tmp_path / "profile") as page,
@@ -21,6 +23,8 @@ def test_a_run_is_followed_to_its_end(tmp_path):
         assert page.ask(drawn) == ["total", "style"]
         page.click(".legend label:nth-child(2) input")
         assert page.ask("document.querySelectorAll('#plot path[data-term]').length") == 1
+        assert page.ask("document.getElementById('pictures').hidden"), "no picture yet"
+        later.rename(snapshot)
         page.wait_for("document.getElementById('after').naturalWidth === 32")
 
         page.click("#sliding")

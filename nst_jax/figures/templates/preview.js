@@ -22,7 +22,7 @@ function statusText(run) {
 // The slider holds every snapshot; at its right end it follows the newest picture.
 function showPicture(run) {
   const slider = $("snapshot"), following = slider.value === slider.max;
-  slider.max = run.pictures.length - 1;
+  slider.max = Math.max(0, run.pictures.length - 1);
   if (following) slider.value = slider.max;
   slider.parentElement.hidden = run.pictures.length < 2;
   $("pictures").hidden = !run.pictures.length;
