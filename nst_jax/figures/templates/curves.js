@@ -24,11 +24,12 @@ function extent(values) {
   return values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
 }
 
-// Whole decades that hold all series, but reach no further below the total: a term that begins at 1e-12 would flatten the rest.
-function decades(series) {
+// Whole decades that hold the visible series, but reach no further below the total of all: a term that begins at
+// 1e-12 would flatten the rest.
+function decades(visible, series) {
   const range = some => extent(some.flatMap(each => each.points.filter(p => p[1] > 0).map(p => Math.log10(p[1]))));
-  const total = range(series.filter(each => each.name === "total"))[0], [lowest, high] = range(series);
-  const low = isFinite(total) ? Math.max(lowest, total - BELOW) : lowest;
+  const total = range(series.filter(each => each.name === "total"))[0], [lowest, high] = range(visible);
+  const low = isFinite(total) && high > total - BELOW ? Math.max(lowest, total - BELOW) : lowest;
   return [Math.floor(low), Math.max(Math.ceil(high), Math.floor(low) + 1)];
 }
 
@@ -88,7 +89,7 @@ function drawCurves(svg, series, hidden, marks, across) {
   svg.replaceChildren();
   if (!width || !visible.some(each => each.points.some(p => p[1] > 0))) return;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  const last = extent(visible.flatMap(each => each.points.map(p => p[0])))[1] || 1, [low, high] = decades(visible);
+  const last = extent(visible.flatMap(each => each.points.map(p => p[0])))[1] || 1, [low, high] = decades(visible, series);
   const right = width - MARGIN.right, bottom = height - MARGIN.bottom;
   const x = value => MARGIN.left + (right - MARGIN.left) * value / last;
   const y = power => bottom - (bottom - MARGIN.top) * (power - low) / (high - low);
