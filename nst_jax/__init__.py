@@ -6,8 +6,8 @@
     result.save("result.png")
 
 `stylize` returns a `Result`, `paint` yields a `Snapshot` every few steps, `sweep` paints many settings, and a
-`Session` compiles once for many pictures; `top_patches` shows what units respond to. The commands are
-`python -m nst_jax.run`, `sweep`, `preview`, `film` and `weights`.
+`Session` compiles once for many pictures; `stylize_video` paints a clip, and `top_patches` shows what units
+respond to. `nst-jax` lists the commands.
 """
 
 import importlib
@@ -17,6 +17,7 @@ from nst_jax.errors import UserError
 from nst_jax.terminal.signals import quieten_imports
 
 if TYPE_CHECKING:
+    from nst_jax.api.clips import VideoFrame, stylize_video
     from nst_jax.api.inputs import load_config
     from nst_jax.api.results import Result, Snapshot, SweepResult, load_result
     from nst_jax.api.stylizing import Session, paint, stylize
@@ -31,10 +32,12 @@ __all__ = [
     "Snapshot",
     "SweepResult",
     "UserError",
+    "VideoFrame",
     "load_config",
     "load_result",
     "paint",
     "stylize",
+    "stylize_video",
     "sweep",
     "top_patches",
 ]
@@ -42,6 +45,7 @@ __all__ = [
 # Imported on first use, because JAX takes seconds to load. The module `sweep` is a command and can be called
 # as the function: importing it would otherwise replace the function.
 _HOMES = {
+    **dict.fromkeys(("VideoFrame", "stylize_video"), "nst_jax.api.clips"),
     "load_config": "nst_jax.api.inputs",
     **dict.fromkeys(("Result", "Snapshot", "SweepResult", "load_result"), "nst_jax.api.results"),
     **dict.fromkeys(("Session", "paint", "stylize"), "nst_jax.api.stylizing"),

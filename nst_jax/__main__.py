@@ -32,6 +32,7 @@ VALUED = ("--config", "--out", "--size", "--workdir")  # flags whose value may b
 PICTURES = ("config.content", "config.style")
 COMMANDS = {
     "paint": Command("nst_jax.run", "paint a photo in the style of a painting", "quick", PICTURES),
+    "video": Command("nst_jax.video.__main__", "paint a clip in the style of a painting", "video", PICTURES),
     "sweep": Command("nst_jax.sweep", "paint many settings, or a folder of photos, and compare them"),
     "preview": Command("nst_jax.preview.__main__", "show a run or a sweep on a local page"),
     "film": Command("nst_jax.film", "make an animation of a run's snapshots"),

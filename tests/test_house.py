@@ -25,6 +25,7 @@ LAYERS = (
         "cluster",
         "preview",
         "film",
+        "video",
         "api",
         "experiments",
         "run",

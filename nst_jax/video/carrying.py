@@ -12,7 +12,7 @@ from nst_jax.errors import UserError
 from nst_jax.images.folders import FOLDER
 from nst_jax.video.clip_folder import ClipFolder, Frame, floats, read_frame
 from nst_jax.video.flow import FLOWS, flow_named, read_flo
-from nst_jax.video.reliability import Carried, carried, reliability, warp
+from nst_jax.video.reliability import Carried, carried, reliability, warped_along
 
 # Cubic splines: bilinear sampling blurs a little, and a frame inherits the blur of all those before it.
 ORDER = 3
@@ -87,6 +87,7 @@ def carried_to(flows: Flows, frame: int, others: Sequence[int], painted: Callabl
     found = [flows.between(frame, other) for other in others]
     pictures = [floats(painted(other))[0] for other in others]
     warped = [
-        np.clip(warp(picture, flow, ORDER), 0, 1) for picture, (flow, _) in zip(pictures, found, strict=True)
+        np.clip(warped_along(picture, flow, ORDER), 0, 1)
+        for picture, (flow, _) in zip(pictures, found, strict=True)
     ]
     return carried(warped, [weight for _, weight in found])

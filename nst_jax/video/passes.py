@@ -13,7 +13,7 @@ from nst_jax.optimizers.loop import Watch
 from nst_jax.video.carrying import Flows, carried_to
 from nst_jax.video.clip_folder import ClipFolder, Frame, floats, read_frame, write_frame
 from nst_jax.video.painting import FramePainter, Painted
-from nst_jax.video.reliability import Carried, is_cut, nothing_known, warp
+from nst_jax.video.reliability import Carried, is_cut, nothing_known, warped_along
 from nst_jax.video.settings import VideoConfig
 
 BLEND = 1.0  # delta in section 4.4: how far a later pass starts from its neighbour
@@ -129,7 +129,7 @@ class Passes:
         if not others:
             return {}
         flow, weight = self._flows.between(frame, others[0])
-        moved = warp(floats(self._reader(number)(others[0]))[0], flow)
+        moved = warped_along(floats(self._reader(number)(others[0]))[0], flow)
         seen = weight >= RELIABLE
         error = LEVELS * np.abs(moved - floats(painted.picture)[0])[seen].mean() if seen.any() else 0.0
         return {"temporal_error": round(float(error), 4)}

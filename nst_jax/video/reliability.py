@@ -19,7 +19,9 @@ SMOOTHING = 0.8  # pixels, of the weights: the authors' code
 DISOCCLUDED = -1.0  # before smoothing, so that it takes from its neighbours: the authors' code
 
 
-def warp(picture: Float[np.ndarray, "h w c"], flow: Flow, order: int = 1) -> Float32[np.ndarray, "h w c"]:
+def warped_along(
+    picture: Float[np.ndarray, "h w c"], flow: Flow, order: int = 1
+) -> Float32[np.ndarray, "h w c"]:
     """Return what `picture` shows at x + flow(x), by splines of `order`; outside, the nearest pixel."""
     rows, columns = np.mgrid[: flow.shape[0], : flow.shape[1]]
     at = (rows + flow[..., 0], columns + flow[..., 1])
@@ -35,8 +37,8 @@ def reliability(flow: Flow, back: Flow) -> Map:
     `flow` leads from a frame to an earlier one, and `back` from that to the frame. Positions whose flow
     leaves the picture, is not undone by the other, or lies at the edge of a motion get 0.
     """
-    undone = flow + warp(back, flow)
-    sizes = _square(flow) + _square(warp(back, flow))
+    undone = flow + warped_along(back, flow)
+    sizes = _square(flow) + _square(warped_along(back, flow))
     weights = np.ones(flow.shape[:2], np.float32)
     edges = sum(np.square(np.gradient(flow[..., axis])).sum(0) for axis in (0, 1))
     weights[edges > BOUNDARY * _square(flow) + BOUNDARY_FLOOR] = 0

@@ -21,7 +21,7 @@ ANIMATIONS = ("GIF", "WEBP", "PNG")
 _DIGITS = re.compile(r"(\d+)")
 
 
-class Source(NamedTuple):
+class ClipSource(NamedTuple):
     """A clip that is ready to be read; `sound` is the file with its sound, if it has any."""
 
     length: int  # in frames, about
@@ -31,7 +31,7 @@ class Source(NamedTuple):
     frames: Callable[[], Iterator[Frame]]  # upright, in order, all of one size
 
 
-def open_source(content: str) -> Source:
+def open_source(content: str) -> ClipSource:
     """Return the clip that `content` names: the path of a file, or `folder:PATH`.
 
     The frames of a folder are sorted by the numbers in their names: 9.png comes before 10.png.
@@ -48,7 +48,7 @@ def open_source(content: str) -> Source:
     return _of_animation(path) or _of_video(path)
 
 
-def _of_folder(content: str) -> Source:
+def _of_folder(content: str) -> ClipSource:
     folder, names = folder_pictures(content)
     names = sorted(names, key=lambda name: [int(p) if p.isdigit() else p for p in _DIGITS.split(name)])
 
@@ -64,10 +64,10 @@ def _of_folder(content: str) -> Source:
 
     first = images.read(str(folder / names[0]), say=False)
     size = (first.shape[1], first.shape[2])
-    return Source(len(names), FOLDER_FPS, size, None, frames)
+    return ClipSource(len(names), FOLDER_FPS, size, None, frames)
 
 
-def _of_animation(path: Path) -> Source | None:
+def _of_animation(path: Path) -> ClipSource | None:
     """The frames of an animated picture; None if Pillow does not know the file."""
     try:
         with Image.open(path, formats=ANIMATIONS) as picture:
@@ -87,10 +87,10 @@ def _of_animation(path: Path) -> Source | None:
             for frame in ImageSequence.Iterator(opened):
                 yield np.asarray(frame.convert("RGBA").convert("RGB"))
 
-    return Source(count, 1000 / average if average else FOLDER_FPS, (height, width), None, frames)
+    return ClipSource(count, 1000 / average if average else FOLDER_FPS, (height, width), None, frames)
 
 
-def _of_video(path: Path) -> Source:
+def _of_video(path: Path) -> ClipSource:
     program = ffmpeg()
     if program is None:
         raise UserError(
@@ -117,7 +117,7 @@ def _of_video(path: Path) -> Source:
             yield np.frombuffer(frame, np.uint8).reshape(height, width, 3)
 
     sound = path if about.get("audio_codec") else None
-    return Source(count, float(about["fps"]), (height, width), sound, frames)
+    return ClipSource(count, float(about["fps"]), (height, width), sound, frames)
 
 
 def ffmpeg() -> Any:

@@ -27,7 +27,7 @@ from nst_jax.video.painting import FramePainter
 from nst_jax.video.passes import Passes, pairs_of
 from nst_jax.video.reliability import nothing_known
 from nst_jax.video.settings import VideoSettings
-from nst_jax.video.sources import Source, open_source
+from nst_jax.video.sources import ClipSource, open_source
 
 
 class Clip:
@@ -49,7 +49,7 @@ class Clip:
         if self._begun:
             saved = json.loads((path / "config.json").read_text(encoding="utf-8"))
             require_same(to_dict(settings), saved)
-        self._source: Source | None = None
+        self._source: ClipSource | None = None
         if clip := self.folder.clip():
             self._length = clip["frames"]
             return

@@ -5,8 +5,8 @@ import pytest
 from scipy.ndimage import binary_dilation, binary_erosion
 
 from nst_jax.video.flow import read_flo, tvl1
-from nst_jax.video.reliability import carried, reliability, warp
-from tests.video.scenes import scene, true_flow, truly_visible
+from nst_jax.video.reliability import carried, reliability, warped_along
+from scripts.moving_scene import scene, true_flow, truly_visible
 
 SIZE = (60, 90)
 
@@ -27,10 +27,10 @@ def test_weights_are_right_to_a_pixel_at_the_borders_of_what_is_visible(frame, o
 def test_warping_undoes_the_motion():
     first, second = (frame.astype(np.float32) for frame in scene(2, SIZE))
     visible = binary_erosion(truly_visible(1, 0, SIZE), np.ones((3, 3)))
-    moved = warp(first, true_flow(1, 0, SIZE))
+    moved = warped_along(first, true_flow(1, 0, SIZE))
     assert np.abs(moved - second)[visible].mean() < 1
     assert np.abs(first - second)[visible].mean() > 8
-    np.testing.assert_array_equal(warp(first, np.zeros((*SIZE, 2)), order=3).round(), first)
+    np.testing.assert_array_equal(warped_along(first, np.zeros((*SIZE, 2)), order=3).round(), first)
 
 
 def test_the_estimated_flow_is_that_of_the_scene():

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from nst_jax.video.sources import open_source
-from tests.video.scenes import scene
+from scripts.moving_scene import scene
 
 # imageio-ffmpeg leaves the pipes of a program that failed to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from scipy.ndimage import binary_erosion
 
-from nst_jax.video.reliability import warp
+from nst_jax.video.reliability import warped_along
+from scripts.moving_scene import scene, true_flow, truly_visible
 from tests.command import assert_refused, call, command, metrics, pixels, tiny
-from tests.video.scenes import scene, true_flow, truly_visible
 
 MODULE = "nst_jax.video.__main__"
 SIZE = (48, 72)
@@ -95,7 +95,7 @@ def test_what_moves_keeps_its_strokes(tiny_weights, clip, tmp_path):
         done = call(*flags(tiny_weights, tmp_path / name, clip, **settings, **fields), module=MODULE)
         assert done.returncode == 0, done.stderr
         frames = painted(tmp_path / name).astype(np.float32)
-        moved = [warp(frames[n - 1], true_flow(n, n - 1, SIZE)) for n in range(1, 6)]
+        moved = [warped_along(frames[n - 1], true_flow(n, n - 1, SIZE)) for n in range(1, 6)]
         seen = [binary_erosion(truly_visible(n, n - 1, SIZE), np.ones((5, 5))) for n in range(1, 6)]
         pairs = zip(frames[1:], moved, seen, strict=True)
         errors[name] = np.mean([np.abs(frame - before)[where].mean() for frame, before, where in pairs])
