@@ -1,6 +1,6 @@
 """Compare a clip painted by nst_jax.video with its frames painted one by one.
 
-    python scripts/measure_video.py --clip=clip.mp4 --style=painting.jpg --config.size=256 --config.video.frames=24
+    python scripts/measure_video.py --clip=clip.mp4 --style=painting.jpg --config.video.frames=24
     python scripts/measure_video.py --clip=scene:24 --style=painting.jpg
 
 `scene:N` is a photo that moves by (1, -2) pixels a frame under a patch that moves by (-2, 3), drawn by
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from absl import flags
+from moving_scene import scene, true_flow, truly_visible
 from PIL import Image
 
 from nst_jax import cli, images
@@ -29,7 +30,6 @@ from nst_jax.video.reliability import warped_along
 from nst_jax.video.settings import VideoSettings
 from nst_jax.weights import resolve
 from nst_jax.weights.resolving import cached_of
-from scripts.moving_scene import scene, true_flow, truly_visible
 
 RELIABLE = 0.99
 EVERY = 4  # frames, of which one is judged
