@@ -223,6 +223,8 @@ def resuming(module: str, folder: Path) -> str:
 
 def _unknown_flag(flag: str, values: flags.FlagValues, settings: type | None) -> UserError:
     """The error for a flag that does not exist, which may be a field of the config or a misspelt flag."""
+    if flag.startswith("config.") and "config" in values and values["config"].value is None:
+        return UserError(f"--{flag}: changes a field of a config; add --config=FILE")
     known = [f"config.{path}" for path in fields.paths(settings)] if settings else []
     near = [name for name in known if name.rpartition(".")[2] == flag.rpartition(".")[2]]
     near = near or difflib.get_close_matches(flag, [*values, *known], n=1)

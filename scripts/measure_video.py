@@ -38,6 +38,8 @@ ALONE = 2.0  # as `video.cut`: no frame follows from another
 
 def main(argv: list[str]) -> int:
     """Paint the clip both ways, and print a row for each."""
+    if not any(argument.startswith("--config=") for argument in argv):
+        argv = [*argv, "--config=video"]
     values = flags.FlagValues()
     cli.define_config(values, argv, extensible)
     flags.DEFINE_string("clip", None, "a clip, scene:N or still:N", flag_values=values, required=True)

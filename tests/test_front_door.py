@@ -103,6 +103,10 @@ def test_a_wrong_word_is_answered_with_the_right_one(given, words):
     assert_refused(call(*config, *given), *words)
 
 
+def test_a_field_needs_a_config():
+    assert_refused(call("--config.size=64"), "--config.size: changes a field of a config; add --config=FILE")
+
+
 def test_an_experiment_names_the_command_of_a_transfers_config():
     module = "nst_jax.experiments.maximize"
     assert_refused(call("--config=quick", module=module), "quick is a config for python -m nst_jax.run")

@@ -14,9 +14,9 @@ from nst_jax.config.fields import from_config
 from nst_jax.config.overriding import override
 from nst_jax.runs.folder import require_free
 from nst_jax.storage.locks import claimed
+from nst_jax.video.clip import Clip
 from nst_jax.video.clip_folder import read_frame
 from nst_jax.video.settings import VideoSettings
-from nst_jax.video.stylizing import Clip
 
 
 class VideoFrame(NamedTuple):

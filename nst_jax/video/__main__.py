@@ -13,9 +13,9 @@ from nst_jax.runs.folder import read_run, read_settings, require_free
 from nst_jax.runs.progress import duration
 from nst_jax.storage.locks import claimed
 from nst_jax.terminal.signals import StopSignal
-from nst_jax.video.painting import FramePainter
+from nst_jax.video.clip import Clip
+from nst_jax.video.frame_painting import FramePainter
 from nst_jax.video.settings import VideoSettings
-from nst_jax.video.stylizing import Clip
 
 USAGE = """python -m nst_jax.video --config=FILE --config.content=CLIP --config.style=PICTURE
     [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume]

@@ -10,7 +10,7 @@ from nst_jax import files
 from nst_jax.errors import UserError
 from nst_jax.film import write_film
 from nst_jax.video.clip_folder import read_frame
-from nst_jax.video.sources import ffmpeg
+from nst_jax.video.clip_sources import ffmpeg
 
 QUALITY = 8  # of imageio-ffmpeg, of 10
 

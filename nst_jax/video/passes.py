@@ -12,7 +12,7 @@ import numpy as np
 from nst_jax.optimizers.loop import Watch
 from nst_jax.video.carrying import Flows, carried_to
 from nst_jax.video.clip_folder import ClipFolder, Frame, floats, read_frame, write_frame
-from nst_jax.video.painting import FramePainter, Painted
+from nst_jax.video.frame_painting import FramePainter, Painted
 from nst_jax.video.reliability import Carried, is_cut, nothing_known, warped_along
 from nst_jax.video.settings import VideoConfig
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nst_jax.video.sources import open_source
+from nst_jax.video.clip_sources import open_source
 from scripts.moving_scene import scene
 
 # imageio-ffmpeg leaves the pipes of a program that failed to the garbage collector.

@@ -21,13 +21,13 @@ from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.runs.progress import byte_count, roughly
 from nst_jax.video.carrying import Flows
 from nst_jax.video.clip_folder import ClipFolder, floats, read_frame, require_space
+from nst_jax.video.clip_sources import ClipSource, open_source
 from nst_jax.video.film_writing import write_clip
 from nst_jax.video.flow import flow_named
-from nst_jax.video.painting import FramePainter
+from nst_jax.video.frame_painting import FramePainter
 from nst_jax.video.passes import Passes, pairs_of
 from nst_jax.video.reliability import nothing_known
 from nst_jax.video.settings import VideoSettings
-from nst_jax.video.sources import ClipSource, open_source
 
 
 class Clip:
