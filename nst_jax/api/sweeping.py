@@ -67,4 +67,5 @@ def _result(sweep: Sweep) -> SweepResult:
     results = {run.labels: load_result(sweep.path / run.folder) for run in sweep.runs}
     with Image.open(sweep.path / "sheet.png") as sheet, (sweep.path / "table.csv").open() as table:
         programs = sum(group["compilations"] for group in sweep.groups)
+        # A copy: the file may be in a temporary folder, which is deleted next.
         return SweepResult(results, sheet.copy(), list(csv.DictReader(table)), programs)

@@ -112,6 +112,7 @@ def _typed(hint: Any, value: Any, name: str) -> Any:
 def _typed_as_any(hints: tuple[Any, ...], value: Any, name: str) -> Any:
     """Check `value` against each of the type `hints`, and return it as the first that fits."""
     for hint in hints:
+        # The message about all the types follows, if none fits.
         with contextlib.suppress(UserError):
             return _typed(hint, value, name)
     expected = " or ".join(hint.__name__ if get_origin(hint) is None else str(hint) for hint in hints)

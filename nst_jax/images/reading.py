@@ -123,6 +123,7 @@ def _page_of(source: str) -> tuple[Path, int | None]:
     """The file and the number of `PATH#N`, unless there is a file of this very name."""
     path = locate(source)
     match = _PAGE.fullmatch(source)
+    # A dangling link counts as this file too: its own message is the better one.
     if match is None or os.path.lexists(path):
         return path, None
     return locate(match["path"]), int(match["number"])

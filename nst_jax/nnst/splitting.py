@@ -58,6 +58,7 @@ def nearest_distance(found: Float[Array, "m n"], style: Float[Array, "k n"]) -> 
     """Return the mean over `found` of the centred cosine distance to the nearest row of `style`."""
     mean = jnp.mean(style, axis=0)
     rows = found - jnp.mean(found, axis=0)
+    # A search has no gradient.
     _, index = most_alike(lax.stop_gradient(rows), style, mean)
     nearest = style[index] - mean
     lengths = [jnp.maximum(jnp.sum(jnp.square(a), axis=1), SMALLEST) for a in (rows, nearest)]
@@ -97,4 +98,5 @@ def _features(
     }
 
 
+# Drawn within the program: all features of a picture are far more than the few that stay.
 _drawn: Callable[..., dict[str, Array]] = jax.jit(_features, static_argnums=(2, 5))

@@ -56,6 +56,7 @@ def read_masks(path: str, size: int) -> list[Marked]:
 def masked(marked: Marked, box: Box) -> Float32[np.ndarray, "1 s s 3"]:
     """Return the picture with `box` filled with gray."""
     x0, y0, x1, y1 = box
+    # Other boxes are masked in the same picture.
     picture = marked.picture.copy()
     picture[:, y0:y1, x0:x1] = MID_GRAY
     return picture

@@ -50,6 +50,7 @@ def empty_lists(network: Network, layers: Sequence[str], size: int, top: int) ->
     return {layer: nothing_yet(shapes[layer].shape[-1], top) for layer in layers}
 
 
+# Donated: the lists are updated in place while the host runs ahead.
 @compiler.jit_at_first_call(donate_argnums=1, static_argnames="towards")
 def step(
     network: Network,

@@ -130,6 +130,7 @@ def _largest(folder: Path) -> int:
     """The size in bytes of the largest file in `folder`, where pip writes and deletes."""
     sizes = [0]
     for path in folder.rglob("*"):
+        # pip may delete it at any moment.
         with contextlib.suppress(OSError):
             sizes.append(path.lstat().st_size)
     return max(sizes)
