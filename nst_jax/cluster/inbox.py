@@ -49,6 +49,7 @@ class Inbox:
         for name, data in changed.items():
             if data is not None:
                 files.write_bytes(self._path / name, data)
+        # Last: a checkpoint goes only after the result has come.
         for name, data in changed.items():
             if data is None:
                 (self._path / name).unlink(missing_ok=True)

@@ -101,6 +101,7 @@ def _typed(hint: Any, value: Any, name: str) -> Any:
             parts = (item.split(",") if isinstance(item, str) else [item] for item in value)
             value = [part for several in parts for part in several]
         return tuple(_typed(parameters[0], item, name) for item in value)
+    # Not `isinstance`: a bool is an int as well, and no number here.
     if hint is float and type(value) is int and abs(value) < LARGEST_FLOAT:
         return float(value)
     if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is hint:

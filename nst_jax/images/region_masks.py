@@ -47,6 +47,7 @@ def read_mask(source: str, size: tuple[int, int]) -> Mask:
         logging.warning("%s: its opaque part is the mask", source)
         mask = alpha
     else:
+        # A file that is transparent everywhere marks nothing.
         mask = _gray(source, colors) * (alpha > 0)
     mask = np.where(mask < ALMOST, 0, np.where(mask > 1 - ALMOST, 1, mask)).astype(np.float32)
     if not mask.any():

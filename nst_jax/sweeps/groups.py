@@ -58,6 +58,7 @@ def prepare_jobs(configs: Mapping[str, Config], path: Path | None = None) -> dic
     if path:
         for folder, config in configs.items():
             begun[config.network] |= RunFolder(path / folder, config).network_digests()
+    # The layers of all runs, because each network is loaded once for them.
     networks = {
         network: load_network(network, sorted(names), begun[network]) for network, names in layers.items()
     }

@@ -46,6 +46,7 @@ def plan_runs(base: Any, cells: Sequence[Cell]) -> list[Run]:
     if not cells:
         raise UserError("sweep: has no runs; call add(...) in sweep(add), or use --vary=field=value,value")
     runs: list[Run] = []
+    # Leading zeros keep folders in the order of the runs.
     digits = len(str(len(cells) - 1))
     for index, (labels, changes) in enumerate(cells):
         fields = plain(changes)

@@ -49,6 +49,7 @@ class Pictures:
         """
         if (source, longer_side) not in self._fitted:
             pixels, size = self._read(source, longer_side)
+            # All sizes at once: the decoded picture is freed before the next one.
             for side in {*self._longer_sides[source], longer_side}:
                 kept = images.resize(pixels, *images.fitted(size, side)) if side < max(size) else pixels
                 self._fitted[source, side] = Picture(kept, size)

@@ -23,6 +23,7 @@ def class_names(labels: str, classes: int) -> tuple[str, ...]:
         labels = IMAGENET if classes == IMAGENET_CLASSES else ""
     if not labels:
         return tuple(f"class {number}" for number in range(classes))
+    # Editors end files with an empty line.
     names = tuple(line.strip() for line in _text(labels).splitlines() if line.strip())
     if len(names) != classes:
         raise UserError(

@@ -19,6 +19,7 @@ def outlines(image: Float[Array, "1 h w 3"], wrap: bool = False) -> Float[Array,
 
     Without `wrap`, only positions with four neighbours are returned; with it, the image is periodic.
     """
+    # Incomplete squares at the right and the bottom are left out.
     height, width = (side // POOLED * POOLED for side in image.shape[1:3])
     squares = image[:, :height, :width].reshape(
         1, height // POOLED, POOLED, width // POOLED, POOLED, image.shape[3]
