@@ -52,7 +52,8 @@ def plan_runs(base: Any, cells: Sequence[Cell]) -> list[Run]:
         fields = plain(changes)
         names = tuple(label(item) for item in labels) or tuple(f"{k}={label(v)}" for k, v in fields.items())
         config = from_dict(override(base, fields))
-        folder = _folder_name(f"{index:0{digits}d}", *names)
+        folder = re.sub(r"[^\w.+=-]+", "-", "_".join((f"{index:0{digits}d}", *names)))
+        folder = folder.encode()[:80].decode(errors="ignore")  # bytes: file systems allow 255
         # Two folders with the same picture would look like a result.
         if same := [run for run in runs if run.config == config]:
             raise UserError(f"sweep: {folder} and {same[0].folder} are the same run")
@@ -176,12 +177,6 @@ def from_json(values: Iterable[Any]) -> list[Run]:
             raise ValueError(f"folder {folder!r} occurs twice")
         runs.append(Run(tuple(labels), value["fields"], from_dict(value["config"]), folder))
     return runs
-
-
-def _folder_name(*parts: str) -> str:
-    """Join `parts` to a name of at most 80 bytes; file systems allow 255."""
-    name = re.sub(r"[^\w.+=-]+", "-", "_".join(parts))
-    return name.encode()[:80].decode(errors="ignore")
 
 
 def _axis(flag: str) -> tuple[str, list[Any]]:
