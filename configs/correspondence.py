@@ -1,6 +1,6 @@
 """Zeiler & Fergus 2013 (arXiv 1311.2901), Table 1: correspondence of object parts between pictures.
 
-    python -m experiments.correspondence --config=configs/correspondence.py --workdir=runs/correspondence
+    python -m nst_jax.experiments.correspondence --config=configs/correspondence.py
 
 The paper uses five dogs. The two bundled photographs with a face, a woman's and a cat's, are only a
 demonstration: they form a single pair, so there is no spread. To use your own pictures, mark their parts in a

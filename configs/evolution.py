@@ -1,6 +1,6 @@
 """Zeiler & Fergus 2013 (arXiv 1311.2901), Fig 4: evolution of features during training.
 
-    python -m experiments.evolution --config=configs/evolution.py --workdir=runs/evolution
+    python -m nst_jax.experiments.evolution --config=configs/evolution.py --workdir=runs/evolution
         --config.weights="('runs/slim/progress/student-000100.safetensors','slim.safetensors')"
 
 `weights` takes any number of files of one architecture, such as those that scripts/distill.py writes to

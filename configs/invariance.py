@@ -1,6 +1,6 @@
 """Zeiler & Fergus 2013 (arXiv 1311.2901), Fig 5: invariance of features to transforms of the picture.
 
-    python -m experiments.invariance --config=configs/invariance.py --workdir=runs/invariance
+    python -m nst_jax.experiments.invariance --config=configs/invariance.py --workdir=runs/invariance
 
 The transforms are those of the paper; the paper's network was not released, so the experiment uses others.
 The third curve, P(true class), requires a network with a classifier, and the `classes` of the pictures; paths

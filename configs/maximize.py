@@ -1,8 +1,8 @@
 """Activation maximisation: pictures that activate units, found by optimisation.
 
-    python -m experiments.maximize --config=configs/maximize.py --workdir=runs/maximize
-    python -m experiments.maximize --config=configs/maximize.py --config.layer=conv4_1 --config.units='(3,7)'
-    python -m experiments.maximize --config=configs/maximize.py --config.data=folder:PHOTOS
+    python -m nst_jax.experiments.maximize --config=configs/maximize.py --workdir=runs/maximize
+    python -m nst_jax.experiments.maximize --config=maximize --config.layer=conv4_1 --config.units='(3,)'
+    python -m nst_jax.experiments.maximize --config=configs/maximize.py --config.data=folder:PHOTOS
 
 Method of Olah, Mordvintsev & Schubert 2017 ("Feature visualization", Distill), for twelve units of conv3_1 of
 the bundled network, without a download; for VGG-19, use `--config.network.arch=vgg19`. With `data`, the sheet

@@ -1,6 +1,6 @@
 """Fine strokes of one painting with the large forms of another: Gatys et al. 2017 (arXiv 1611.07865), Fig 4.
 
-    python -m experiments.mix_scales --config=configs/mix_scales.py --workdir=runs/mix
+    python -m nst_jax.experiments.mix_scales --config=configs/mix_scales.py --workdir=runs/mix
 
 First the coarse painting becomes a new style: it is optimised for the statistics of the fine one at the lower
 layers, without any content. Then the new style is transferred. `naive` is the same in one run: lower layers

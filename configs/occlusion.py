@@ -1,7 +1,7 @@
 """Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks" (arXiv 1311.2901), Fig 7.
 
-    python -m experiments.occlusion --config=configs/occlusion.py --workdir=runs/occlusion
-    python -m experiments.occlusion --config=configs/occlusion.py --config.image=dog.jpg \\
+    python -m nst_jax.experiments.occlusion --config=configs/occlusion.py --workdir=runs/occlusion
+    python -m nst_jax.experiments.occlusion --config=configs/occlusion.py --config.image=dog.jpg \\
         --config.network.arch=vgg19 --config.network.weights=vgg19_weights_tf_dim_ordering_tf_kernels.h5
 
 A gray square slides over the picture: where does it suppress the strongest map of a late layer, and where

@@ -1,6 +1,6 @@
 """Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks" (arXiv 1311.2901), Fig 2.
 
-    python -m experiments.top_patches --config=configs/top_patches.py --config.data=folder:PHOTOS
+    python -m nst_jax.experiments.top_patches --config=configs/top_patches.py --config.data=folder:PHOTOS
 
 For every unit of each layer, the nine images that activate it most, cropped to the unit's receptive field,
 with their projections to pixels. The paper's network was not released, so the experiment uses VGG instead.

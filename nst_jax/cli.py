@@ -1,22 +1,25 @@
-"""Shared by all commands: the flags, the output folder and the compilation cache."""
+"""Shared by all commands: their flags, settings and output folder."""
 
+import difflib
 import os
+import shlex
 import sys
 import time
-import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from absl import flags, logging
+from absl import flags
 from ml_collections import config_flags
 from ml_collections.config_flags.config_path import split
 
 from nst_jax.config import Config, arguments, fields
+from nst_jax.config.described import command_in, docstring, help_lines
 from nst_jax.config.effects import changed_fields
-from nst_jax.config.named import make_importable, shipped_configs
+from nst_jax.config.named import config_file, make_importable, shipped_configs
+from nst_jax.devices.compilation_cache import use_compilation_cache as use_compilation_cache
 from nst_jax.errors import UserError
-from nst_jax.files import cache_dir, is_writable
 from nst_jax.storage.locks import claimed
 from nst_jax.terminal.ending import run as run
 
@@ -86,8 +89,8 @@ def define_workdir(values: flags.FlagValues) -> None:
     )
 
 
-def parse(values: flags.FlagValues, argv: Sequence[str], usage: str) -> None:
-    """Parse `argv` into `values`.
+def parse(values: flags.FlagValues, argv: Sequence[str], usage: str, settings: type | None = None) -> None:
+    """Parse `argv` into `values`; `--help` lists the fields of the dataclass `settings`, if there is one.
 
     Raises:
         UserError: a flag is unknown or has a value of the wrong type, or the config file is missing or fails.
@@ -95,6 +98,8 @@ def parse(values: flags.FlagValues, argv: Sequence[str], usage: str) -> None:
     flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=values)
     try:
         extra = values(arguments.prepared(argv))[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise _unknown_flag(error.flagname, values, settings) from error
     except flags.Error as error:
         cause = error.__context__
         raise cause if isinstance(cause, UserError) else UserError(_last_line(error)) from error
@@ -102,7 +107,9 @@ def parse(values: flags.FlagValues, argv: Sequence[str], usage: str) -> None:
         # Config files are Python programs, so any exception here comes from the config file.
         raise UserError(f"--config: {type(error).__name__}: {_last_line(error)}") from error
     if values.help:
-        print(usage, values.main_module_help() or values.get_help(), sep="\n\n")
+        print(usage, values.get_help(), sep="\n\n")
+        if settings:
+            print("\nfields of the config, set as --config.FIELD=VALUE:", *help_lines(settings), sep="\n  ")
         sys.exit(0)
     if extra:
         raise UserError(f"unexpected argument {extra[0]!r}; flags start with --")
@@ -110,12 +117,12 @@ def parse(values: flags.FlagValues, argv: Sequence[str], usage: str) -> None:
 
 def run_experiment(
     argv: Sequence[str],
-    settings: type[Settings],
+    kind: type[Settings],
     usage: str,
     example: str,
     experiment: Callable[[Settings, Path], None],
 ) -> int:
-    """Run an `experiment` with the flags `--config` and `--workdir` in a new or empty folder; return 0.
+    """Run an `experiment` with settings of this `kind` in a new or empty `--workdir`; return 0.
 
     Raises:
         UserError: see `parse` and `config_value`; also if a setting is invalid, or the folder is not empty.
@@ -123,13 +130,29 @@ def run_experiment(
     values = flags.FlagValues()
     define_config(values, argv)
     define_workdir(values)
-    parse(values, argv, usage)
-    checked = fields.from_config(settings, config_value(values, example))
+    parse(values, argv, usage, kind)
+    checked = settings(values, partial(fields.from_config, kind), example)
     use_compilation_cache()
     folder = work_folder(values)
     with claimed(folder, new=True):
         experiment(checked, folder)
     return 0
+
+
+def settings(values: flags.FlagValues, build: Callable[[Any], Settings], example: str) -> Settings:
+    """Return what `build` makes of `--config`: the settings of this command, which has the config `example`.
+
+    Raises:
+        UserError: see `config_value`; or a field is invalid, or the config is that of another command.
+    """
+    config = config_value(values, example)
+    try:
+        return build(config)
+    except fields.UnknownFieldError:
+        command = command_in(config_program().get("__doc__"))
+        if command and command != command_in(docstring(config_file(example).partition(":")[0])):
+            raise UserError(f"--config: {config_name(values)} is a config for {command}") from None
+        raise
 
 
 def config_value(values: flags.FlagValues, example: str) -> Any:
@@ -184,7 +207,7 @@ def work_folder(values: flags.FlagValues) -> Path:
     Raises:
         UserError: `--workdir` is empty, or missing although there is `--resume`.
     """
-    if values.workdir is None and values.get_flag_value("resume", False):
+    if values.workdir is None and "resume" in values and values.resume:
         raise UserError("--resume: name the run folder with --workdir")
     if values.workdir == "":
         raise UserError("--workdir: is empty; give the path of a folder")
@@ -193,21 +216,18 @@ def work_folder(values: flags.FlagValues) -> Path:
     return Path(f"runs/{config_name(values)}-{time.strftime('%Y%m%d-%H%M%S')}")
 
 
-def use_compilation_cache() -> None:
-    """Cache compiled programs in the per-user cache folder, unless `JAX_COMPILATION_CACHE_DIR` is set."""
-    if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        return
-    folder = cache_dir() / "xla"
-    if not is_writable(folder):
-        logging.warning("%s cannot be written; programs will be compiled again by every command", folder)
-        return
-    import jax
+def resuming(module: str, folder: Path) -> str:
+    """Return the command that resumes what was interrupted in `folder`."""
+    return f"python -m {module} --workdir={shlex.quote(str(folder))} --resume"
 
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    # Dozens of small programs are compiled before the first step: together, they take longer than its own.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.01)
-    # If the disk fills up, JAX would warn about every program; runs do not need the cache.
-    warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
+
+def _unknown_flag(flag: str, values: flags.FlagValues, settings: type | None) -> UserError:
+    """The error for a flag that does not exist, which may be a field of the config or a misspelt flag."""
+    known = [f"config.{path}" for path in fields.paths(settings)] if settings else []
+    near = [name for name in known if name.rpartition(".")[2] == flag.rpartition(".")[2]]
+    near = near or difflib.get_close_matches(flag, [*values, *known], n=1)
+    hint = f"; did you mean --{near[0]}?" if near else "; --help lists the flags"
+    return UserError(f"--{flag}: unknown flag{hint}")
 
 
 def _last_line(error: BaseException) -> str:

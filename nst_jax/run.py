@@ -2,18 +2,21 @@
 
 import contextlib
 import dataclasses
+import shlex
+from pathlib import Path
 
 from absl import flags, logging
 
 from nst_jax import cli
-from nst_jax.config import from_dict, to_dict
+from nst_jax.api.results import load_result, picture_format
+from nst_jax.config import Config, from_dict, to_dict
 from nst_jax.config.effects import warn_of_idle
 from nst_jax.config.tables import extensible
 from nst_jax.devices import processes
 from nst_jax.errors import UserError
 from nst_jax.methods.estimate import fitting_history, require_memory, with_history
-from nst_jax.methods.speed import time_text
-from nst_jax.methods.transfers import method_of, open_session
+from nst_jax.methods.speed import time_text, work_of
+from nst_jax.methods.transfers import open_session
 from nst_jax.optimizers.loop import Look
 from nst_jax.preview.server import define_preview, previewed
 from nst_jax.runs.checkpoint import broadcast_checkpoint
@@ -28,7 +31,8 @@ from nst_jax.transfer.painting import paint
 from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.stage_session import StageSession
 
-USAGE = """python -m nst_jax.run --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume]
+USAGE = """python -m nst_jax.run --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--out=FILE]
+    [--resume]
 
 Renders the content of one picture in the style of another, as set in a config file. See configs/gatys.py."""
 EXAMPLE = "configs/gatys.py"
@@ -46,7 +50,7 @@ def _run(values: flags.FlagValues) -> int:
         folder = _folder(values)
     result = folder.result
     if processes.broadcast(values.resume and folder.finished()):
-        _say(f"finished already: {result}")
+        _say(f"finished already: {_copied(values.out, folder)}")
         return 0
     begun = processes.broadcast(folder.begun())
     cli.use_compilation_cache()
@@ -61,7 +65,10 @@ def _run(values: flags.FlagValues) -> int:
             session = open_session([job])
             if session.note:
                 _say(session.note)
-            _say(f"estimate: {byte_count(require_memory(session, job))} of memory{time_text(job)}")
+            memory = byte_count(require_memory(session, job))
+            _say(f"folder: {folder.path}")
+            step = folder.last_step() if begun and processes.is_first() else 0
+            _say(f"estimate: {memory} of memory{time_text(job, step)}")
             if processes.is_first():
                 stack.enter_context(previewed(values, folder.path))
                 stack.enter_context(logged(values, folder.path))
@@ -77,11 +84,22 @@ def _run(values: flags.FlagValues) -> int:
             "content_weight, style_weight, tv_weight: no step lowers the loss; bring the weights closer "
             f"together, or start from another picture; the initial one is in {result}"
         )
+    shown = result if exit_status else _copied(values.out, folder)
     _say(
-        f"{outcome.status}: {result}, {outcome.steps} steps, {outcome.evaluations} evaluations, "
+        f"{outcome.status}: {shown}, {outcome.steps} steps, {outcome.evaluations} evaluations, "
         f"{duration(outcome.seconds)}, network {job.weights.name} (sha256 {job.weights.sha256[:8]})"
     )
+    if exit_status:
+        out = f" --out={shlex.quote(values.out)}" if values.out else ""
+        _say(f"resume with: {cli.resuming('nst_jax.run', folder.path)}{out}")
     return exit_status
+
+
+def _copied(out: str | None, folder: RunFolder) -> Path:
+    """Write the picture of a finished run to `out` too, if there is one; return the file to show."""
+    if out and processes.is_first():
+        load_result(folder.path).save(out)
+    return Path(out) if out else folder.result
 
 
 def _paint(session: StageSession, job: Job, folder: RunFolder) -> tuple[Outcome, int]:
@@ -89,9 +107,8 @@ def _paint(session: StageSession, job: Job, folder: RunFolder) -> tuple[Outcome,
     with processes.agreeing():
         read = folder.load_checkpoint(job.identity())
     saved = broadcast_checkpoint(read)
-    costs = method_of(job).costs
-    known = costs(job, job.weights) if costs else None
-    with StopSignal() as stop, Progress(job.config, processes.is_first(), known) as progress:
+    step = folder.last_step() if saved else 0
+    with StopSignal() as stop, Progress(work_of(job), processes.is_first(), step) as progress:
 
         def watch(look: Look) -> bool:
             progress.update(int(look.step[0]), float(look.value[0]), int(look.evaluations[0]))
@@ -113,8 +130,24 @@ def _parse(argv: list[str]) -> flags.FlagValues:
     define_preview(values)
     define_log(values)
     processes.define_processes(values)
-    cli.parse(values, argv, USAGE)
+    flags.DEFINE_string("out", None, "a file to which the picture is written too", flag_values=values)
+    cli.parse(values, argv, USAGE, Config)
+    if values.out is not None:
+        _check_out(Path(values.out))
     return values
+
+
+def _check_out(path: Path) -> None:
+    """Refuse a file that could not be written in the end.
+
+    Raises:
+        UserError: it exists already, or has no folder or no suffix of a picture format.
+    """
+    picture_format(path, "--out")
+    if path.exists():
+        raise UserError(f"--out: {path} exists already; delete it, or choose another file")
+    if not path.parent.is_dir():
+        raise UserError(f"--out: there is no folder {path.parent}")
 
 
 def _folder(values: flags.FlagValues) -> RunFolder:
@@ -123,7 +156,10 @@ def _folder(values: flags.FlagValues) -> RunFolder:
         path = cli.work_folder(values)
         folder = RunFolder(path, from_dict(read_settings(path)))
         return folder if processes.is_first() else UnwrittenFolder(folder)
-    config = from_dict(cli.config_value(values, EXAMPLE))
+    config = cli.settings(values, from_dict, EXAMPLE)
+    if cli.config_program().get("sweep"):
+        name = cli.config_name(values)
+        raise UserError(f"--config: {name} is a sweep of many runs; paint it with python -m nst_jax.sweep")
     if processes.is_first():
         warn_of_idle(config, cli.given_fields(values, config))
     config, note = with_fitting_scales(config)

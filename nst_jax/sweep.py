@@ -8,7 +8,7 @@ from absl import flags
 
 from nst_jax import cli
 from nst_jax.cluster.remote_sweep import run_remotely
-from nst_jax.config import from_dict
+from nst_jax.config import Config, from_dict
 from nst_jax.config.tables import extensible
 from nst_jax.preview.server import define_preview, previewed
 from nst_jax.runs.tensorboard_log import define_log, logged
@@ -42,8 +42,9 @@ def main(argv: list[str]) -> int:
                 else run_sweep(sweep, values.batch, stop)
             )
         if not finished:
-            print(f"interrupted; continue with --workdir={sweep.path} --resume")
+            print(f"interrupted; resume with: {cli.resuming('nst_jax.sweep', sweep.path)}")
             return stop.exit_status
+        print(f"comparing {len(sweep.runs)} pictures for the sheet, the table and the gallery", flush=True)
         page = gallery.write_gallery(sweep)
         collect_results(sweep)
     print(f"done: {page}, {sweep.summary()}")
@@ -72,7 +73,7 @@ def parse_flags(argv: list[str]) -> flags.FlagValues:
     )
     define_preview(values)
     define_log(values)
-    cli.parse(values, argv, USAGE)
+    cli.parse(values, argv, USAGE, Config)
     return values
 
 
@@ -81,7 +82,7 @@ def open_sweep(values: flags.FlagValues) -> Sweep:
     if values.resume and values["config"].value is None:
         return Sweep.load(cli.work_folder(values))
     base = cli.config_value(values, EXAMPLE)
-    given = cli.given_fields(values, from_dict(base))
+    given = cli.given_fields(values, cli.settings(values, from_dict, EXAMPLE))
     cells = plan.cells_of(cli.config_program().get("sweep"), cli.config_path(values))
     if values.vary:
         cells = plan.vary(cells, values.vary)

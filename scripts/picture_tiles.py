@@ -1,7 +1,7 @@
 """Create a folder of small, freely publishable pictures for the top patches in the documentation.
 
     python scripts/picture_tiles.py FOLDER
-    python -m experiments.top_patches --config=configs/top_patches.py --config.data=folder:FOLDER \\
+    python -m nst_jax.experiments.top_patches --config=configs/top_patches.py --config.data=folder:FOLDER \\
         --config.size=160 --config.layers=conv4_1
 
 The pictures are tiles of scikit-image's photographs at up to three scales, tiles of the bundled paintings,

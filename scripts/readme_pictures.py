@@ -73,7 +73,7 @@ def controls() -> None:
     """Create the pictures of configs/mix_scales.py and configs/texture.py."""
     cli.use_compilation_cache()
     with tempfile.TemporaryDirectory() as folder:
-        mix_scales = importlib.import_module("experiments.mix_scales")
+        mix_scales = importlib.import_module("nst_jax.experiments.mix_scales")
         mix_scales.main(["mix", "--config=configs/mix_scales.py", f"--workdir={folder}/mix"])
         _save(images.fit(images.read(f"{folder}/mix/sheet.png"), 1200), "mix_scales")
         config = from_dict(importlib.import_module("configs.texture").get_config())

@@ -91,7 +91,7 @@ def test_scales_are_mixed_by_way_of_a_texture(tiny_weights, tmp_path):
     small = ["size=48", "optimizer.steps=2", "scales=(1.0,)", f"network.weights={tiny_weights}"]
     flags = ["--config=configs/mix_scales.py", "--config.texture_steps=2"]
     flags += [f"--config.transfer.{field}" for field in small]
-    result = call(*flags, f"--workdir={tmp_path / 'mix'}", module="experiments.mix_scales")
+    result = call(*flags, f"--workdir={tmp_path / 'mix'}", module="nst_jax.experiments.mix_scales")
     assert result.returncode == 0, result.stderr
     configs = {
         name: json.loads((tmp_path / "mix" / name / "config.json").read_text())

@@ -13,7 +13,7 @@ SMALL = [
 
 
 def test_network_ablation_paints_and_judges_with_what_is_at_hand(tmp_path):
-    result = call(*SMALL, f"--workdir={tmp_path}", module="experiments.network_ablation")
+    result = call(*SMALL, f"--workdir={tmp_path}", module="nst_jax.experiments.network_ablation")
     assert result.returncode == 0, result.stderr
     distances = json.loads((tmp_path / "distances.json").read_text())
     assert distances.keys() == {"slim", "random"}
@@ -30,7 +30,11 @@ def test_network_ablation_with_true_weights(reference, tmp_path, whole):
     layers += ["content_layers.conv4_2=0", "content_layers.conv3_2=1"] if whole else []
     flags = [f"--config.{layer}" for layer in layers]
     result = call(
-        *SMALL, *flags, f"--vgg19={weights}", f"--workdir={tmp_path}", module="experiments.network_ablation"
+        *SMALL,
+        *flags,
+        f"--vgg19={weights}",
+        f"--workdir={tmp_path}",
+        module="nst_jax.experiments.network_ablation",
     )
     assert result.returncode == 0, result.stderr
     painted = json.loads((tmp_path / "distances.json").read_text()).keys()

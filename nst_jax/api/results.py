@@ -53,16 +53,11 @@ class Result:
         Raises:
             UserError: the suffix is not that of a picture format, or the file cannot be written.
         """
-        target = Path(path)
-        suffix, is_deep = target.suffix.lower(), self.config.output != "png8"
-        Image.init()
-        formats = {name: kind for name, kind in Image.registered_extensions().items() if kind in Image.SAVE}
-        if suffix not in formats:
-            raise UserError(f"save: {target} has no suffix of a picture format, such as .png or .jpg")
-        text = text_chunks(self.config, self.record)
-        if is_deep and formats[suffix] in ("PNG", "TIFF"):
+        target, is_deep = Path(path), self.config.output != "png8"
+        kind, text = picture_format(target, "save"), text_chunks(self.config, self.record)
+        if is_deep and kind in ("PNG", "TIFF"):
             images.write_deep(target, self.array, text)
-        elif formats[suffix] == "PNG":
+        elif kind == "PNG":
             images.write(target, self.array, text)
         else:
             if is_deep:
@@ -73,7 +68,7 @@ class Result:
                 )
             # Pillow's default quality for JPEG, 75, shows blocks in flat areas.
             with files.atomic(target) as temporary:
-                self.image.save(temporary, format=formats[suffix], quality=95)
+                self.image.save(temporary, format=kind, quality=95)
 
     def __repr__(self) -> str:
         height, width = self.array.shape[1:3]
@@ -130,6 +125,19 @@ class SweepResult:
 
     def _repr_png_(self) -> bytes:
         return _png(self.sheet)
+
+
+def picture_format(path: Path, field: str) -> str:
+    """Return the name that Pillow has for the format of a file to write, by its suffix.
+
+    Raises:
+        UserError: it can write no such format; the message begins with `field`.
+    """
+    Image.init()
+    kind = Image.registered_extensions().get(path.suffix.lower(), "")
+    if kind not in Image.SAVE:
+        raise UserError(f"{field}: {path} has no suffix of a picture format, such as .png or .jpg")
+    return kind
 
 
 def load_result(folder: str | Path) -> Result:

@@ -16,9 +16,10 @@ from nst_jax.config.effects import warn_of_idle
 from nst_jax.config.overriding import override
 from nst_jax.images.writing import to_bytes
 from nst_jax.methods.estimate import fitting_history, require_memory, with_history
+from nst_jax.methods.speed import work_of
 from nst_jax.methods.transfers import open_session
 from nst_jax.runs.folder import RunFolder, require_free
-from nst_jax.runs.progress import Progress
+from nst_jax.runs.progress import Progress, shows_bars
 from nst_jax.storage.locks import claimed
 from nst_jax.transfer.fitting import with_fitting_scales
 from nst_jax.transfer.grouping import session_key
@@ -36,14 +37,15 @@ def stylize(
     config: str | Config | Mapping[str, Any] = "quick",
     *,
     workdir: str | Path | None = None,
-    progress: bool = False,
+    progress: bool | None = None,
     **fields: Any,
 ) -> Result:
     """Render `content` in the style of `style`.
 
     Pictures are paths, `sample:NAME`, PIL images of any mode, or arrays of shape `h w 3`, `h w 4` with alpha,
     or `h w`: uint8, uint16, bool, or floats in [0, 1]. `config` and `fields` are those of `load_config`.
-    `workdir` keeps the run folder, as of `python -m nst_jax.run`; `progress` shows a bar.
+    `workdir` keeps the run folder, as of `python -m nst_jax.run`; `progress` shows a
+    bar, by default on a terminal and in a notebook.
 
     Raises:
         UserError: a picture, the weights or a field cannot be used; the message names it.
@@ -99,7 +101,7 @@ class Session:
         style: Picture | None = None,
         *,
         workdir: str | Path | None = None,
-        progress: bool = False,
+        progress: bool | None = None,
         **fields: Any,
     ) -> Result:
         """Return the result for one picture; the session's settings hold for what is not given.
@@ -110,7 +112,7 @@ class Session:
         result = None
         with (
             self._prepared(content, style, workdir, **fields) as (job, folder),
-            Progress(job.config, progress) as bar,
+            Progress(work_of(job), shows_bars() if progress is None else progress) as bar,
         ):
             for snapshot in self._paint(job, folder):
                 line = snapshot.metrics

@@ -43,7 +43,7 @@ def top_patches(
     changes["quantiles"] = ()
     settings = top_patches_settings(override(read_config(config), changes))
     if idle := [name for name in OF_THE_COMMAND if name in fields]:
-        logging.warning("%s: no effect on the sheet, but on experiments.top_patches", ", ".join(idle))
+        logging.warning("%s: no effect on the sheet, but on nst_jax.experiments.top_patches", ", ".join(idle))
     stream, network, weights, classifier, names = search_inputs(settings)
     searched = SearchPass(network, stream, settings, start(network, settings, len(stream)), classifier)
     for _ in searched.positions(len(stream)):

@@ -28,16 +28,21 @@ def from_config(kind: type[Fields], values: Any) -> Fields:
         raise UserError(f"config: get_config() must return a ConfigDict, not {type(values).__name__}")
     try:
         return _build(kind, values, prefix="")
-    except _UnknownFieldError as error:
+    except _LackingError as error:
         path, section = error.args
         name = path.rpartition(".")[2]
         elsewhere = [other for other in paths(kind) if other.rpartition(".")[2] == name]
         value = path if elsewhere else name
-        raise unknown(f"config field {path}", value, get_type_hints(section), *elsewhere[:1]) from None
+        reason = unknown(f"config field {path}", value, get_type_hints(section), *elsewhere[:1])
+        raise UnknownFieldError(reason.message, reason.tail) from None
 
 
-class _UnknownFieldError(Exception):
-    """Its arguments are the dotted name of the field, and the dataclass that lacks it."""
+class UnknownFieldError(UserError):
+    """A config has a field that its command does not know."""
+
+
+class _LackingError(Exception):
+    """Its arguments are the dotted name of a field, and the dataclass that lacks it."""
 
 
 def paths(kind: type, prefix: str = "") -> Iterator[str]:
@@ -63,7 +68,7 @@ def _build(kind: type[Fields], values: Any, prefix: str) -> Fields:
     given = _items(values, prefix)
     for name in given:
         if name not in hints:
-            raise _UnknownFieldError(prefix + name, kind)
+            raise _LackingError(prefix + name, kind)
     for field in dataclasses.fields(cast(Any, kind)):
         required = field.default is field.default_factory is dataclasses.MISSING
         if required and field.name not in given:

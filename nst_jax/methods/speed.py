@@ -8,12 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nst_jax.config.stages import stages_of
 from nst_jax.methods.transfers import method_of
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.conv import conv3x3
 from nst_jax.networks.trained import Weights
-from nst_jax.runs.progress import EVALUATIONS_PER_STEP, roughly
+from nst_jax.runs.progress import EVALUATIONS_PER_STEP, Work, roughly
 from nst_jax.transfer.job import Job
 from nst_jax.weights.embedded import slim
 
@@ -23,26 +22,34 @@ _PROBE = (1, 64, 64, 64)  # like a layer of VGG, for a small picture
 _PROBES = 9  # their median leaves out those that other processes disturbed
 
 
-def predicted_seconds(job: Job, weights: Weights | None = None) -> float | None:
+def predicted_seconds(job: Job, weights: Weights | None = None, begun: int = 0) -> float | None:
     """Return how long `job` will take here, or would with other `weights`, to a factor of about 1.5.
 
-    Compilation is not included. None on an accelerator, where runs are short, or if no rule is known.
+    Compilation and the steps up to `begun` are not included. None on an accelerator, where runs are short, or
+    if no rule is known.
     """
-    costs = method_of(job).costs
-    if jax.default_backend() != "cpu" or costs is None:
+    if jax.default_backend() != "cpu" or method_of(job).costs is None:
         return None
-    parts = zip(stages_of(job.config), costs(job, weights or job.weights), strict=True)
-    total = EVALUATIONS_PER_STEP * sum(stage.steps * cost for stage, cost in parts)
-    return total / _multiply_adds_per_second()
+    work = work_of(job, weights)
+    return EVALUATIONS_PER_STEP * (work.total - work.done(begun)) / _multiply_adds_per_second()
 
 
-def time_text(job: Job) -> str:
-    """Describe how long `job` will take, with the flags of a faster network if it is long; or return ''."""
-    seconds = predicted_seconds(job)
+def work_of(job: Job, weights: Weights | None = None) -> Work:
+    """Return the work of `job`, or with other `weights`, in multiply-adds if the method knows them."""
+    costs = method_of(job).costs
+    return Work(job.config, costs(job, weights or job.weights) if costs else None)
+
+
+def time_text(job: Job, begun: int = 0) -> str:
+    """Describe how long `job` will take from the step `begun` on; or return ''.
+
+    If a run is long and has not begun, the text names the flags of a faster network.
+    """
+    seconds = predicted_seconds(job, begun=begun)
     if seconds is None:
         return ""
     text = f", {roughly(seconds)}"
-    if seconds < LONG:
+    if seconds < LONG or begun:
         return text
     other, layers = slim(), job.config.active_layers()
     whole = architecture(other.arch)

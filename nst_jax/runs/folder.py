@@ -61,6 +61,11 @@ class RunFolder:
         """Whether the folder holds a run."""
         return (self.path / "config.json").exists()
 
+    def last_step(self) -> int:
+        """The last step that is logged; 0 if there is none."""
+        lines = self.metrics.read()
+        return int(lines[-1]["step"]) if lines else 0
+
     def record(self) -> dict[str, Any]:
         """Return run.json; empty if there is none, or if the result is missing.
 

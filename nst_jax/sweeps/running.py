@@ -1,22 +1,22 @@
 """Running of a sweep on this machine, group by group, with a progress bar and signals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from absl import logging
 from tqdm import tqdm
 
 from nst_jax.config import Config
-from nst_jax.config.stages import total_steps
 from nst_jax.methods.estimate import require_lanes
-from nst_jax.methods.speed import predicted_seconds
+from nst_jax.methods.speed import predicted_seconds, work_of
 from nst_jax.methods.transfers import open_session
 from nst_jax.optimizers.loop import Look
-from nst_jax.runs.progress import duration, roughly
+from nst_jax.runs.progress import BAR, Work, duration, roughly, stage_text
 from nst_jax.sweeps.groups import BatchOutcome, check_folders, group_task, paint_group, prepare_jobs
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
 from nst_jax.transfer.grouping import group
 from nst_jax.transfer.job import Job
+from nst_jax.transfer.stage_session import StageSession
 
 
 def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = None) -> bool:
@@ -31,13 +31,9 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
     unfinished = {run.folder for run in sweep.unfinished()}
     if not unfinished:
         return True
-    configs, jobs, grouped = prepared_groups(sweep)
-    groups = []
-    for members in grouped:
-        if not unfinished.isdisjoint(members):
-            session = open_session([jobs[folder] for folder in members], batch or sweep.batch_of(members))
-            require_lanes(session, jobs[members[0]])
-            groups.append((members, session))
+    configs, jobs, every_group = prepared_groups(sweep)
+    wanted = [members for members in every_group if not unfinished.isdisjoint(members)]
+    groups = [(members, _session(sweep, jobs, members, batch)) for members in wanted]
     entries = sweep.enter_groups(
         [(members, session.width, session.lanes.mesh.size) for members, session in groups]
     )
@@ -45,9 +41,10 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
     seconds = [predicted_seconds(jobs[folder]) for folder in unfinished]
     if None not in seconds:
         tqdm.write(f"estimate: {roughly(sum(filter(None, seconds)))} for {len(seconds)} runs")
-    total = sum(total_steps(configs[folder]) for folder in unfinished)
-    with stop or StopSignal() as stop, tqdm(total=total, unit="step", dynamic_ncols=True) as bar:
-        display = Display(bar, stop, {folder: total_steps(config) for folder, config in configs.items()})
+    works = {folder: work_of(job) for folder, job in jobs.items()}
+    total = sum(works[folder].total for folder in unfinished)
+    with stop or StopSignal() as stop, tqdm(total=total, bar_format=BAR, dynamic_ncols=True) as bar:
+        display = Display(bar, stop, works)
         for (members, session), entry in zip(groups, entries, strict=True):
             compiled = entry["compilations"]
             task = group_task({folder: configs[folder] for folder in members}, session.width)
@@ -59,6 +56,13 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
             if stop.requested:
                 return False
     return True
+
+
+def _session(sweep: Sweep, jobs: Mapping[str, Job], members: list[str], batch: int | None) -> StageSession:
+    """A session for the runs of a group, all lanes of which fit into memory."""
+    session = open_session([jobs[folder] for folder in members], batch or sweep.batch_of(members))
+    require_lanes(session, jobs[members[0]])
+    return session
 
 
 def prepared_groups(sweep: Sweep) -> tuple[dict[str, Config], dict[str, Job], list[list[str]]]:
@@ -77,15 +81,19 @@ def prepared_groups(sweep: Sweep) -> tuple[dict[str, Config], dict[str, Job], li
 class Display:
     """A progress bar over all runs of a sweep."""
 
-    def __init__(self, bar: tqdm, stop: StopSignal, steps: dict[str, int]):
-        """`steps` maps the folder of each run to its number of steps."""
-        self.bar, self.stop, self.steps = bar, stop, steps
-        self.finished_steps = 0  # of the runs that have ended
+    def __init__(self, bar: tqdm, stop: StopSignal, works: Mapping[str, Work]):
+        """`works` maps the folder of each run to its work."""
+        self.bar, self.stop, self.works = bar, stop, works
+        self.finished = 0.0  # work of the runs that have ended
 
     def watch(self, folders: Sequence[str], look: Look) -> bool:
         """Show the progress of the runs; return False after a signal."""
-        self.bar.set_postfix_str(f"painting {', '.join(folders)}"[:60], refresh=False)
-        self.bar.update(self.finished_steps + int(look.step.sum()) - self.bar.n)
+        works, steps = [self.works[folder] for folder in folders], look.step.tolist()
+        self.bar.set_postfix_str(
+            f"{stage_text(works[0], max(steps))}, {', '.join(folders)}"[:80], refresh=False
+        )
+        done = sum(work.done(step) for work, step in zip(works, steps, strict=True))
+        self.bar.update(self.finished + done - self.bar.n)
         return not self.stop.requested
 
     def report(self, outcome: BatchOutcome) -> None:
@@ -94,8 +102,8 @@ class Display:
         if self.stop.requested:
             return
         # Runs that ended early, by stalling or diverging, count as complete.
-        self.finished_steps += sum(self.steps[folder] for folder in outcome.folders)
-        self.bar.update(self.finished_steps - self.bar.n)
+        self.finished += sum(self.works[folder].total for folder in outcome.folders)
+        self.bar.update(self.finished - self.bar.n)
         tqdm.write(painted_text(outcome))
 
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -132,12 +133,13 @@ def leave_at_once() -> None:
 
 
 def quieten_imports() -> None:
-    """If Python was started with `-m` and a command of this project, let signals end it silently.
+    """If Python was started as a command of this project, let signals end it silently.
 
     Commands import JAX for seconds before `handle` is called.
     """
     _, module, name = " ".join(sys.orig_argv).partition(" -m ")
-    if module and name.startswith(("nst_jax.", "experiments.")):
+    started = bool(module) and name.startswith(("nst_jax", "experiments."))
+    if started or Path(sys.argv[0]).stem == "nst-jax":
         leave_at_once()
 
 

@@ -27,11 +27,11 @@ _MIB = 1 << 20
 _ARCH = "vgg19"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit status: 0, 2 for a user error, or 128 + n after signal n."""
+def main(argv: Sequence[str]) -> int:
+    """Run the command in `argv[1:]`; return its status: 0, 2 for a user error, 128 + n after signal n."""
 
     def command() -> int:
-        parsed = _parser().parse_args(arguments)
+        parsed = _parser().parse_args(argv[1:])
         parsed.command(parsed)
         return 0
 
@@ -157,4 +157,4 @@ def _rounding_of(weights: Weights) -> str:
 
 
 if __name__ == "__main__":
-    run(lambda argv: main(argv[1:]))
+    run(main)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import nst_jax
-from experiments import top_patches as command
 from nst_jax import UserError, images
+from nst_jax.experiments import top_patches as command
 from tests.command import pixels
 from tests.conftest import formula_image
 

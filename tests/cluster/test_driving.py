@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from experiments import top_patches
 from nst_jax import sweep
 from nst_jax.cluster import remote_search
 from nst_jax.errors import UserError
+from nst_jax.experiments import top_patches
 from tests.cluster import one_process
 from tests.command import pixels
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import top_patches
 from nst_jax.cluster import remote_search
 from nst_jax.cluster.remote_search import plan_shards
 from nst_jax.cluster.searching_task import PIECE, PictureServer, sent_source
 from nst_jax.errors import UserError
+from nst_jax.experiments import top_patches
 from nst_jax.images.streams import Stream
 from tests.cluster.test_remote_sweep import output_of, wait_for
 from tests.command import ROOT, call_process
 
-MODULE = "experiments.top_patches"
+MODULE = "nst_jax.experiments.top_patches"
 PICTURES = 60
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from experiments.mix_scales import MixSettings
 from nst_jax.config import Config, fields, from_dict, to_dict
 from nst_jax.errors import UserError
+from nst_jax.experiments.mix_scales import MixSettings
 from nst_jax.vision.correspondence import CorrespondenceSettings
 from nst_jax.vision.evolution import EvolutionSettings
 from nst_jax.vision.invariance import InvarianceSettings

@@ -40,7 +40,7 @@ def test_hostile_files_are_refused_in_a_line(tmp_path, name):
 def test_no_command_takes_them(tmp_path, name):
     path = ALL_CASES[name](tmp_path / "w")
     with within(60):
-        assert_refused(call("convert", path, "--arch=vgg19", module="nst_jax.weights.__main__"), "w")
+        assert_refused(call("convert", path, "--arch=vgg19", module="nst_jax.weights.__main__"), path.name)
         with pytest.raises(UserError) as caught:
             load_classifier(path, "vgg19")
     assert_refusal(caught.value)

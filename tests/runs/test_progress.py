@@ -8,7 +8,7 @@ import pytest
 from nst_jax.config import from_dict
 from nst_jax.figures.sheets import LABEL_SIZE, MARGIN, contact_sheet
 from nst_jax.runs.metrics import Metrics
-from nst_jax.runs.progress import Progress, byte_count, duration
+from nst_jax.runs.progress import Progress, Work, byte_count, duration
 
 
 def test_metrics_drop_a_torn_line_and_what_comes_after_the_checkpoint(tmp_path):
@@ -36,7 +36,7 @@ def clock(monkeypatch):
 def test_the_duration_is_estimated_from_the_rate_of_later_evaluations(clock, capsys, costs, seconds):
     """0.1 s for each; compilation, the start of the records and a scale's costs are not extrapolated."""
     config = from_dict({"scales": (0.25, 0.5, 1.0), "optimizer": {"steps": (30, 20, 18)}})
-    with Progress(config, costs=costs) as progress:
+    with Progress(Work(config, costs)) as progress:
         for now, evaluations in [(60.0, 1), (70.0, 3), (70.2, 5), (71.0, 13)]:
             assert "estimate" not in capsys.readouterr().out
             clock[0] = now

@@ -131,7 +131,7 @@ def test_files_that_cannot_be_used_are_refused(file, content, words):
 
 def run(workdir, *flags):
     flags = ["--config=configs/correspondence.py", f"--workdir={workdir}", *flags]
-    return call(*flags, module="experiments.correspondence")
+    return call(*flags, module="nst_jax.experiments.correspondence")
 
 
 def test_command_prints_and_writes_the_table(tiny_weights, tmp_path):

@@ -122,7 +122,7 @@ def run(workdir, folder, *weights):
     fields = {"weights": str(tuple(map(str, weights))), "layer": LAYER, "units": "(1,3)", "size": SIZE}
     flags = [f"--config.{name}={value}" for name, value in {**fields, "data": f"folder:{folder}"}.items()]
     flags = ["--config=configs/evolution.py", f"--workdir={workdir}", *flags]
-    return call(*flags, module="experiments.evolution")
+    return call(*flags, module="nst_jax.experiments.evolution")
 
 
 def test_command_shows_each_unit_in_each_checkpoint(checkpoints, folder, tmp_path):

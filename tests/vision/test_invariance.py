@@ -33,7 +33,7 @@ def settings(**changes) -> InvarianceSettings:
 
 
 def run(workdir, *flags):
-    return call(CONFIG, *SMALL, f"--workdir={workdir}", *flags, module="experiments.invariance")
+    return call(CONFIG, *SMALL, f"--workdir={workdir}", *flags, module="nst_jax.experiments.invariance")
 
 
 @pytest.mark.parametrize(

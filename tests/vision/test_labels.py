@@ -53,7 +53,7 @@ def occlusion(folder, *flags):
         "--config.square=20",
         "--config.stride=30",
     ]
-    return call(*base, *small, *flags, module="experiments.occlusion")
+    return call(*base, *small, *flags, module="nst_jax.experiments.occlusion")
 
 
 def test_occlusion_names_the_class_of_a_network_without_dense_layers(tmp_path):

@@ -184,7 +184,7 @@ def flags(file, folder, **given):
 
 def test_the_command_leaves_pictures_a_sheet_and_the_responses(tiny_weights, tmp_path):
     given = flags(tiny_weights, tmp_path, units="(4,1)", data="sample:", pictures=2)
-    result = call(*given, module="experiments.maximize")
+    result = call(*given, module="nst_jax.experiments.maximize")
     assert result.returncode == 0, result.stderr
     record = json.loads((tmp_path / "maximize.json").read_text())
     assert record["network"]["name"] == "tiny.safetensors"
@@ -200,13 +200,15 @@ def test_the_command_leaves_pictures_a_sheet_and_the_responses(tiny_weights, tmp
 
 def test_the_command_follows_a_direction(tiny_weights, tmp_path):
     given = flags(tiny_weights, tmp_path, objective="direction", direction="3:1.0,0:-0.5")
-    assert call(*given, module="experiments.maximize").returncode == 0
+    assert call(*given, module="nst_jax.experiments.maximize").returncode == 0
     assert pixels(tmp_path / "conv2_1_direction.png").shape == (24, 24, 3)
     given = flags(tiny_weights, tmp_path / "none", objective="direction", direction="6:1")
-    assert_refused(call(*given, module="experiments.maximize"), "direction: conv2_1 has no unit 6")
+    assert_refused(call(*given, module="nst_jax.experiments.maximize"), "direction: conv2_1 has no unit 6")
 
 
 def test_a_unit_that_does_not_exist_is_refused_before_anything_is_written(tiny_weights, tmp_path):
-    result = call(*flags(tiny_weights, tmp_path / "run", units="(1,6)"), module="experiments.maximize")
+    result = call(
+        *flags(tiny_weights, tmp_path / "run", units="(1,6)"), module="nst_jax.experiments.maximize"
+    )
     assert_refused(result, "units: conv2_1 has no unit 6", "choices: 0 to 5")
     assert not (tmp_path / "run").exists()

@@ -163,7 +163,7 @@ def run(workdir, whole_file, **changes):
     settings = {"network.weights": whole_file, "square": 100, "stride": 75, "layer": "conv3_1", **changes}
     given = [f"--config.{name}={value}" for name, value in settings.items()]
     config = "--config=configs/occlusion.py"
-    return call(config, f"--workdir={workdir}", *given, module="experiments.occlusion")
+    return call(config, f"--workdir={workdir}", *given, module="nst_jax.experiments.occlusion")
 
 
 def test_the_command_writes_sheet_table_and_maps(tmp_path, whole_file):

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import top_patches
 from nst_jax.errors import UserError
+from nst_jax.experiments import top_patches
 from nst_jax.networks.vgg import VGG
 from nst_jax.vision.relevance import Towards, read_target, relevances
 from nst_jax.vision.search_settings import TopPatchesSettings

@@ -1,4 +1,4 @@
-"""Histograms, quantiles and labels of `experiments.top_patches`, recomputed from what it exports."""
+"""Histograms, quantiles and labels of `nst_jax.experiments.top_patches`, recomputed from what it exports."""
 
 import json
 from collections import Counter
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import top_patches
 from nst_jax.errors import UserError
+from nst_jax.experiments import top_patches
 from nst_jax.vision import search
 from tests.command import ROOT
 

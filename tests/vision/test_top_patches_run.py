@@ -1,4 +1,4 @@
-"""`python -m experiments.top_patches` as a user meets it: what it leaves, going on, and what it refuses."""
+"""`nst_jax.experiments.top_patches` as a user meets it: what it leaves, going on, and what it refuses."""
 
 import json
 import shutil
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import top_patches
 from nst_jax.errors import UserError
+from nst_jax.experiments import top_patches
 from nst_jax.images.streams import Stream
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
@@ -20,7 +20,7 @@ from tests.command import ROOT, assert_refused, call, command, pixels
 
 # ml_collections still loads config files by importlib's old way; only commands in this process see it.
 
-MODULE = "experiments.top_patches"
+MODULE = "nst_jax.experiments.top_patches"
 LAYERS = ("conv1_1", "conv2_1")
 
 

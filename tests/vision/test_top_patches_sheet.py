@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import top_patches
+from nst_jax.experiments import top_patches
 from nst_jax.networks.trained import TORCHVISION, make_weights
 from nst_jax.networks.vgg import VGG
 from nst_jax.vision import patches_sheet

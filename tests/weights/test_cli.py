@@ -112,9 +112,9 @@ def test_interrupted(environment):
 def test_preprocessing_can_be_said(tmp_path, capsys):
     out = tmp_path / "w.safetensors"
     file = str(DATA / "conv1_1_checkpoint.pth")
-    assert main(["convert", file, "--preprocessing=torchvision", f"--out={out}"]) == 0
+    assert main(["weights", "convert", file, "--preprocessing=torchvision", f"--out={out}"]) == 0
     assert load(out, "vgg19").preprocessing == TORCHVISION
-    assert main(["convert", str(out)]) == 2
+    assert main(["weights", "convert", str(out)]) == 2
     assert "--out" in capsys.readouterr().err
 
 
@@ -124,7 +124,7 @@ def test_nothing_is_overwritten(tmp_path, capsys, out):
     if not target.exists():
         target.write_bytes(b"mine")
     before = target.stat()
-    assert main(["convert", str(DATA / "conv1_1_zip.pth"), f"--out={target}"]) == 2
+    assert main(["weights", "convert", str(DATA / "conv1_1_zip.pth"), f"--out={target}"]) == 2
     assert "exists already" in capsys.readouterr().err
     assert target.stat().st_mtime_ns == before.st_mtime_ns
 
@@ -132,14 +132,14 @@ def test_nothing_is_overwritten(tmp_path, capsys, out):
 def test_a_files_own_arch_is_the_default(tmp_path, capsys):
     out = tmp_path / "w.safetensors"
     file = str(DATA / "conv1_1_zip.pth")
-    assert main(["convert", file, "--arch=vgg16", f"--out={out}"]) == 0
-    assert main(["show", str(out)]) == 0
+    assert main(["weights", "convert", file, "--arch=vgg16", f"--out={out}"]) == 0
+    assert main(["weights", "show", str(out)]) == 0
     assert "vgg16" in capsys.readouterr().out
-    assert main(["show", str(out), "--arch=vgg19"]) == 2
+    assert main(["weights", "show", str(out), "--arch=vgg19"]) == 2
 
 
 def test_show_knows_oxford(capsys):
-    assert main(["show", str(reference("vgg19_conv1_1-conv3_4.safetensors"))]) == 0
+    assert main(["weights", "show", str(reference("vgg19_conv1_1-conv3_4.safetensors"))]) == 0
     printed = capsys.readouterr().out
     assert printed.count("Oxford's") == 8
     assert "not Oxford's" not in printed
@@ -155,7 +155,7 @@ def test_show_knows_oxford(capsys):
 )
 def test_show_lists_every_convolution(tmp_path, capsys, arch, lines):
     save(tmp_path / "w.safetensors", random_weights(arch), "a test")
-    assert main(["show", str(tmp_path / "w.safetensors")]) == 0
+    assert main(["weights", "show", str(tmp_path / "w.safetensors")]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 5 + len(architecture(arch).filters)
     for line in lines:

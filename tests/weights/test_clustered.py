@@ -84,9 +84,9 @@ def test_show_and_convert_name_the_rounding(tmp_path, capsys, stored, expected):
         path = tmp_path / "w"
         save_file({name: array.astype(stored) for name, array in arrays.items()}, path)
     out = tmp_path / "converted.safetensors"
-    assert main(["show", str(path)]) == 0
-    assert main(["convert", str(path), f"--out={out}"]) == 0
-    assert main(["show", str(out)]) == 0
+    assert main(["weights", "show", str(path)]) == 0
+    assert main(["weights", "convert", str(path), f"--out={out}"]) == 0
+    assert main(["weights", "show", str(out)]) == 0
     shown, (converted, *_), again = np.split(capsys.readouterr().out.splitlines(), [7, 8])
     assert f"2 layers, {expected} " in converted
     for lines in (shown, again):

@@ -123,7 +123,7 @@ def test_flax_msgpack(tmp_path, names, outer):
 @pytest.mark.parametrize("name", ["nothing.pth", "no/such/vgg19"])
 def test_a_missing_file_is_not_called_a_network(tmp_path, capsys, monkeypatch, command, name):
     monkeypatch.chdir(tmp_path)
-    assert main([command, name]) == 2
+    assert main(["weights", command, name]) == 2
     printed = capsys.readouterr().err
     assert "unknown" not in printed
     assert name in printed
@@ -134,7 +134,7 @@ def test_a_missing_file_is_not_called_a_network(tmp_path, capsys, monkeypatch, c
 def test_a_loop_of_links_is_refused_in_a_line(tmp_path, capsys, command):
     loop = tmp_path / "loop.pth"
     loop.symlink_to(loop.name)
-    assert main([command, str(loop)]) == 2
+    assert main(["weights", command, str(loop)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: cannot read {loop}: ")
 
@@ -144,5 +144,5 @@ def test_convert_takes_the_new_formats(tmp_path):
     state = {"net.features.0.weight": arrays["conv1_1.kernel"].transpose(3, 2, 0, 1)}
     state |= {"net.features.0.bias": arrays["conv1_1.bias"]}
     out = tmp_path / "out.safetensors"
-    assert main(["convert", str(write_torch(tmp_path / "w.pth", state)), f"--out={out}"]) == 0
+    assert main(["weights", "convert", str(write_torch(tmp_path / "w.pth", state)), f"--out={out}"]) == 0
     assert_same(load(out, "vgg19"), arrays)

@@ -173,7 +173,7 @@ def test_an_option_counts_more_than_everything(tmp_path):
     path = with_keras_3_names(tmp_path / "w.h5", conv1_1())
     (tmp_path / "image_converter.json").write_text(json.dumps({"config": KERAS_HUB}))
     out = tmp_path / "out.safetensors"
-    assert main(["convert", str(path), "--preprocessing=oxford-rgb", f"--out={out}"]) == 0
+    assert main(["weights", "convert", str(path), "--preprocessing=oxford-rgb", f"--out={out}"]) == 0
     assert load(out, "vgg19").preprocessing == OXFORD  # Oxford's in RGB is turned into BGR
     np.testing.assert_array_equal(
         load(out, "vgg19").arrays["conv1_1.kernel"], conv1_1()["conv1_1.kernel"][:, :, ::-1]
