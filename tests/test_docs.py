@@ -73,3 +73,6 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "styles.NAME.region" in (tmp_path / "reference/index.html").read_text()
     assert "Render" in (tmp_path / "python/index.html").read_text()
+    assert "Unreleased" in (tmp_path / "changelog/index.html").read_text()
+    assert "github.com" in (tmp_path / "faq/index.html").read_text()
+    assert "laplacian_weight" in (tmp_path / "search/search_index.json").read_text()

@@ -14,6 +14,7 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {}  # the default sorts keys: layers and losses have an order
     environment.filters["short"] = short
     return environment.get_template(template).render(values)
 

@@ -1,6 +1,5 @@
-"""Line plots, as pictures for sheets and as SVG for pages."""
+"""Line plots, as pictures for sheets."""
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,33 +13,21 @@ XY = tuple[float | int, float | int]
 
 SIZE = (5.6, 3.2)  # inches
 DPI = 100  # of raster images
-LOGARITHMIC_MARGINS = {"left": 0.16, "right": 0.98, "bottom": 0.15, "top": 0.97}
 HEIGHT = round(SIZE[1] * DPI)  # of raster images, pixels
 
 
-def line_plot(
-    series: Mapping[str, Sequence[XY]], across: str, up: str = "", logarithmic: bool = False
-) -> Any:
-    """Return a matplotlib figure with one line per named series, and a legend.
-
-    A `logarithmic` scale omits points whose value is not finite and positive.
-    """
+def line_plot(series: Mapping[str, Sequence[XY]], across: str, up: str = "") -> Any:
+    """Return a matplotlib figure with one line per named series, and a legend."""
     from matplotlib.figure import Figure  # imported here: it takes half a second, and few commands plot
     from matplotlib.font_manager import FontProperties
 
-    figure = Figure(SIZE, DPI, layout=None if logarithmic else "constrained")
+    figure = Figure(SIZE, DPI, layout="constrained")
     axes = figure.add_subplot(xlabel=across, ylabel=up)
     for name, points in series.items():
-        visible = [(x, y) for x, y in points if not logarithmic or (y > 0 and math.isfinite(y))]
         # matplotlib reads $ as mathematics and hides labels that begin with an underscore.
         label = " " + drawable(name).replace("$", r"\$")
-        axes.plot(*zip(*visible, strict=True) if visible else ((), ()), label=label, linewidth=1.5)
-    if logarithmic:
-        axes.set_yscale("log")
-        # Powers of ten have labels of the same width, for which no layout has to be computed.
-        figure.subplots_adjust(**LOGARITHMIC_MARGINS)
-    else:
-        axes.set_ylim(bottom=0)
+        axes.plot(*zip(*points, strict=True) if points else ((), ()), label=label, linewidth=1.5)
+    axes.set_ylim(bottom=0)
     axes.grid(color="#dddddd")
     legend = axes.legend(fontsize="small", ncols=math.ceil(len(series) / 12))
     for name, text in zip(series, legend.get_texts(), strict=True):
@@ -56,13 +43,3 @@ def as_picture(figure: Any) -> Float[np.ndarray, "1 h w 3"]:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba(), np.float32)[np.newaxis, :, :, :3] / 255
-
-
-def as_svg(figure: Any) -> bytes:
-    """Return the figure as the content of an SVG file; equal figures give equal bytes."""
-    import matplotlib
-
-    content = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "nst_jax"}):
-        figure.savefig(content, format="svg", metadata={"Date": None})
-    return content.getvalue()

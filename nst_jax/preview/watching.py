@@ -9,13 +9,12 @@ from typing import Any
 from nst_jax.config import Config, flat, from_dict
 from nst_jax.config.stages import stages_of, total_steps
 from nst_jax.errors import UserError
-from nst_jax.figures.sheets import grid_axes
+from nst_jax.figures.curves import loss_curves
 from nst_jax.runs.folder import read_run, read_settings
-from nst_jax.runs.metrics import POSITION, Metrics
+from nst_jax.runs.metrics import Metrics
 from nst_jax.storage.json_files import require_fields
+from nst_jax.sweeps.axes import columns_of, titles
 from nst_jax.sweeps.sweep_folder import FINAL, Sweep
-
-Point = list[int | float | None]  # step, value
 
 SILENT_SECONDS = 120  # after which a run without a result is taken for one that was killed
 RATE_LINES = 8  # of metrics.jsonl, over which the speed is measured
@@ -39,33 +38,47 @@ def folder_state(path: Path) -> dict[str, Any]:
         "kind": "run",
         "name": path.resolve().name,
         **_progress(path, config, lines),
-        "curves": _curves(lines),
+        "pictures": _pictures(path),
+        "curves": loss_curves(config, lines, MOST_POINTS),
         "settings": settings,
     }
 
 
 def newest_picture(path: Path) -> Path | None:
     """Return the result of a run, or else its newest snapshot, or None."""
-    snapshots = sorted((path / "progress").glob("*.png"))
-    candidates = [path / "result.png", *reversed(snapshots)]
-    return next((file for file in candidates if file.is_file()), None)
+    return next((file for file in reversed(_picture_files(path)) if file.is_file()), None)
+
+
+def _picture_files(path: Path) -> list[Path]:
+    """The snapshots of a run, in order, and the result."""
+    return [*sorted((path / "progress").glob("*.png")), path / "result.png"]
+
+
+def _pictures(path: Path) -> list[dict[str, Any]]:
+    """Every picture of a run: its file, and the step of a snapshot."""
+    return [
+        {
+            "file": file.relative_to(path).as_posix(),
+            "step": int(file.stem) if file.stem.isdecimal() else None,
+        }
+        for file in _picture_files(path)
+        if file.is_file()
+    ]
 
 
 def _sweep_state(path: Path) -> dict[str, Any]:
     sweep = Sweep.load(path)
-    runs = []
+    runs, title_of = [], titles(sweep.runs)
     for run in sweep.runs:
         progress = _progress(path / run.folder, run.config, _lines(path / run.folder))
-        runs.append({"folder": run.folder, "title": ", ".join(run.labels) or run.folder, **progress})
-    down, across = grid_axes([run.labels for run in sweep.runs])
-    full = len(down) * len(across) == len(runs) > len(down)
+        runs.append({"folder": run.folder, "title": title_of[run.folder], **progress})
     ended = sum(run["status"] in FINAL for run in runs)
     return {
         "kind": "sweep",
         "name": sweep.name,
         "status": "done" if ended == len(runs) else "painting",
         "ended": ended,
-        "columns": len(across) if full else 0,
+        "columns": columns_of(sweep.runs),
         "runs": runs,
     }
 
@@ -76,7 +89,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     lines = metrics.read()
     try:
         for line in lines:
-            require_fields(line, seconds=float, scale=float, total=float)
+            require_fields(line, evaluations=int, seconds=float, scale=float, total=float)
     except ValueError as error:
         raise UserError(f"{metrics.path}: is damaged: {error}") from error
     return lines
@@ -121,14 +134,6 @@ def _left(config: Config, line: Mapping[str, Any], rate: float) -> float:
         work += remaining * (stage.scale / line["scale"]) ** 2
         begin += stage.steps
     return work / rate
-
-
-def _curves(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[Point]]:
-    """Points (step, value) of every loss term, thinned out evenly; None where a value is not finite."""
-    every = max(1, len(lines) // MOST_POINTS)
-    chosen = [line for index, line in enumerate(lines) if index % every == 0 or index == len(lines) - 1]
-    names = [name for name in (lines[-1] if lines else ()) if name not in POSITION]
-    return {name: [[line["step"], _finite(line[name])] for line in chosen if name in line] for name in names}
 
 
 def _finite(value: float) -> float | None:

@@ -6,20 +6,19 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 
 from nst_jax import files, images
 from nst_jax.config import Config, flat
 from nst_jax.errors import UserError, printable
-from nst_jax.figures import plots
+from nst_jax.figures.curves import loss_curves
 from nst_jax.figures.pages import render, short
-from nst_jax.figures.plots import XY
-from nst_jax.figures.sheets import grid_axes, sweep_sheet
+from nst_jax.figures.sheets import sweep_sheet
 from nst_jax.images.region_masks import mask_file
 from nst_jax.runs.metrics import POSITION
 from nst_jax.sweeps import judging
+from nst_jax.sweeps.axes import axis_labels, columns_of, titles
 from nst_jax.sweeps.cross_table import NeutralScores, cross_rows, crosses_losses
 from nst_jax.sweeps.plan import Run, swept
 from nst_jax.sweeps.repeating import repeat_command
@@ -27,6 +26,7 @@ from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.transfer.pictures import Pictures, picture_sources
 
 MOST_CHOICES = 20  # of a filter
+CURVE_POINTS = 100  # of a run; the page holds the curves of all runs
 
 Row = dict[str, Any]
 Lines = Sequence[Mapping[str, Any]]  # lines of a run's metrics.jsonl
@@ -48,7 +48,8 @@ def write_gallery(sweep: Sweep) -> Path:
     }
     inputs = Pictures(run.config for run in sweep.runs)
     sources = _sources(sweep, inputs)
-    cells = {_labels(sweep, run): pictures[run.folder] for run in sweep.runs}
+    labels = axis_labels(sweep.runs)
+    cells = {_labels(sweep, run, labels[run.folder]): pictures[run.folder] for run in sweep.runs}
     # Each picture once, without masks, which the page shows.
     pictured = {name: (kind.split()[0], picture) for kind, name, picture in sources if not _is_mask(kind)}
     sheet = sweep_sheet(cells, list(pictured.values()))
@@ -70,12 +71,12 @@ def write_gallery(sweep: Sweep) -> Path:
     return page
 
 
-def _labels(sweep: Sweep, run: Run) -> tuple[str, ...]:
+def _labels(sweep: Sweep, run: Run, labels: tuple[str, ...]) -> tuple[str, ...]:
     """The labels of a run; a single label also names the network if `auto` fell back to another one."""
     used = sweep.record(run)["network"]["arch"]
-    if len(run.labels) != 1 or used == run.config.network.arch:
-        return run.labels
-    return (f"{run.labels[0]} (fallback: {used})",)
+    if len(labels) != 1 or used == run.config.network.arch:
+        return labels
+    return (f"{labels[0]} (fallback: {used})",)
 
 
 def _sources(sweep: Sweep, inputs: Pictures) -> Sources:
@@ -149,12 +150,11 @@ def _csv(rows: Sequence[Row]) -> str:
 
 
 def _page(sweep: Sweep, rows: Sequence[Row], crossed: Sequence[Row], sources: Sources, judge: str) -> str:
-    """Return index.html, and write the source pictures and plots that it shows."""
+    """Return index.html, and write the source pictures that it shows."""
     names = swept(sweep.runs)
     fields = [flat(run.config) for run in sweep.runs]
     values = {name: dict.fromkeys(short(each.get(name, 0.0)) for each in fields) for name in names}
-    lines = {run.folder: _lines(sweep, run) for run in sweep.runs}
-    down, across = grid_axes([run.labels for run in sweep.runs])
+    title_of = titles(sweep.runs)
     shown, photos = [], {}
     for index, (kind, name, picture) in enumerate(sources):
         file = f"sources/{index}.png"
@@ -168,15 +168,12 @@ def _page(sweep: Sweep, rows: Sequence[Row], crossed: Sequence[Row], sources: So
         summary=sweep.summary(),
         sources=shown,
         # A full grid has the columns of the sheet; anything else wraps at the page's width.
-        across=len(across) if len(down) * len(across) == len(sweep.runs) > len(down) else "auto-fill",
+        across=columns_of(sweep.runs) or "auto-fill",
         runs=[
-            _dialog(sweep, run, lines[run.folder], row, names, photos)
+            _dialog(run, row, names, photos) | {"title": title_of[run.folder]}
             for run, row in zip(sweep.runs, rows, strict=True)
         ],
-        plots=[
-            _write_comparison(sweep, {_title(run): lines[run.folder] for run in sweep.runs}, unit)
-            for unit in ("evaluations", "seconds")
-        ],
+        curves={run.folder: loss_curves(run.config, _lines(sweep, run), CURVE_POINTS) for run in sweep.runs},
         filters={name: [*each] for name, each in values.items() if 1 < len(each) <= MOST_CHOICES},
         scores=[name for name in _columns(rows) if name not in names and _is_score(rows[0].get(name))],
         judge=f"Distances are measured with {judge} for all runs, whichever network painted them.",
@@ -188,33 +185,11 @@ def _page(sweep: Sweep, rows: Sequence[Row], crossed: Sequence[Row], sources: So
     )
 
 
-def _write_comparison(sweep: Sweep, runs: Mapping[str, Lines], across: str) -> dict[str, str]:
-    """Plot the total loss of every run, relative to its initial value, against `across`."""
-    series: dict[str, list[XY]] = {}
-    for name, lines in runs.items():
-        first = lines[0]["total"]
-        series[name] = [(line[across], line["total"] / first) for line in lines] if first > 0 else []
-    figure = plots.line_plot(series, across, "total / initial total", logarithmic=True)
-    file = f"plots/{across}.svg"
-    files.write_bytes(sweep.path / file, plots.as_svg(figure))
-    return {"file": file, "caption": f"Relative loss against {across}"}
-
-
-def _dialog(
-    sweep: Sweep, run: Run, lines: Lines, row: Row, names: Sequence[str], photos: Mapping[str, str]
-) -> dict[str, Any]:
-    """The values of one run's dialog: its loss curves, measurements and settings."""
-    terms = [name for name in lines[-1] if name not in POSITION]
-    # A term of one stage only is in the lines of that stage.
-    series = {name: [(line["evaluations"], line[name]) for line in lines if name in line] for name in terms}
-    figure = plots.line_plot(series, "evaluations", logarithmic=True)
-    file = f"plots/{run.folder}.svg"
-    files.write_bytes(sweep.path / file, plots.as_svg(figure))
+def _dialog(run: Run, row: Row, names: Sequence[str], photos: Mapping[str, str]) -> dict[str, Any]:
+    """The values of one run's dialog: its measurements and settings."""
     settings = flat(run.config)
     return {
         "folder": run.folder,
-        "title": _title(run),
-        "plot": quote(file),
         "measurements": {name: value for name, value in row.items() if name not in (*settings, *names)},
         "settings": settings,
         "differing": {name: short(settings.get(name, 0.0)) for name in names},
@@ -222,10 +197,6 @@ def _dialog(
         "photo": photos.get(run.config.content, ""),
         "command": repeat_command(run.config),
     }
-
-
-def _title(run: Run) -> str:
-    return ", ".join(run.labels) or run.folder
 
 
 def _is_score(value: Any) -> bool:

@@ -27,7 +27,6 @@ def test_labels_can_be_told_apart(one, other):
 def test_plots_are_drawn_without_warnings(names):
     figure = plots.line_plot({name: [(0, 1.0), (5, 2.0)] for name in names}, "x")
     assert plots.as_picture(figure).shape[1] == plots.HEIGHT
-    assert plots.as_svg(figure).startswith(b"<?xml")
 
 
 def test_without_a_font_letters_are_escaped(monkeypatch):

@@ -1,4 +1,4 @@
-"""Line plots: what is drawn, what is left out, the same bytes again."""
+"""Line plots: what is drawn, the same pixels again."""
 
 import numpy as np
 
@@ -17,15 +17,11 @@ def test_each_series_is_a_line():
     assert figure.axes[0].get_ylim()[0] == 0
 
 
-def test_a_logarithmic_plot_leaves_out_what_has_no_logarithm():
-    series = {"a<b$": [(0, 1.0), (1, 0.1), (2, float("nan")), (3, 0.0)], "never": [(0, float("inf"))]}
-    figure = plots.line_plot(series, "x", "y", logarithmic=True)
-    assert lines(figure) == {r"a<b\$": [[0, 1.0], [1, 0.1]], "never": []}
-    assert figure.axes[0].get_yscale() == "log"
-    assert b"a&lt;b$" in plots.as_svg(figure)
+def test_a_series_may_be_empty_and_its_name_is_not_read_as_mathematics():
+    assert lines(plots.line_plot({"a$b$": [], "_c": [(0, 1.0)]}, "x")) == {r"a\$b\$": [], "_c": [[0, 1]]}
 
 
-def test_pictures_and_svgs_are_the_same_again():
+def test_pictures_are_the_same_again():
     def figure():
         return plots.line_plot({"a": [(0, 1.0), (5, 2.0)]}, "x")
 
@@ -33,4 +29,3 @@ def test_pictures_and_svgs_are_the_same_again():
     assert picture.shape[1] == plots.HEIGHT
     assert picture.min() < 0.5 < picture.max() == 1
     np.testing.assert_array_equal(picture, plots.as_picture(figure()))
-    assert plots.as_svg(figure()) == plots.as_svg(figure())

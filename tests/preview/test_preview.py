@@ -62,10 +62,13 @@ def test_the_state_of_a_run(tmp_path):
     # 50 steps of this size at 10 a second, then 100 steps with four times the pixels.
     assert state["left"] == pytest.approx(5 + 100 * 4 / 10)
     assert state["picture"] == "progress/000050.png"
-    assert state["curves"]["style"][:2] == [[0, 1.0], [10, 0.1]]
+    curves = state["curves"]
+    assert (curves["across"]["step"][:2], curves["terms"]["style"][:2]) == ([0, 10], [1.0, 0.1])
+    assert state["pictures"] == [{"file": "progress/000050.png", "step": 50}]
     finish(folder)
     state = folder_state(tmp_path / "mine")
     assert (state["status"], state["picture"], state["left"]) == ("done", "result.png", None)
+    assert [picture["step"] for picture in state["pictures"]] == [50, None], "the result has no step"
 
 
 def test_long_runs_and_values_that_are_not_finite_can_be_sent(tmp_path):
@@ -74,9 +77,10 @@ def test_long_runs_and_values_that_are_not_finite_can_be_sent(tmp_path):
     folder.metrics.path.write_text(
         "".join(json.dumps(line(s, total=float("nan"))) + "\n" for s in range(2000))
     )
-    curve = folder_state(tmp_path)["curves"]["total"]
-    assert MOST_POINTS <= len(curve) <= MOST_POINTS + 2
-    assert curve[-1] == [1999, None]
+    curves = folder_state(tmp_path)["curves"]
+    steps, totals = curves["across"]["step"], curves["terms"]["total"]
+    assert MOST_POINTS <= len(steps) == len(totals) <= MOST_POINTS + 2
+    assert (steps[-1], totals[-1]) == (1999, None)
     assert json.loads(json.dumps(folder_state(tmp_path), allow_nan=False))
 
 
@@ -96,7 +100,7 @@ def test_the_state_of_a_sweep_that_fills_up(tmp_path):
     half_done(tmp_path / sweep.runs[2].folder)
     state = folder_state(tmp_path)
     assert [run["status"] for run in state["runs"]] == ["waiting", "done", "painting", "waiting"]
-    assert state["runs"][1]["title"] == "avg, 1"
+    assert state["runs"][1]["title"] == "network.pool avg, seed 1"
     assert state["ended"] == 1
 
 

@@ -9,6 +9,8 @@ STATUS = "document.getElementById('status').textContent"
 
 def test_a_run_is_followed_to_its_end(tmp_path):
     folder = half_done(tmp_path / "run")
+    snapshot = folder.path / "progress" / "000050.png"
+    later = snapshot.rename(tmp_path / "later.png")
     with (
         PreviewServer(folder.path).in_background() as server,
         opened(server.address, tmp_path / "profile") as page,
@@ -17,12 +19,12 @@ def test_a_run_is_followed_to_its_end(tmp_path):
         facts = page.ask("document.getElementById('facts').innerText")
         assert "10.00" in facts
         assert "45 s" in facts
-        assert page.ask("[...document.querySelectorAll('#plot path')].map(p => p.dataset.term)") == [
-            "total",
-            "style",
-        ]
+        drawn = "[...document.querySelectorAll('#plot [data-term]')].map(path => path.dataset.term)"
+        assert page.ask(drawn) == ["total", "style"]
         page.click(".legend label:nth-child(2) input")
-        assert page.ask("document.querySelectorAll('#plot path').length") == 1
+        assert page.ask("document.querySelectorAll('#plot path[data-term]').length") == 1
+        assert page.ask("document.getElementById('pictures').hidden"), "no picture yet"
+        later.rename(snapshot)
         page.wait_for("document.getElementById('after').naturalWidth === 32")
 
         page.click("#sliding")
@@ -34,11 +36,24 @@ def test_a_run_is_followed_to_its_end(tmp_path):
         assert page.ask(f"+{slider}.value") > before
         assert page.ask("document.querySelector('.compare').style.getPropertyValue('--at')") == "50.5%"
 
-        folder.metrics.write(line(60, seconds=8.0))
+        picture = "document.getElementById('after')"
+        assert page.ask(f"{picture}.width") > 300, "a coarse picture fills its column"
+        page.ask("document.getElementById('zoom').focus()")
+        for _ in range(8):
+            page.press("ArrowRight")
+        assert page.ask(f"{picture}.width > 1.5 * document.querySelector('.window').clientWidth")
+
+        folder.metrics.write(line(60, scale=1.0, seconds=8.0))
         page.wait_for(f"{STATUS}.startsWith('Painting: step 60')")
         finish(folder)
         page.wait_for(f"{STATUS}.startsWith('Done')")
         page.wait_for("document.getElementById('after').src.includes('result.png')")
+        assert page.ask("document.querySelector('.stage-name').textContent") == "scale 1"
+        assert page.ask("document.getElementById('download').download") == "run.png"
+        page.ask("document.getElementById('snapshot').focus()")
+        page.press("ArrowLeft")
+        assert page.ask("document.getElementById('step').textContent") == "50", "an earlier picture"
+        page.wait_for("document.getElementById('after').naturalWidth === 32")
         for name, width in (("wide", 1200), ("narrow", 375)):
             page.resize(width, 900)
             assert page.ask("document.documentElement.scrollWidth") <= width, "nothing sticks out"

@@ -118,6 +118,9 @@ def test_the_page_shows_layers_and_units_in_a_browser(page, tmp_path):
             "[...document.querySelectorAll('main img')].map(i => [i.getAttribute('src'), i.naturalWidth > 0])"
         )
         assert shown.ask("[...document.querySelectorAll('nav a')].map(a => a.innerText)") == list(LAYERS)
+        assert shown.ask(text("main h2")) == "conv2_1", "one in the middle comes first"
+        shown.click("nav a:nth-child(1)")
+        shown.ask(SETTLED)
         assert shown.ask(text("main h2")) == "conv1_1"
         drawn = [f"units/conv1_1/{unit}.png" for unit in (0, 1, 2)]
         assert shown.ask(pictures) == [[name, True] for name in ("filters.png", *drawn)]
@@ -137,7 +140,20 @@ def test_the_page_shows_layers_and_units_in_a_browser(page, tmp_path):
         shown.wait_for("document.querySelectorAll('dialog img')[1].naturalWidth > 0")  # those at quantiles
         assert "fired in 3 of 3 images" in shown.ask(text("dialog"))
         assert shown.ask("document.querySelectorAll('dialog .histogram rect').length") > 0
-        shown.click("dialog button")
+        assert shown.ask("document.querySelector('dialog').scrollTop") == 0
+        shown.press("ArrowLeft")
+        shown.ask(SETTLED)
+        shown.press("ArrowLeft")
+        shown.ask(SETTLED)
+        assert shown.ask(text("dialog h2")) == "conv2_1 unit 0"
+        assert shown.ask("document.querySelector('[aria-label=\"Previous unit\"]').disabled")
+        shown.click("dialog [aria-label='Next unit']")
+        shown.ask(SETTLED)
+        assert shown.ask(text("dialog h2")) == "conv2_1 unit 2"
+        shown.resize(390, 844)
+        assert shown.ask("document.querySelector('dialog').scrollWidth") <= 390, "nothing sticks out"
+        shown.resize(1280, 900)
+        shown.click("dialog .close")
         shown.ask(SETTLED)
         assert not shown.ask("document.querySelector('dialog').open")
         assert shown.ask("location.hash") == "#conv2_1"
