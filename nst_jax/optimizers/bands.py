@@ -58,7 +58,7 @@ def scale_by_banded_lbfgs(memory: int, split: Split | None = None) -> optax.Grad
     def update(
         updates: VariableArray, state: BandedState, params: VariableArray
     ) -> tuple[VariableArray, BandedState]:
-        radial = _radial_bands(*params.shape[1:3], split)
+        radial = _radial_bands(params.shape, split)
         state = _remember(state, params, transforms.transform(updates), radial)
         direction = times_inverse_hessian(state.history, _guess(state, radial))
         return transforms.inverse(direction), state._replace(direction=direction)
@@ -120,13 +120,14 @@ def _energies(coefficients: VariableArray, radial: Radial, count: int) -> Float[
     return jax.ops.segment_sum(squares, radial.ravel(), count).T.ravel()
 
 
-def _radial_bands(padded: int, width: int, split: Split | None) -> Radial:
+def _radial_bands(shape: tuple[int, ...], split: Split | None) -> Radial:
     """The radial band of each coefficient, from its frequency in octaves.
 
     They are found in the program, from where each band begins in each row: a constant of the size of the
     picture would take several times its memory to compile. The coefficients below those of a split picture
     are zeros, and may be of any band.
     """
+    _, padded, width, _ = shape
     height = split.height if split else padded
     starts = np.pad(first_columns(height, width), ((0, 0), (0, padded - height)))
     columns = jnp.arange(width)
