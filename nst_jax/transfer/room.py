@@ -33,8 +33,8 @@ SAMPLE = 512  # side of the picture from which the bytes for a pixel are taken
 HELD = 3  # pictures in the state of any method: the variable, its gradient and the best one
 
 # What is sure to be enough, in multiples. Winograd's convolutions copy what they take, and the backward pass
-# holds cotangents: XLA counts 1.9 to 2.4 times the activations on a CPU, and 1.1 to 1.5 for a style, which needs
-# no gradient. In tiles, only the inputs of blocks are held in full, and what a tile needs once.
+# holds cotangents: XLA counts 1.9 to 2.4 times the activations on a CPU, and 1.1 to 1.5 for a style, which
+# needs no gradient. In tiles, only the inputs of blocks are held in full, and what a tile needs once.
 COPIES, STYLE_COPIES, BLOCK_COPIES, TILE_COPIES = 2.5, 1.8, 3, 4
 SEARCHED = 24  # pictures: of a line search, of targets, and of what transforms them
 PROCESS = 2**30  # bytes: filters, and the compiler
