@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from nst_jax.api.inputs import base_config, changes, saved_pictures
+from nst_jax.api.inputs import base_config, changes, dropped_unless, saved_pictures
 from nst_jax.api.results import SweepResult, load_result
 from nst_jax.config import Config
 from nst_jax.config.named import config_file, run_config
@@ -43,8 +43,8 @@ def sweep(
     with tempfile.TemporaryDirectory(prefix="nst_jax-") as temporary:
         path = Path(workdir or Path(temporary) / "sweep")
         require_no_sweep(path)
-        with claimed(path):
-            inputs = path / "inputs" if workdir else Path(temporary)
+        inputs = path / "inputs" if workdir else Path(temporary)
+        with claimed(path), dropped_unless(path / "sweep.json", inputs):
             file = config_file(config).partition(":")[0] if isinstance(config, str) else ""
             read, add_runs = run_config(config) if isinstance(config, str) else (base_config(config), None)
             base = override(read, changes(saved_pictures(fields, inputs)))

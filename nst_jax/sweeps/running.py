@@ -30,13 +30,13 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
         UserError: a run cannot be prepared or does not fit into memory, in which case nothing has been
             written, or a folder cannot be written.
     """
-    unfinished = {run.folder for run in sweep.unfinished()}
+    unfinished = {run.folder: run.config for run in sweep.unfinished()}
     if not unfinished:
         return True
     configs = {run.folder: run.config for run in sweep.runs}
-    for folder in unfinished:
+    for folder, config in unfinished.items():
         with field_named(f"in run {folder}"):
-            require_room(configs[folder], list(inputs_of_files(configs[folder])))
+            require_room(config, list(inputs_of_files(config)))
     jobs = prepare_jobs(configs, sweep.path)
     check_folders(configs, jobs, sweep.path)
     groups = _sessions(sweep, jobs, unfinished, batch)

@@ -35,9 +35,9 @@ HELD = 3  # pictures in the state of any method: the variable, its gradient and 
 # What is sure to be enough, in multiples. Winograd's convolutions copy what they take, and the backward pass
 # holds cotangents: XLA counts 1.9 to 2.4 times the activations on a CPU, and 1.1 to 1.5 for a style, which
 # needs no gradient. In tiles, only the inputs of blocks are held in full, and what a tile needs once.
-COPIES, STYLE_COPIES, BLOCK_COPIES, TILE_COPIES = 2.5, 1.8, 3, 4
-SEARCHED = 24  # pictures: of a line search, of targets, and of what transforms them
-PROCESS = 2**30  # bytes: filters, and the compiler
+COPIES, STYLE_COPIES, BLOCK_COPIES, TILE_COPIES = 2.4, 1.8, 3, 4
+SEARCHED = 18  # pictures: of a line search, of targets, and of what transforms them
+PROCESS = 2.0**30  # bytes: filters, and the compiler
 
 
 def require_room(config: Config, inputs: Sequence[Input], widths: Widths | None = None) -> None:
@@ -77,12 +77,19 @@ def enough_bytes(config: Config, inputs: Sequence[Input], widths: Widths | None 
 
 def tile_obstacle(config: Config, layers: Sequence[Layer]) -> str:
     """Return what cannot be computed in tiles, a setting or one of `layers`, or ''."""
+    if not _of_losses(config):
+        return f"method={config.method}"
     if name := _searching_loss(config):
         return f"style_losses.{name}"
     if config.network.padding != "zeros":
         return f"network.padding={config.network.padding}"
     layer = irregular_layer(up_to(layers, config.active_layers()[-1]))
     return f"{layer.name} of this network" if layer else ""
+
+
+def _of_losses(config: Config) -> bool:
+    """Whether the method minimises losses, of which tiles and the factors above are known."""
+    return "tile" not in TRANSFER_METHODS[config.method].unused
 
 
 def _searching_loss(config: Config) -> str:
@@ -115,8 +122,7 @@ def _enough(config: Config, inputs: Sequence[Input], widths: Widths | None = Non
     networks = [
         _layer_bytes(config, each) for each in ([widths] if widths else possible_widths(config.network))
     ]
-    of_losses = "tile" not in TRANSFER_METHODS[config.method].unused
-    if not networks or not of_losses or _searching_loss(config):
+    if not networks or not _of_losses(config) or _searching_loss(config):
         return PROCESS, math.inf
     by_layer = max(networks, key=lambda by_layer: sum(by_layer.values()))
     activations, fixed = sum(by_layer.values()), float(PROCESS)
