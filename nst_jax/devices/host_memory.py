@@ -21,7 +21,7 @@ def free_host_bytes() -> int:
 
 def kernel_bytes(file: Path) -> dict[str, int]:
     """Return the entries in KiB of a file of the Linux kernel, in bytes."""
-    lines = (line.split(":", 1) for line in file.read_text().splitlines())
+    lines = (line.split(":", 1) for line in file.read_text(encoding="utf-8").splitlines())
     return {name: int(value.split()[0]) * 1024 for name, value in lines if value.endswith(" kB")}
 
 
@@ -40,7 +40,7 @@ def _left_by_groups() -> Iterator[int]:
     first = _GROUPS / "memory"
     limit, usage = first / "memory.limit_in_bytes", first / "memory.usage_in_bytes"
     yield from _left_by(limit, usage, "total_inactive_file")
-    own = _GROUP.read_text().rpartition("0::/")[2].strip() if _GROUP.exists() else ""
+    own = _GROUP.read_text(encoding="utf-8").rpartition("0::/")[2].strip() if _GROUP.exists() else ""
     for group in (_GROUPS / own, *(_GROUPS / own).parents):
         if group.is_relative_to(_GROUPS):
             yield from _left_by(group / "memory.max", group / "memory.current", "inactive_file")
@@ -49,8 +49,10 @@ def _left_by_groups() -> Iterator[int]:
 def _left_by(limit: Path, usage: Path, reclaimable: str) -> Iterator[int]:
     """What a group leaves: its page cache counts as used, but gives way. Nothing if it has no limit."""
     try:
-        most, used = limit.read_text().strip(), int(usage.read_text())
-        lines = (line.split() for line in (usage.parent / "memory.stat").read_text().splitlines())
+        most, used = limit.read_text(encoding="utf-8").strip(), int(usage.read_text(encoding="utf-8"))
+        lines = (
+            line.split() for line in (usage.parent / "memory.stat").read_text(encoding="utf-8").splitlines()
+        )
         cached = int(dict(lines).get(reclaimable, 0))
     except (OSError, ValueError):  # another version, or not for us to read
         return
