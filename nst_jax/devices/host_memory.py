@@ -16,7 +16,8 @@ def free_host_bytes() -> int:
         import psutil
 
         return psutil.virtual_memory().available
-    return max(0, min(kernel_bytes(_MEMORY)["MemAvailable"], *_left_by_groups(), *_left_by_limits()))
+    free = [kernel_bytes(_MEMORY)["MemAvailable"], *_left_by_groups(), *_left_by_limits()]
+    return max(0, min(free))
 
 
 def kernel_bytes(file: Path) -> dict[str, int]:
