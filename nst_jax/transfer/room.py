@@ -32,10 +32,10 @@ PIXEL = 12  # bytes: three float32
 SAMPLE = 512  # side of the picture from which the bytes for a pixel are taken
 HELD = 3  # pictures in the state of any method: the variable, its gradient and the best one
 
-# What is sure to be enough, in multiples. Winograd's convolutions copy what they take, and the backward pass
-# holds cotangents: XLA counts 1.9 to 2.4 times the activations on a CPU, and 1.1 to 1.5 for a style, which
-# needs no gradient. In tiles, only the inputs of blocks are held in full, and what a tile needs once.
-COPIES, STYLE_COPIES, BLOCK_COPIES, TILE_COPIES = 2.4, 1.8, 3, 4
+# What is sure to be enough, on a CPU. Beside all activations, which the gradient needs, a program works on
+# one layer at a time: XLA counts 2.4 to 6.7 times the largest one, as Winograd's convolutions copy what they
+# take and make. In tiles, the inputs of blocks are held in full, and the work is on a tile with its rim.
+WORK, BLOCK_COPIES, TILE_COPIES = 7.5, 3, 1.5
 SEARCHED = 18  # pictures: of a line search, of targets, and of what transforms them
 PROCESS = 2.0**30  # bytes: filters, and the compiler
 
@@ -125,10 +125,10 @@ def _enough(config: Config, inputs: Sequence[Input], widths: Widths | None = Non
     if not networks or not _of_losses(config) or _searching_loss(config):
         return PROCESS, math.inf
     by_layer = max(networks, key=lambda by_layer: sum(by_layer.values()))
-    activations, fixed = sum(by_layer.values()), float(PROCESS)
-    evaluation, statistics = COPIES * activations, STYLE_COPIES * activations
+    work, fixed = WORK * max(by_layer.values(), default=0.0), PROCESS
+    evaluation, statistics = sum(by_layer.values()) + work, work
     if config.tile:
-        fixed += TILE_COPIES * activations * config.tile**2
+        fixed += TILE_COPIES * evaluation * config.tile**2
         evaluation = statistics = BLOCK_COPIES * _block_bytes(config, by_layer)
     result, style = _pixels(config, inputs)
     state = _state_bytes(config) + SEARCHED * PIXEL
