@@ -13,11 +13,11 @@ from nst_jax.errors import UserError
 from nst_jax.methods.transfers import method_of, open_session
 from nst_jax.runs.machine import free_memory_bytes, peak_memory_bytes
 from nst_jax.runs.progress import byte_count
-from nst_jax.transfer.fitting import inputs_of_arrays
+from nst_jax.transfer.fitting import Input, inputs_of_arrays
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.room import TILES, require_room, tile_obstacle
+from nst_jax.transfer.room import TILES, enough_bytes, require_room, tile_obstacle
 from nst_jax.transfer.stage_session import StageSession
-from nst_jax.weights.widths import widths_of
+from nst_jax.weights.widths import Widths, widths_of
 
 # Values of `optimizer.memory` to suggest if no tile helps: each step that is kept takes two pictures.
 HISTORIES = (1, 4)
@@ -76,8 +76,7 @@ def require_room_for(job: Job) -> None:
     Raises:
         UserError: it is.
     """
-    inputs = inputs_of_arrays(job.config, job.content, job.styles)
-    require_room(job.config, inputs, widths_of(job.weights))
+    require_room(job.config, *_shapes(job))
 
 
 def require_lanes(session: StageSession, job: Job) -> None:
@@ -120,7 +119,18 @@ def _fitting_tile(job: Job, free: int) -> int:
         return 0
     limit = min(job.config.tile or job.config.size, job.config.size)
     smaller = (tile for tile in TILES if tile < limit)
-    return next((tile for tile in smaller if needed_alone(_changed(job, tile=tile)) <= free), 0)
+    tiled = (_changed(job, tile=tile) for tile in smaller)
+    return next((one.config.tile for one in tiled if _fits(one, free)), 0)
+
+
+def _fits(job: Job, free: int) -> bool:
+    """Whether `job` fits into `free` bytes; only where that is in doubt, its program is compiled."""
+    return enough_bytes(job.config, *_shapes(job)) <= free or needed_alone(job) <= free
+
+
+def _shapes(job: Job) -> tuple[list[Input], Widths]:
+    """The pictures of `job`, and the number of filters of its network."""
+    return inputs_of_arrays(job.config, job.content, job.styles), widths_of(job.weights)
 
 
 def _longest_history(job: Job, free: int, choices: Sequence[int]) -> int:
