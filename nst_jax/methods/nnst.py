@@ -70,7 +70,10 @@ class NNSTSession:
     def begin(self, jobs: Sequence[Job], stage: Stage, pictures: np.ndarray) -> Loop:
         """Start the only one of `jobs` at `stage`, from its initial picture."""
         (job,), (start,) = jobs, pictures
-        data = self.splitting(job) if stage.extra else self.matching(job, stage, start)
+        if stage.extra:
+            data: Any = self.splitting(job, _style_pictures(job, 1.0))
+        else:
+            data = self.matching(job, stage, start)
         stacked = jax.tree.map(lambda leaf: leaf[jnp.newaxis], data)
         pyramids = np.asarray(_encode(data.basis, start))[np.newaxis]
         lanes = self._splitting if stage.extra else self.lanes
@@ -101,9 +104,9 @@ class NNSTSession:
         target = replaced(self.network, image, styles, self.layers)
         return Matching(target, PYRAMID.init(canvas))
 
-    def splitting(self, job: Job) -> Splitting:
-        """Return what feature splitting at full size depends on."""
-        styles, seed = _style_pictures(job, 1.0), job.config.seed
+    def splitting(self, job: Job, styles: Sequence[Any]) -> Splitting:
+        """Return what feature splitting at full size depends on, from the pictures of the style."""
+        seed = job.config.seed
         features = style_features(self.network, styles, self.layers, seed)
         return Splitting(features, jnp.uint32(seed), jnp.int32(0), PYRAMID.init(job.canvas_at(1.0)))
 
@@ -120,7 +123,10 @@ class NNSTSession:
         needed = memory.advance_bytes(self.lanes, self.network, matching, pyramid)
         if not job.config.nnst.splitting:
             return needed
-        splitting: Any = jax.eval_shape(lambda: self.splitting(job))
+        sizes = [job.style_size(style, picture, 1.0) for style in job.styles for picture in style.pictures]
+        turned = [size[:: (-1) ** turn] for size in sizes for turn in range(_turns(job))]
+        styles = [jax.ShapeDtypeStruct((1, *size, 3), jnp.float32) for size in turned]
+        splitting: Any = jax.eval_shape(lambda styles: self.splitting(job, styles), styles)
         return max(needed, memory.advance_bytes(self._splitting, self.network, splitting, pyramid))
 
     def target_bytes(self, job: Job) -> int:
@@ -139,9 +145,12 @@ class NNSTSession:
 def _style_pictures(job: Job, scale: float) -> list[np.ndarray]:
     """The style's pictures at a scale, with their rotations if the config asks for them."""
     (style,) = job.styles
-    turns = TURNS if job.config.nnst.rotations else 1
     pictures = [images.resize(picture, *job.style_size(style, picture, scale)) for picture in style.pictures]
-    return [turned for picture in pictures for turned in turned_copies(picture, turns)]
+    return [turned for picture in pictures for turned in turned_copies(picture, _turns(job))]
+
+
+def _turns(job: Job) -> int:
+    return TURNS if job.config.nnst.rotations else 1
 
 
 _encode = jax.jit(PYRAMID.encode)

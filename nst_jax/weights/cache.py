@@ -1,5 +1,6 @@
 """The per-user cache of downloaded networks, converted to safetensors and verified."""
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -30,7 +31,7 @@ def cached(entry: Entry, warn: bool = True) -> Weights | None:
     if not path.exists():
         return None
     try:
-        if record.read_text().split()[:1] != [file_digest(path)]:
+        if record.read_text(encoding="utf-8").split()[:1] != [file_digest(path)]:
             raise UserError("its sha256 differs from the recorded one")
         return dataclasses.replace(load(path, entry.arch), name=entry.title)
     except (OSError, UnicodeDecodeError, UserError) as error:
@@ -66,7 +67,8 @@ def _fetch(entry: Entry, patience: float, keep: bool) -> Weights:
         preprocessing = PREPROCESSINGS[entry.preprocessing]
         weights = dataclasses.replace(load(raw, entry.arch, preprocessing), name=entry.title)
     finally:
-        raw.unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):  # Windows keeps a file while arrays of it are mapped
+            raw.unlink(missing_ok=True)
     try:
         _store(entry, weights)
     except UserError as error:
