@@ -66,6 +66,13 @@ def advance(jobs: int = 1, arch: str = "slim", **fields) -> str:
     return lowered(session.lanes.advance, *arguments, barriers=job.config.tile > 0)
 
 
+@pytest.mark.parametrize("fields", [{}, {"tile": 512}], ids=["whole", "in tiles"])
+def test_a_program_has_no_constant_of_the_size_of_its_picture(fields):
+    """Above 1024 pixels, where no matrix of a cosine transform remains."""
+    program = advance(size=1056, **fields)
+    assert max(map(len, program.splitlines())) < 1056 * 100
+
+
 @functools.cache
 def network() -> ConvNet:
     return ConvNet(formula_weights(), "max")

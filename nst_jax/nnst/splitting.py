@@ -78,7 +78,7 @@ def sampled(F: Float[Array, "1 h w n"], key: Array, share: float = 1.0) -> Float
 
 
 def style_features(
-    network: Network, styles: Sequence[Float[np.ndarray, "1 _ _ 3"]], layers: Sequence[str], seed: int
+    network: Network, styles: Sequence[Float[Any, "1 _ _ 3"]], layers: Sequence[str], seed: int
 ) -> dict[str, Float[Array, "k _"]]:
     """Return about 64 x 64 features of all `styles` together, at each layer."""
     drawn = [

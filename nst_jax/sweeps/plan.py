@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from absl import logging
@@ -140,7 +140,7 @@ def label(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     text = "+".join(map(str, value)) if isinstance(value, Mapping) else str(value).removeprefix("sample:")
-    return one_line(Path(text).stem if "/" in text else text, LONGEST_LABEL)
+    return one_line(PureWindowsPath(text).stem if {"/", "\\"} & {*text} else text, LONGEST_LABEL)
 
 
 def swept(runs: Iterable[Run]) -> list[str]:

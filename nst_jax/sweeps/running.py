@@ -14,9 +14,12 @@ from nst_jax.runs.progress import BAR, Work, duration, roughly, stage_text
 from nst_jax.sweeps.groups import BatchOutcome, check_folders, group_task, paint_group, prepare_jobs
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
+from nst_jax.transfer.fitting import inputs_of_files
 from nst_jax.transfer.grouping import group
 from nst_jax.transfer.job import Job
+from nst_jax.transfer.room import require_room
 from nst_jax.transfer.stage_session import StageSession
+from nst_jax.transfer.styles import field_named
 
 
 def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = None) -> bool:
@@ -28,11 +31,14 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
         UserError: a run cannot be prepared or does not fit into memory, in which case nothing has been
             written, or a folder cannot be written.
     """
-    unfinished = {run.folder for run in sweep.unfinished()}
+    unfinished = {run.folder: run.config for run in sweep.unfinished()}
     if not unfinished:
         return True
+    for folder, config in unfinished.items():
+        with field_named(f"in run {folder}"):
+            require_room(config, list(inputs_of_files(config)))
     configs, jobs, every_group = prepared_groups(sweep)
-    wanted = [members for members in every_group if not unfinished.isdisjoint(members)]
+    wanted = [members for members in every_group if not unfinished.keys().isdisjoint(members)]
     groups = [(members, _session(sweep, jobs, members, batch)) for members in wanted]
     entries = sweep.enter_groups(
         [(members, session.width, session.lanes.mesh.size) for members, session in groups]

@@ -70,9 +70,9 @@ def hartley(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
 
 def _scale(basis: FourierBasis) -> Float[Array, "h w"]:
     """The amplitude of each frequency: 1/f, with a root mean square of 1."""
-    rows, columns = np.fft.fftfreq(basis.height)[:, None], np.fft.fftfreq(basis.width)
+    rows, columns = jnp.fft.fftfreq(basis.height)[:, None], jnp.fft.fftfreq(basis.width)
     # Frequency 0, the mean of the picture, is scaled like the lowest other frequency.
     lowest = 1 / max(basis.height, basis.width)
-    frequency = np.maximum(np.hypot(rows, columns), lowest).astype(np.float32)
+    frequency = jnp.maximum(jnp.hypot(rows, columns), lowest)  # not in NumPy: a constant of a picture's size
     scale = jnp.exp(-jnp.square(basis.finest * frequency)) / frequency
     return scale / jnp.sqrt(jnp.square(scale).mean())

@@ -72,7 +72,7 @@ def anywhere(marked: Marked, rng: np.random.Generator) -> Box:
 
 def _boxes(path: str) -> dict[str, dict[str, Box]]:
     try:
-        content = json.loads(Path(path).read_text())
+        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
