@@ -17,7 +17,13 @@ from ml_collections.config_flags.config_path import split
 from nst_jax.config import Config, arguments, fields
 from nst_jax.config.described import command_in, docstring, help_lines
 from nst_jax.config.effects import changed_fields
-from nst_jax.config.named import config_file, make_importable, shipped_configs
+from nst_jax.config.named import (
+    ConfigPath,
+    config_file,
+    make_importable,
+    shipped_configs,
+    split_variant,
+)
 from nst_jax.devices.compilation_cache import use_compilation_cache as use_compilation_cache
 from nst_jax.errors import UserError
 from nst_jax.storage.locks import claimed
@@ -35,7 +41,7 @@ class AdaptingParser(flags.ArgumentParser):
 
     def parse(self, argument: Any) -> Any:
         """Parse `argument` and adapt the result."""
-        return self._adapt(self._parser.parse(argument))
+        return self._adapt(self._parser.parse(ConfigPath(argument)))
 
     def flag_type(self) -> str:
         """The type of the flag, for its help."""
@@ -150,7 +156,7 @@ def settings(values: flags.FlagValues, build: Callable[[Any], Settings], example
         return build(config)
     except fields.UnknownFieldError:
         command = command_in(config_program().get("__doc__"))
-        if command and command != command_in(docstring(config_file(example).partition(":")[0])):
+        if command and command != command_in(docstring(split_variant(config_file(example))[0])):
             raise UserError(f"--config: {config_name(values)} is a config for {command}") from None
         raise
 
@@ -186,7 +192,7 @@ def given_fields(values: flags.FlagValues, config: Config) -> list[str]:
 
 def config_path(values: flags.FlagValues) -> str:
     """The file part of `--config`, without its variant."""
-    return config_flags.get_config_filename(values["config"]).partition(":")[0]
+    return split_variant(config_flags.get_config_filename(values["config"]))[0]
 
 
 def config_program() -> dict[str, Any]:
@@ -196,7 +202,7 @@ def config_program() -> dict[str, Any]:
 
 def config_name(values: flags.FlagValues) -> str:
     """The config's name: `gatys` for configs/gatys.py, `gatys-released` for configs/gatys.py:released."""
-    path, _, variant = config_flags.get_config_filename(values["config"]).partition(":")
+    path, _, variant = split_variant(config_flags.get_config_filename(values["config"]))
     stem = os.path.splitext(os.path.basename(path))[0]
     return f"{stem}-{variant}" if variant else stem
 

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from io import BufferedReader
 from pathlib import Path
@@ -17,6 +18,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from nst_jax.errors import UserError
+
+ON_WINDOWS = os.name == "nt"
+PATIENCE = 1.0  # seconds
 
 
 def cache_dir() -> Path:
@@ -56,13 +60,26 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         flush(temporary)
         temporary.chmod(0o666 & ~_umask())  # mkstemp gives access to the owner only
-        temporary.replace(target)
+        _replace(temporary, target)
         flush(target.parent)  # the rename itself
     except (OSError, SafetensorError) as error:
         raise cannot_write(target, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    """Rename a file; on Windows, wait a second for whoever is reading `target`, such as the preview."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            temporary.replace(target)
+            return
+        except PermissionError:
+            if not ON_WINDOWS or time.monotonic() > end:
+                raise
+            time.sleep(PATIENCE / 20)
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -106,7 +123,7 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
 
 def flush(path: Path) -> None:
     """Wait until a file, or the entries of a folder, are on disk."""
-    if os.name == "nt" and path.is_dir():
+    if ON_WINDOWS and path.is_dir():
         return  # folders cannot be opened there
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:

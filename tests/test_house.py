@@ -98,6 +98,23 @@ def test_files_fit_one_sitting():
     assert not long
 
 
+TEXT = ("read_text", "write_text")
+
+
+def test_text_has_a_stated_encoding():
+    """On Windows, the default is that of the country."""
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or ast.unparse(node.func) == "files.write_text":
+                continue
+            arguments = [ast.unparse(argument) for argument in node.args]
+            opens_text = ast.unparse(node.func) == "open" or getattr(node.func, "attr", "") == "open"
+            as_text = opens_text and {"'a'", "'w'", "'r'"} & {*arguments}
+            if as_text or getattr(node.func, "attr", "") in TEXT:
+                named = {keyword.arg for keyword in node.keywords}
+                assert "encoding" in named, f"{relative(path)}:{node.lineno}: {ast.unparse(node)}"
+
+
 def test_only_architectures_know_how_layers_are_called():
     """Nothing takes a layer's name apart: order, strides and blocks come from the architecture."""
     for path in MODULES:

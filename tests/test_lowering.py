@@ -66,6 +66,13 @@ def advance(jobs: int = 1, arch: str = "slim", **fields) -> str:
     return lowered(session.lanes.advance, *arguments, barriers=job.config.tile > 0)
 
 
+@pytest.mark.parametrize("fields", [{}, {"tile": 512}], ids=["whole", "in tiles"])
+def test_a_program_has_no_constant_of_the_size_of_its_picture(fields):
+    """Above 1024 pixels, where no matrix of a cosine transform remains."""
+    program = advance(size=1056, **fields)
+    assert max(map(len, program.splitlines())) < 1056 * 100
+
+
 @functools.cache
 def network() -> ConvNet:
     return ConvNet(formula_weights(), "max")
@@ -111,12 +118,12 @@ def test_all_style_losses():
 @pytest.mark.parametrize("rule", deconvnet.RULES)
 def test_projections(rule):
     one = jax.ShapeDtypeStruct((1,), jnp.int32)
-    for project, place in ((deconvnet.project, (one,) * 3), (deconvnet.project_map, (one,))):
+    for project, place in ((deconvnet.project, (one,) * 3), (deconvnet.project_map, one)):
         lowered(
-            lambda net, x, *at, project=project: project.__wrapped__(net, x, "conv4_1", *at, rule),
+            lambda net, x, at, project=project: project.__wrapped__(net, x, "conv4_1", at, rule),
             network(),
             PICTURE,
-            *place,
+            place,
         )
 
 
@@ -137,9 +144,10 @@ def test_distributions_of_maxima():
 def test_occlusion():
     program = partial(occlusion.look.__wrapped__, layer="conv5_1")
     lowered(program, network(), None, PICTURE)
-    program = partial(occlusion._measure.__wrapped__, layer="conv5_1", square=16)
+    settings = occlusion.OcclusionSettings(size=SIDE, square=16, layer="conv3_4")
+    program = partial(occlusion._measure.__wrapped__, settings=settings)
     corners = jax.ShapeDtypeStruct((4, 2), jnp.int32)
-    lowered(program, network(), None, PICTURE, corners, INT, INT, FLOAT)
+    lowered(program, network(), None, PICTURE, corners, (INT, INT))
 
 
 def test_maximisation():

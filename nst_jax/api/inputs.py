@@ -1,8 +1,10 @@
 """From what Python callers pass, pictures and keyword arguments, to the fields of a config."""
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, get_type_hints
 
@@ -99,6 +101,18 @@ def _located(field: str, value: Any, folder: Path) -> str:
         else:
             tifffile.imwrite(temporary, pixels, photometric="rgb", compression="zlib")
     return str(path)
+
+
+@contextlib.contextmanager
+def dropped_unless(begun: Path, inputs: Path) -> Iterator[None]:
+    """Remove the folder `inputs` if the block makes it, and is refused before it writes the file `begun`."""
+    is_new = not inputs.exists()
+    try:
+        yield
+    except UserError:
+        if is_new and not begun.exists():
+            shutil.rmtree(inputs, ignore_errors=True)
+        raise
 
 
 def _array_pixels(value: np.ndarray | jax.Array, field: str) -> Float32[np.ndarray, "h w 3"]:

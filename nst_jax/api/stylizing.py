@@ -9,7 +9,7 @@ from typing import Any
 from absl import logging
 from PIL import Image
 
-from nst_jax.api.inputs import Picture, base_config, changes, saved_pictures
+from nst_jax.api.inputs import Picture, base_config, changes, dropped_unless, saved_pictures
 from nst_jax.api.results import Result, Snapshot, made_result
 from nst_jax.config import Config, NetworkConfig, from_dict
 from nst_jax.config.effects import warn_of_idle
@@ -148,7 +148,7 @@ class Session:
             path = Path(workdir or Path(temporary) / "run")
             inputs = path / "inputs" if workdir else Path(temporary)
             require_free(path)
-            with claimed(path):
+            with claimed(path), dropped_unless(path / "config.json", inputs):
                 changed = changes(saved_pictures(given, inputs) | fields)
                 config = from_dict(override(self._base, changed))
                 warn_of_idle(config, changes(fields))

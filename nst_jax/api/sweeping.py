@@ -8,10 +8,10 @@ from typing import Any
 
 from PIL import Image
 
-from nst_jax.api.inputs import base_config, changes, saved_pictures
+from nst_jax.api.inputs import base_config, changes, dropped_unless, saved_pictures
 from nst_jax.api.results import SweepResult, load_result
 from nst_jax.config import Config
-from nst_jax.config.named import config_file, run_config
+from nst_jax.config.named import config_file, run_config, split_variant
 from nst_jax.config.overriding import override, plain
 from nst_jax.storage.locks import claimed
 from nst_jax.sweeps import gallery, plan
@@ -43,9 +43,9 @@ def sweep(
     with tempfile.TemporaryDirectory(prefix="nst_jax-") as temporary:
         path = Path(workdir or Path(temporary) / "sweep")
         require_no_sweep(path)
-        with claimed(path):
-            inputs = path / "inputs" if workdir else Path(temporary)
-            file = config_file(config).partition(":")[0] if isinstance(config, str) else ""
+        inputs = path / "inputs" if workdir else Path(temporary)
+        with claimed(path), dropped_unless(path / "sweep.json", inputs):
+            file = split_variant(config_file(config))[0] if isinstance(config, str) else ""
             read, add_runs = run_config(config) if isinstance(config, str) else (base_config(config), None)
             base = override(read, changes(saved_pictures(fields, inputs)))
             cells = plan.cells_of(None if vary else add_runs, file)
@@ -67,4 +67,5 @@ def _result(sweep: Sweep) -> SweepResult:
     results = {run.labels: load_result(sweep.path / run.folder) for run in sweep.runs}
     with Image.open(sweep.path / "sheet.png") as sheet, (sweep.path / "table.csv").open() as table:
         programs = sum(group["compilations"] for group in sweep.groups)
+        # A copy: the file may be in a temporary folder, which is deleted next.
         return SweepResult(results, sheet.copy(), list(csv.DictReader(table)), programs)

@@ -9,7 +9,8 @@ from typing import Any
 
 from nst_jax import files
 
-Files = dict[str, bytes | None]  # contents by path relative to the sweep's folder; None for a deleted file
+# Contents by path relative to the sweep's folder, with slashes on every system; None for a deleted file.
+Files = dict[str, bytes | None]
 Send = Callable[[Files, int], bool]
 
 
@@ -33,7 +34,7 @@ class Inbox:
             return None
         self._latest[task] = next(self._attempts)
         paths = (path for folder in folders for path in _visible_files(self._path / folder))
-        contents: Files = {str(path.relative_to(self._path)): path.read_bytes() for path in paths}
+        contents: Files = {path.relative_to(self._path).as_posix(): path.read_bytes() for path in paths}
         return self._latest[task], contents
 
     def receive(self, task: str, attempt: int, changed: Mapping[str, bytes | None], steps: int) -> bool:
@@ -49,6 +50,7 @@ class Inbox:
         for name, data in changed.items():
             if data is not None:
                 files.write_bytes(self._path / name, data)
+        # Last: a checkpoint goes only after the result has come.
         for name, data in changed.items():
             if data is None:
                 (self._path / name).unlink(missing_ok=True)
@@ -109,7 +111,9 @@ class Outbox:
     def _stamps(self) -> dict[str, tuple[int, int]]:
         """Return the time of the last change and the size of each file, by its relative path."""
         stats = [(path, path.stat()) for path in _visible_files(self._path)]
-        return {str(path.relative_to(self._path)): (stat.st_mtime_ns, stat.st_size) for path, stat in stats}
+        return {
+            path.relative_to(self._path).as_posix(): (stat.st_mtime_ns, stat.st_size) for path, stat in stats
+        }
 
 
 def _visible_files(folder: Path) -> list[Path]:

@@ -96,6 +96,7 @@ def sent_source(server: Any, images: int) -> Source:
         with lock:
             if piece not in pieces:
                 pieces[piece] = ray.get(server.read.remote(piece * PIECE, (piece + 1) * PIECE))
+                # The oldest goes: pictures are read in the order of the stream.
                 while len(pieces) > HELD:
                     pieces.pop(next(iter(pieces)))
             return pieces[piece][place]

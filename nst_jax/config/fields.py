@@ -106,6 +106,7 @@ def _typed(hint: Any, value: Any, name: str) -> Any:
             parts = (item.split(",") if isinstance(item, str) else [item] for item in value)
             value = [part for several in parts for part in several]
         return tuple(_typed(parameters[0], item, name) for item in value)
+    # Not `isinstance`: a bool is an int as well, and no number here.
     if hint is float and type(value) is int and abs(value) < LARGEST_FLOAT:
         return float(value)
     if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is hint:
@@ -117,6 +118,7 @@ def _typed(hint: Any, value: Any, name: str) -> Any:
 def _typed_as_any(hints: tuple[Any, ...], value: Any, name: str) -> Any:
     """Check `value` against each of the type `hints`, and return it as the first that fits."""
     for hint in hints:
+        # The message about all the types follows, if none fits.
         with contextlib.suppress(UserError):
             return _typed(hint, value, name)
     expected = " or ".join(hint.__name__ if get_origin(hint) is None else str(hint) for hint in hints)

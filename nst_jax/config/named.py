@@ -1,6 +1,7 @@
 """Config files: by path, or by name if they ship with the package, as `quick` or `sweeps/gatys2015_fig3`."""
 
 import os
+import re
 import runpy
 import sys
 from collections.abc import Callable
@@ -9,6 +10,24 @@ from typing import Any
 
 from nst_jax import configs
 from nst_jax.errors import UserError, unknown
+
+_NAMED = re.compile(r"(?P<path>([A-Za-z]:(?=[\\/]))?[^:]*)(?P<colon>:?)(?P<variant>.*)", re.DOTALL)
+
+
+def split_variant(name: str) -> tuple[str, str, str]:
+    """Return the path or name of a config, the colon and the variant; a path may have a drive, `C:/`."""
+    match = _NAMED.fullmatch(name)
+    assert match, "every text has this form"
+    return match["path"], match["colon"], match["variant"]
+
+
+class ConfigPath(str):
+    """A path with its variant that ml_collections, which splits it at the first colon, splits as we do."""
+
+    def split(self, separator: str | None = None, maxsplit: Any = -1) -> list[str]:
+        """Return the path and, after a colon, the variant; `separator` is a colon."""
+        path, colon, variant = split_variant(self)
+        return [path, variant] if colon else [path]
 
 
 def config_file(name: str) -> str:
@@ -19,14 +38,14 @@ def config_file(name: str) -> str:
     Raises:
         UserError: there is neither such a file nor such a name.
     """
-    path, colon, variant = name.partition(":")
+    path, colon, variant = split_variant(name)
     if os.path.isfile(path):
         return name
     shipped = shipped_configs()
-    key = path.removeprefix("configs/").removesuffix(".py")
+    key = path.replace(os.sep, "/").removeprefix("configs/").removesuffix(".py")
     if key in shipped:
         return f"{shipped[key]}{colon}{variant}"
-    if path != key or os.sep in path:
+    if path != key or {"/", os.sep} & {*path}:
         names = ", ".join(name for name in shipped if "/" not in name)
         raise UserError(f"--config: no such file: {path}; names: {names}, sweeps/NAME")
     raise unknown("--config", path, shipped)
@@ -56,7 +75,7 @@ def run_config(name: str) -> tuple[Any, Callable[..., Any] | None]:
     Raises:
         UserError: there is no such file, it has no `get_config`, or that raises an exception.
     """
-    path, _, variant = config_file(name).partition(":")
+    path, _, variant = split_variant(config_file(name))
     make_importable()
     try:
         defined = runpy.run_path(path)

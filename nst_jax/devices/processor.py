@@ -10,7 +10,7 @@ _CPU_INFO = Path("/proc/cpuinfo")  # on Linux only
 def multiplies_bfloat16() -> bool:
     """Whether the processor has matrix units for bfloat16 (Intel AMX); False where that cannot be told."""
     try:
-        lines = _CPU_INFO.read_text().splitlines()
+        lines = _CPU_INFO.read_text(encoding="utf-8").splitlines()
     except OSError:
         return False
     return any("amx_bf16" in line.split() for line in lines if line.startswith("flags"))

@@ -24,6 +24,7 @@ from nst_jax.optimizers.methods import find_method
 from nst_jax.variables.fourier import fourier
 from nst_jax.variables.variable import Canvas
 from nst_jax.vision import maximize, patches_sheet, top_patches
+from nst_jax.vision.activations import require_activations
 from nst_jax.vision.maximize import Penalties, Wanted
 from nst_jax.vision.maximize_settings import MARGIN, MaximizeSettings
 from nst_jax.vision.objectives import OBJECTIVES
@@ -71,6 +72,7 @@ def _paint_all(
 ) -> list[Entry]:
     """Paint what `directions` activate, and write each picture at once."""
     side, rate = config.size + 2 * MARGIN, config.optimizer.learning_rate
+    require_activations(network, (config.layer,), side, config.pictures, gradient=True)
     variable = fourier(config.contrast, config.finest)
     lanes = maximize.maximizer(config.layer, config.objective, variable, find_method(config.optimizer))
     noise, key = jax.random.split(jax.random.key(config.seed))

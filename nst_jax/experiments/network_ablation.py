@@ -26,8 +26,10 @@ from nst_jax.networks.trained import Weights
 from nst_jax.networks.vgg import VGG
 from nst_jax.storage.locks import claimed
 from nst_jax.sweeps.judging import relative_distance
+from nst_jax.transfer.fitting import inputs_of_files
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.preparing import prepare
+from nst_jax.transfer.room import require_room
 from nst_jax.weights import load, resolve
 from nst_jax.weights.resolving import cached_of
 
@@ -49,6 +51,7 @@ def main(argv: list[str]) -> int:
 
 def _compare(config: Config, file: str | None, folder: Path) -> None:
     """Paint with every network, and compare the pictures; `file` holds the weights of VGG-19."""
+    require_room(config, list(inputs_of_files(config)))  # before VGG-19 is loaded
     vgg19 = load(Path(file), "vgg19") if file else cached_of("vgg19")
     judge = VGG(vgg19 or resolve("auto", "slim", ()), config.network.pool)
     jobs = _jobs(config, vgg19, file)

@@ -24,6 +24,7 @@ from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.vision import deconvnet, framing, occlusion, occlusion_report
+from nst_jax.vision.activations import require_activations
 from nst_jax.vision.classes import classifier_behind
 from nst_jax.vision.labels import AUTO, class_names
 from nst_jax.vision.occlusion import MOST_PROBABLE, OcclusionSettings
@@ -40,6 +41,7 @@ def _run(settings: OcclusionSettings, folder: Path) -> None:
     picture = images.read(settings.image)
     picture = framing.framed(picture, framing.middle(*picture.shape[1:3]), settings.size)
     network, weights = load_network(settings.network, (settings.layer,))
+    require_activations(network, (settings.layer,), settings.size, settings.batch)
     classifier, class_weights = _classifier(settings, network)
     names = class_names(settings.labels, class_weights.classes) if class_weights else ()
     image = jnp.asarray(picture)

@@ -35,6 +35,7 @@ def from_colorimetry(
     """Convert the colours of `picture` to sRGB; chunks that make no sense are ignored with a warning."""
     gamma, chromaticities = _stated(picture)
     try:
+        # Chunks may hold any numbers; what is not finite is ignored below.
         with np.errstate(all="ignore"):
             to_srgb = np.linalg.solve(_to_xyz(_SRGB_CHROMATICITIES), _to_xyz(chromaticities))
     except np.linalg.LinAlgError:

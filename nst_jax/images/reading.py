@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from nst_jax.errors import UserError
 from nst_jax.files import open_regular
+from nst_jax.images.decoding import lacks_memory, needed_to_decode
 from nst_jax.images.modes import to_floats
 from nst_jax.images.orientation import ORIENTATION_TAG, upright
 from nst_jax.images.samples import locate
@@ -28,8 +29,6 @@ MOST_PIXELS = 1_000_000_000  # Pillow's own limit, 89 million, is below that of 
 _TOO_LARGE = f"it has more than {MOST_PIXELS / 1e6:.0f} million pixels; make it smaller first"
 _LARGE = 32_000_000  # pixels: larger pictures are reduced while they are decoded
 _GAP = 2  # a reduced picture has this many pixels per pixel that is needed, along each side
-# Measured bytes per pixel, at the peaks of decoding and of the conversion to floats.
-_OPAQUE_BYTES, _ALPHA_BYTES = (4, 28), (8, 64)
 # A blank picture varies by less. Most pictures pass already at every 16th row and column.
 _BLANK, _SPARSE = 2 / 255, 16
 _PAGE = re.compile(r"(?P<path>.+)#(?P<number>\d{1,5})", re.DOTALL)
@@ -56,8 +55,8 @@ def read(source: str, smallest: int = MIN_SIDE, say: bool = True) -> Float32[np.
     side may be under `smallest` pixels. With `say`, what is odd about the picture is logged.
 
     Raises:
-        UserError: the file is missing, unreadable, not a picture, damaged, too small or too large;
-            or there is no such sample, frame or page.
+        UserError: the file is missing, unreadable, not a picture, damaged, too small or too large, also for
+            the free memory; or there is no such sample, frame or page.
     """
     with _opened_source(source, smallest, say) as picture:
         return _pixels(picture, source, say=say)
@@ -100,13 +99,7 @@ def decoding_bytes(source: str, longer_side: int) -> int:
         UserError: as `sides`.
     """
     with _opened_source(source) as picture:
-        factor = _reduction(picture, longer_side)
-        pixels = picture.size[0] * picture.size[1]
-        if isinstance(picture, DeepTiff):
-            stored, converted = picture.bytes_per_pixel, _ALPHA_BYTES[1]
-        else:
-            stored, converted = _ALPHA_BYTES if picture.has_transparency_data else _OPAQUE_BYTES
-        return pixels * stored + pixels // factor**2 * converted
+        return needed_to_decode(picture, _reduction(picture, longer_side))
 
 
 @contextlib.contextmanager
@@ -123,6 +116,7 @@ def _page_of(source: str) -> tuple[Path, int | None]:
     """The file and the number of `PATH#N`, unless there is a file of this very name."""
     path = locate(source)
     match = _PAGE.fullmatch(source)
+    # A dangling link counts as this file too: its own message is the better one.
     if match is None or os.path.lexists(path):
         return path, None
     return locate(match["path"]), int(match["number"])
@@ -142,6 +136,8 @@ def _reduction(picture: Image.Image | DeepTiff, longer_side: int) -> int:
 def _pixels(
     picture: Image.Image | DeepTiff, source: str, factor: int = 1, say: bool = True
 ) -> Float32[np.ndarray, "1 h w 3"]:
+    if lack := lacks_memory(picture, factor):
+        raise UnreadableError(source, lack)
     pixels = to_floats(picture, source, factor)
     if say and np.ptp(pixels[::_SPARSE, ::_SPARSE]) < _BLANK and np.ptp(pixels) < _BLANK:
         logging.warning("%s: it is blank: all its pixels have nearly the same gray", source)

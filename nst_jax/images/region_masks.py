@@ -8,9 +8,10 @@ from jaxtyping import Float
 from PIL import Image
 
 from nst_jax.errors import UserError
+from nst_jax.images.decoding import lacks_memory
 from nst_jax.images.modes import colour_and_alpha
 from nst_jax.images.orientation import upright
-from nst_jax.images.reading import open_file, opened, orientation_of, quieten_pillow
+from nst_jax.images.reading import UnreadableError, open_file, opened, orientation_of, quieten_pillow
 from nst_jax.images.samples import locate
 
 MOST_DISTORTION = 0.02  # by which the aspect ratio of a mask may differ from that of its picture
@@ -47,6 +48,7 @@ def read_mask(source: str, size: tuple[int, int]) -> Mask:
         logging.warning("%s: its opaque part is the mask", source)
         mask = alpha
     else:
+        # A file that is transparent everywhere marks nothing.
         mask = _gray(source, colors) * (alpha > 0)
     mask = np.where(mask < ALMOST, 0, np.where(mask > 1 - ALMOST, 1, mask)).astype(np.float32)
     if not mask.any():
@@ -77,6 +79,8 @@ def _read(path: str) -> tuple[np.ndarray, Mask]:
     """Read the colours as they are below the transparency, and the alpha channel, 1 if there is none."""
     quieten_pillow()
     with open_file(locate(path), path) as file, opened(file, path) as picture:
+        if lack := lacks_memory(picture):
+            raise UnreadableError(path, lack)
         colors, alpha = colour_and_alpha(picture, path)
         turn = orientation_of(picture)  # known only after decoding
     alpha = np.ones(colors.shape[:2], np.float32) if alpha is None else alpha

@@ -20,7 +20,7 @@ def sample_names() -> tuple[str, ...]:
     return tuple(sorted(_samples()))
 
 
-@functools.cache
+@functools.cache  # the folders do not change
 def _samples() -> dict[str, Path]:
     """Paths by name: scikit-image's photographs, and what scripts/paint_samples.py and draw_masks.py made."""
     photos = Path(str(resources.files("skimage.data")))

@@ -120,6 +120,7 @@ def _prepared_folder(name: str) -> Path:
     infos = [*root.glob("*/*/dataset_info.json"), *root.glob("*/*/*/dataset_info.json")]
     folders = [info.parent for info in infos if _VERSION.fullmatch(info.parent.name)]
     prepared = {}
+    # By numbers: version 10.0.0 comes after 9.0.0.
     for folder in sorted(folders, key=lambda folder: tuple(map(int, folder.name.split(".")))):
         dataset = folder.parent.relative_to(root).as_posix()
         prepared[dataset] = prepared[f"{dataset}:{folder.name}"] = folder

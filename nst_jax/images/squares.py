@@ -4,9 +4,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from nst_jax.images.decoding import lacks_memory
 from nst_jax.images.modes import to_rgb
 from nst_jax.images.orientation import upright, upright_size
-from nst_jax.images.reading import orientation_of
+from nst_jax.images.reading import UnreadableError, orientation_of
 from nst_jax.images.tiff import DeepTiff
 
 # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if that leaves at least this many pixels per pixel of the
@@ -20,6 +21,7 @@ def centre_square(picture: Image.Image | DeepTiff, size: int, name: str) -> tupl
         picture = Image.fromarray(upright_rgb(picture, name))
     stored = picture.size
     drafted = picture.draft(None, (DRAFT_GAP * size, DRAFT_GAP * size))
+    _require_memory(picture, name)
     picture.load()  # rotates a TIFF, and reads the EXIF data that a PNG may have after its pixels
     width, height = stored if drafted else picture.size
     extent = drafted[1][2:] if drafted else picture.size  # may end inside the last row and column
@@ -35,5 +37,11 @@ def centre_square(picture: Image.Image | DeepTiff, size: int, name: str) -> tupl
 
 def upright_rgb(picture: Image.Image | DeepTiff, name: str) -> UInt8[np.ndarray, "h w 3"]:
     """The whole picture, upright."""
+    _require_memory(picture, name)
     pixels = np.asarray(to_rgb(picture, name))  # before the orientation, which a PNG may have at its end
     return np.ascontiguousarray(upright(pixels, orientation_of(picture)))
+
+
+def _require_memory(picture: Image.Image | DeepTiff, name: str) -> None:
+    if lack := lacks_memory(picture, eight_bits=True):
+        raise UnreadableError(name, lack)

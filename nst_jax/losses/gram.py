@@ -35,6 +35,7 @@ def gram_distance(G: Float[Array, "n n"], A: Float[Array, "n n"]) -> Float[Array
     return jnp.sum(jnp.square(G - A)) / (4 * A.shape[0] ** 2)
 
 
+# G is symmetric, so its gradient is one product of rows with C + C^T.
 @jax.custom_vjp
 def _products(rows: Float[Array, "m n"]) -> Float[Array, "n n"]:
     """`rows`^T `rows`; the custom gradient takes one matrix product, the general rule two."""

@@ -64,6 +64,7 @@ def mrf_distance(found: Distribution, target: Float[Array, "k d"]) -> Float[Arra
 
     Which patch is the most similar is constant in the gradient.
     """
+    # A search has no gradient; without this, JAX would keep all similarities for it.
     nearest = most_similar(lax.stop_gradient(found.points), target)
     squares = jnp.mean(jnp.square(found.points - target[nearest]), axis=1)
     if found.weights is None:

@@ -66,6 +66,7 @@ def _total_and_terms(network: Network, objective: Objective, array: Array) -> tu
         for layer in request.activations
     }
     seen = Seen(picture, *found, positions, height, objective.wrap)
+    # A strip has neighbours, which some terms have to ask for rows.
     divided = evaluator.height is not None
     measures = {name: (divided and term.share) or term.measure for name, term in objective.terms}
     # In the order of the targets, on which the rounding of the compiled program depends.

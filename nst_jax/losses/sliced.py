@@ -34,4 +34,5 @@ def sliced_distance(found: Distribution, target: Float[Array, "n m"]) -> Float[A
 
 def _projections(cloud: Distribution) -> Float[Array, "n m"]:
     vectors = directions(cloud.points.shape[1])
+    # HIGHEST: accelerators round the operands to fewer bits by default.
     return jnp.matmul(vectors, cloud.points.T, precision=lax.Precision.HIGHEST)

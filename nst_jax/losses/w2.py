@@ -27,6 +27,7 @@ def w2_distance(found: Gaussian, target: Gaussian) -> Float[Array, ""]:
     """Return the squared Wasserstein distance of the Gaussians, divided by the number of filters."""
     C, S = found.covariance(), target.covariance()
     share = SHARE_OF_SQUARES * (jnp.trace(found.second) + jnp.trace(target.second))
+    # Constant in the gradient: the ridge is no part of the distance, and follows the scale alone.
     ridge = lax.stop_gradient(jnp.maximum(EPSILON, share)) * jnp.eye(len(C))
     between = jnp.trace(C + S + 2 * ridge) - 2 * trace_of_root(C + ridge, S + ridge)
     return (jnp.sum(jnp.square(found.mean - target.mean)) + between) / len(C)
@@ -89,6 +90,7 @@ def _symmetric(A: Array) -> Array:
 
 
 def _product(A: Array, B: Array) -> Array:
+    # HIGHEST: the steps converge to what the products can resolve.
     return jnp.matmul(A, B, precision=lax.Precision.HIGHEST)
 
 

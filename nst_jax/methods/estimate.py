@@ -11,14 +11,14 @@ from absl import logging
 from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
 from nst_jax.methods.transfers import method_of, open_session
-from nst_jax.networks.layers import irregular_layer, up_to
 from nst_jax.runs.machine import free_memory_bytes, peak_memory_bytes
 from nst_jax.runs.progress import byte_count
+from nst_jax.transfer.fitting import Input, inputs_of_arrays
 from nst_jax.transfer.job import Job
+from nst_jax.transfer.room import TILES, enough_bytes, require_room, tile_obstacle
 from nst_jax.transfer.stage_session import StageSession
+from nst_jax.weights.widths import Widths, widths_of
 
-# Values of `tile` to suggest if a picture does not fit, fastest first.
-TILES = (512, 128)
 # Values of `optimizer.memory` to suggest if no tile helps: each step that is kept takes two pictures.
 HISTORIES = (1, 4)
 # Memory that compilation adds to the process on a CPU; 300 to 430 MB were measured.
@@ -30,6 +30,7 @@ def fitting_history(job: Job) -> int:
 
     A warning says so. If not even `least_memory` fits, nothing is lowered, and `require_memory` refuses.
     """
+    require_room_for(job)
     wish = job.config.optimizer
     allowed = [steps for steps in range(1, wish.memory) if wish.may_lower(steps)]
     free = free_memory_bytes()
@@ -54,6 +55,7 @@ def require_memory(session: StageSession, job: Job) -> int:
         UserError: less memory is free; the message suggests a `tile` or an `optimizer.memory`, and a `size`,
             that fit.
     """
+    require_room_for(job)
     needed, free = needed_bytes(session, job), free_memory_bytes()
     if needed <= free:
         return peak_memory_bytes() + needed
@@ -68,6 +70,15 @@ def require_memory(session: StageSession, job: Job) -> int:
     )
 
 
+def require_room_for(job: Job) -> None:
+    """Check, without compiling anything, that `job` is not far too large; see `nst_jax.transfer.room`.
+
+    Raises:
+        UserError: it is.
+    """
+    require_room(job.config, *_shapes(job))
+
+
 def require_lanes(session: StageSession, job: Job) -> None:
     """Check that all lanes of `session`, one of which is `job`, fit into the free memory.
 
@@ -77,6 +88,7 @@ def require_lanes(session: StageSession, job: Job) -> None:
     if session.width == 1:
         require_memory(session, job)
         return
+    require_room_for(job)
     lane, free = session.lane_bytes(), free_memory_bytes()
     lanes = -(-session.width // session.lanes.mesh.size)  # on each device
     if lanes * lane > free:
@@ -103,12 +115,22 @@ def needed_alone(job: Job) -> int:
 
 def _fitting_tile(job: Job, free: int) -> int:
     """Return the largest of `TILES` with which `job` fits into `free` bytes, or 0 if none does."""
-    needed = up_to(job.network.geometry, job.config.active_layers()[-1])
-    if not method_of(job).tiles or irregular_layer(needed):
+    if not method_of(job).tiles or tile_obstacle(job.config, job.network.geometry):
         return 0
     limit = min(job.config.tile or job.config.size, job.config.size)
     smaller = (tile for tile in TILES if tile < limit)
-    return next((tile for tile in smaller if needed_alone(_changed(job, tile=tile)) <= free), 0)
+    tiled = (_changed(job, tile=tile) for tile in smaller)
+    return next((one.config.tile for one in tiled if _fits(one, free)), 0)
+
+
+def _fits(job: Job, free: int) -> bool:
+    """Whether `job` fits into `free` bytes; only where that is in doubt, its program is compiled."""
+    return enough_bytes(job.config, *_shapes(job)) <= free or needed_alone(job) <= free
+
+
+def _shapes(job: Job) -> tuple[list[Input], Widths]:
+    """The pictures of `job`, and the number of filters of its network."""
+    return inputs_of_arrays(job.config, job.content, job.styles), widths_of(job.weights)
 
 
 def _longest_history(job: Job, free: int, choices: Sequence[int]) -> int:

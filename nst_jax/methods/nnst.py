@@ -55,7 +55,9 @@ class NNSTSession(MinimizingSession):
 
     def data(self, job: Job, stage: Stage, start: np.ndarray) -> Matching | Splitting:
         """Return what the loss at `stage` depends on."""
-        return self.splitting(job) if stage.extra else self.matching(job, stage, start)
+        if stage.extra:
+            return self.splitting(job, _style_pictures(job, 1.0))
+        return self.matching(job, stage, start)
 
     def finish(self, job: Job, picture: np.ndarray) -> np.ndarray:
         """Return `picture` in the colours of the style if `nnst.color`, see `nst_jax.nnst.recoloring`."""
@@ -78,9 +80,9 @@ class NNSTSession(MinimizingSession):
         target = replaced(self.network, image, styles, self.layers)
         return Matching(target, PYRAMID.init(canvas))
 
-    def splitting(self, job: Job) -> Splitting:
-        """Return what feature splitting at full size depends on."""
-        styles, seed = _style_pictures(job, 1.0), job.config.seed
+    def splitting(self, job: Job, styles: Sequence[Any]) -> Splitting:
+        """Return what feature splitting at full size depends on, from the pictures of the style."""
+        seed = job.config.seed
         features = style_features(self.network, styles, self.layers, seed)
         return Splitting(features, jnp.uint32(seed), jnp.int32(0), PYRAMID.init(job.canvas_at(1.0)))
 
@@ -91,7 +93,12 @@ class NNSTSession(MinimizingSession):
         pyramid = jax.eval_shape(PYRAMID.encode, basis, picture)
         in_use: list[Any] = [Matching(self._columns(job.size_at(1.0)), basis)]
         if job.config.nnst.splitting:
-            in_use.append(jax.eval_shape(lambda: self.splitting(job)))
+            sizes = [
+                job.style_size(style, picture, 1.0) for style in job.styles for picture in style.pictures
+            ]
+            turned = [size[:: (-1) ** turn] for size in sizes for turn in range(_turns(job))]
+            styles = [jax.ShapeDtypeStruct((1, *size, 3), jnp.float32) for size in turned]
+            in_use.append(jax.eval_shape(lambda styles: self.splitting(job, styles), styles))
         return [(data, pyramid) for data in in_use]
 
     def target_bytes(self, job: Job) -> int:
@@ -110,9 +117,12 @@ class NNSTSession(MinimizingSession):
 def _style_pictures(job: Job, scale: float) -> list[np.ndarray]:
     """The style's pictures at a scale, with their rotations if the config asks for them."""
     (style,) = job.styles
-    turns = TURNS if job.config.nnst.rotations else 1
     pictures = [images.resize(picture, *job.style_size(style, picture, scale)) for picture in style.pictures]
-    return [turned for picture in pictures for turned in turned_copies(picture, turns)]
+    return [turned for picture in pictures for turned in turned_copies(picture, _turns(job))]
+
+
+def _turns(job: Job) -> int:
+    return TURNS if job.config.nnst.rotations else 1
 
 
 NNST = TransferMethod(open=NNSTSession)

@@ -3,7 +3,6 @@
 import functools
 import math
 import time
-from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -52,19 +51,17 @@ def time_text(job: Job, begun: int = 0) -> str:
     text = f", {roughly(seconds)}"
     if seconds < LONG or begun:
         return text
-    other = slim()
-    if job.weights.arch == other.arch or not _covers(other, job.config.active_layers()):
+    other, layers = slim(), job.config.active_layers()
+    whole = architecture(other.arch)
+    if job.weights.arch == other.arch or not set(layers) <= set(whole.names):
+        return text
+    if not set(whole.weighted_up_to(layers[-1])) <= set(other.layers()):
         return text
     flags = f"--config.network.arch={other.arch}"
     if job.config.network.weights != "auto":
         flags += " --config.network.weights=auto"
     faster = predicted_seconds(job, other) or 0.0
     return f"{text}; with {flags}, an approximation of VGG-19, {roughly(faster)}"
-
-
-def _covers(weights: Weights, layers: Sequence[str]) -> bool:
-    whole = architecture(weights.arch)
-    return set(layers) <= set(whole.names) and set(whole.weighted_up_to(layers[-1])) <= set(weights.layers())
 
 
 @functools.cache

@@ -45,6 +45,7 @@ def _convolve(x: Float[Array, "h w i"], filters: BFloat16[Array, "j k"]) -> Floa
     height, width, _ = x.shape
     outputs = filters.shape[1] // 3
     size = 4 * height * width * filters.shape[1]
+    # Packed once for all strips; fused with them, it would be packed for each.
     padded = lax.optimization_barrier(jnp.pad(_packed(x), ((1, 1), (1, 1), (0, 0))))
     if size <= MOST_BYTES_AT_ONCE:
         return _strip(padded, filters)

@@ -80,6 +80,7 @@ def make_weights(
     frozen = {}
     for key in sorted(arrays):
         frozen[key] = np.ascontiguousarray(arrays[key], dtype="<f4").view()
+        # Runs of a sweep share them, and the digest must stay true.
         frozen[key].flags.writeable = False
     return Weights(name, arch, MappingProxyType(frozen), preprocessing, array_digest(frozen))
 

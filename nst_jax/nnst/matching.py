@@ -97,5 +97,7 @@ def _sum(columns: Columns) -> tuple[Float[Array, "n"], int]:
 
 
 _finest_detail: Callable[..., Array] = jax.jit(finest_detail)
+# One program for the content and all styles of a size.
 _columns: Callable[..., Columns] = jax.jit(hypercolumns, static_argnums=2)
+# The best match so far is replaced, and is as large as all columns of the picture.
 _improved = jax.jit(improved, donate_argnums=0)

@@ -31,6 +31,7 @@ def recolored(
     """
     painted, photo = (to_oklab(picture[0].astype(np.float64)) for picture in (result, content))
     style = np.concatenate([to_oklab(picture.reshape(-1, 3).astype(np.float64)) for picture in styles])
+    # No colour beyond those of the style.
     low, high = style.min(0), style.max(0)
     lightness, hues = np.clip(painted[..., :1], low[0], high[0]), style[:, 1:]
     if np.all(np.abs(np.cov(hues.T)) < COLORLESS):

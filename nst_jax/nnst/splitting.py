@@ -58,6 +58,7 @@ def nearest_distance(found: Float[Array, "m n"], style: Float[Array, "k n"]) -> 
     """Return the mean over `found` of the centred cosine distance to the nearest row of `style`."""
     mean = jnp.mean(style, axis=0)
     rows = found - jnp.mean(found, axis=0)
+    # A search has no gradient.
     _, index = most_alike(lax.stop_gradient(rows), style, mean)
     nearest = style[index] - mean
     lengths = [jnp.maximum(jnp.sum(jnp.square(a), axis=1), SMALLEST) for a in (rows, nearest)]
@@ -77,7 +78,7 @@ def sampled(F: Float[Array, "1 h w n"], key: Array, share: float = 1.0) -> Float
 
 
 def style_features(
-    network: Network, styles: Sequence[Float[np.ndarray, "1 _ _ 3"]], layers: Sequence[str], seed: int
+    network: Network, styles: Sequence[Float[Any, "1 _ _ 3"]], layers: Sequence[str], seed: int
 ) -> dict[str, Float[Array, "k _"]]:
     """Return about 64 x 64 features of all `styles` together, at each layer."""
     drawn = [
@@ -97,4 +98,5 @@ def _features(
     }
 
 
+# Drawn within the program: all features of a picture are far more than the few that stay.
 _drawn: Callable[..., dict[str, Array]] = jax.jit(_features, static_argnums=(2, 5))

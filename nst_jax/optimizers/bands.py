@@ -8,6 +8,8 @@ axis the transform gives gray and two colour differences. The scale of a band is
 over the steps s of the history and their gradient changes y.
 """
 
+import functools
+import math
 from typing import NamedTuple
 
 import jax
@@ -22,7 +24,7 @@ from nst_jax.optimizers import cosine
 from nst_jax.optimizers.history import History, empty, remember, times_inverse_hessian
 from nst_jax.optimizers.state import VariableArray
 
-Bands = Int[np.ndarray, "1 h w 3"]
+Radial = Int[Array, "h w"]  # the radial band of each coefficient
 OCTAVES_PER_BAND = 0.65  # half as much, twice as many bands, gained nothing: docs/performance.md
 
 
@@ -47,26 +49,32 @@ def scale_by_banded_lbfgs(memory: int, split: Split | None = None) -> optax.Grad
 
     def init(params: VariableArray) -> BandedState:
         zeros = jnp.zeros_like(params)
-        bands = int(_bands(params.shape, split).max()) + 1
+        _, height, width, colors = params.shape
+        bands = colors * len(first_columns(split.height if split else height, width))
         energies = jnp.zeros((memory, 2, bands), params.dtype)
         return BandedState(zeros, zeros, empty(memory, params), energies)
 
     def update(
         updates: VariableArray, state: BandedState, params: VariableArray
     ) -> tuple[VariableArray, BandedState]:
-        bands = _bands(params.shape, split)
-        state = _remember(state, params, transform(updates), bands)
-        direction = times_inverse_hessian(state.history, _guess(state, bands))
+        radial = _radial_bands(params.shape, split)
+        state = _remember(state, params, transform(updates), radial)
+        direction = times_inverse_hessian(state.history, _guess(state, radial))
         return inverse(direction), state._replace(direction=direction)
 
     return optax.GradientTransformation(init, update)
 
 
-def _remember(state: BandedState, image: VariableArray, gradient: VariableArray, bands: Bands) -> BandedState:
+def _remember(
+    state: BandedState, image: VariableArray, gradient: VariableArray, radial: Radial
+) -> BandedState:
     """Add the step to `image`, where the transformed gradient is `gradient`, to the history."""
     length = jnp.linalg.norm(image - state.image) / jnp.linalg.norm(state.direction)
     s = -length * state.direction
-    energies = jnp.stack([_energies(s, bands), _energies(gradient - state.history.gradient, bands)])
+    count = state.energies.shape[-1] // gradient.shape[-1]
+    energies = jnp.stack(
+        [_energies(array, radial, count) for array in (s, gradient - state.history.gradient)]
+    )
     history, valid = remember(state.history, s, gradient)
     return BandedState(
         image=image,
@@ -76,12 +84,13 @@ def _remember(state: BandedState, image: VariableArray, gradient: VariableArray,
     )
 
 
-def _guess(state: BandedState, bands: Bands) -> Array:
+def _guess(state: BandedState, radial: Radial) -> Array:
     """The initial inverse Hessian: the diagonal before any step of the history is applied."""
     history = state.history
-    scales = _scales(state.energies, colors=bands.shape[-1])[jnp.asarray(bands)]
+    colors = history.gradient.shape[-1]
+    scales = _scales(state.energies, colors).reshape(colors, -1).T[radial][jnp.newaxis]
     # Rescaled by the newest step, as in standard L-BFGS.
-    change = history.changes[history.newest].reshape(bands.shape)
+    change = history.changes[history.newest].reshape(scales.shape)
     product = history.products[history.newest, history.newest]
     against = jnp.vdot(change, scales * change) / jnp.where(product > 0, product, 1)
     # Without a step, the first update has a length of at most 1.
@@ -104,21 +113,36 @@ def _scales(energies: Float[Array, "memory 2 bands"], colors: int) -> Float[Arra
     return jnp.concatenate([coarse, jnp.minimum(fine, limits)], axis=1).ravel()
 
 
-def _energies(coefficients: VariableArray, bands: Bands) -> Float[Array, "bands"]:
-    """The sum of squares within each band."""
-    return jax.ops.segment_sum(jnp.square(coefficients).ravel(), bands.ravel(), int(bands.max()) + 1)
+def _energies(coefficients: VariableArray, radial: Radial, count: int) -> Float[Array, "bands"]:
+    """The sum of squares within each band: of the first colour axis, then of the others."""
+    squares = jnp.square(coefficients).reshape(-1, coefficients.shape[-1])
+    return jax.ops.segment_sum(squares, radial.ravel(), count).T.ravel()
 
 
-def _bands(shape: tuple[int, ...], split: Split | None) -> Bands:
-    """The band of each coefficient, from its frequency in octaves and its colour axis.
+def _radial_bands(shape: tuple[int, ...], split: Split | None) -> Radial:
+    """The radial band of each coefficient, from its frequency in octaves.
 
-    The coefficients below those of a split picture are zeros, and may be of any band.
+    They are found in the program, from where each band begins in each row: a constant of the size of the
+    picture would take several times its memory to compile. The coefficients below those of a split picture
+    are zeros, and may be of any band.
     """
-    _, padded, width, colors = shape
+    _, padded, width, _ = shape
     height = split.height if split else padded
-    frequencies = np.hypot(np.arange(height)[:, None] / height, np.arange(width) / width)
-    lowest = 1 / max(height, width)
-    octaves = np.log2(np.maximum(frequencies, lowest / 2) / lowest)
-    radial = np.maximum(np.floor(octaves / OCTAVES_PER_BAND) + 1, 0).astype(np.int32)
-    bands = (radial[..., None] + (radial.max() + 1) * np.arange(colors, dtype=np.int32))[None]
-    return np.pad(bands, ((0, 0), (0, padded - height), (0, 0), (0, 0)))
+    starts = np.pad(first_columns(height, width), ((0, 0), (0, padded - height)))
+    columns = jnp.arange(width)
+    began = (columns >= row[:, np.newaxis] for row in starts[1:])
+    return functools.reduce(jnp.add, began, jnp.zeros((padded, width), jnp.int32))
+
+
+@functools.cache
+def first_columns(height: int, width: int) -> Int[np.ndarray, "bands {height}"]:
+    """The first column of each radial band in every row of coefficients; `width` if it has none.
+
+    Band 0 is the mean of the picture, and band 1 begins at the lowest other frequency.
+    """
+    lowest, highest = 1 / max(height, width), math.hypot((height - 1) / height, (width - 1) / width)
+    octaves = np.arange(0, math.log2(max(highest / lowest, 0.5)) + 1e-9, OCTAVES_PER_BAND)
+    frequencies = np.concatenate([[0.0], lowest * 2**octaves])[:, np.newaxis]
+    along_rows = np.sqrt(np.maximum(frequencies**2 - (np.arange(height) / height) ** 2, 0))
+    # The lowest frequency is that of column 1, which a rounding error must not exclude.
+    return np.ceil(width * along_rows - 1e-6).astype(np.int32).clip(0, width)

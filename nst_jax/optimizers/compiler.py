@@ -28,6 +28,7 @@ def jit_at_first_call(**arguments: Any) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
+        # Not compiled again at each call; there are two variants at most.
         program = functools.cache(lambda bfloat16: jit(function, bfloat16, **arguments))
 
         @functools.wraps(function)

@@ -73,6 +73,7 @@ def _by_products(image: VariableArray) -> bool:
     return max(image.shape) <= MOST_BY_PRODUCTS
 
 
+# Constants of the program, one for each side of a picture.
 @functools.cache
 def _matrix(side: int) -> np.ndarray:
     """The transform along an axis: element (k, i) is the cosine of frequency k at position i."""
@@ -85,6 +86,7 @@ def _matrix(side: int) -> np.ndarray:
 def _multiply(
     image: VariableArray, rows: np.ndarray, columns: np.ndarray, colors: np.ndarray
 ) -> VariableArray:
+    # HIGHEST: the inverse must give the picture back, on accelerators too.
     planes = jnp.einsum("dc,bhwc->bdhw", colors, image, precision=lax.Precision.HIGHEST)
     planes = jnp.matmul(rows, planes, precision=lax.Precision.HIGHEST)
     return jnp.matmul(planes, columns.T, precision=lax.Precision.HIGHEST).transpose(0, 2, 3, 1)

@@ -52,6 +52,7 @@ class Lanes:
         self.width = -(-lanes // self.mesh.size) * self.mesh.size
         self.alone = self.width == 1
         self.start = self._program(self._start, (None, 0, 0, 0))
+        # The lanes are donated: their buffers are reused for the result.
         self.advance = self._program(self._advance, (None, 0, 0, None, None, None), donate_argnums=2)
 
     def place(self, stacked: Any) -> Any:

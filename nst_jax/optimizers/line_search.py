@@ -130,6 +130,7 @@ def _decrease_error(new: OnLine, start: OnLine) -> Scalar:
         new.slope - (2 * DECREASE - 1) * start.slope,
         new.value - start.value - ROUNDING * jnp.abs(start.value),
     )
+    # Either condition is enough.
     error = jnp.maximum(jnp.minimum(usual, approximate), 0)
     return jnp.where(jnp.isnan(error), jnp.inf, error)
 

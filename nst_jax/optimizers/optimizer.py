@@ -61,6 +61,7 @@ class Optimizer:
             grad=jnp.zeros_like(variable),
             terms=jax.tree.map(lambda term: jnp.zeros(term.shape, term.dtype), terms),
             memory=self.method.init(variable),
+            # Copies, because `advance` donates each buffer on its own.
             best_variable=jnp.copy(variable),
             best_value=jnp.copy(unknown),
             rate=rate,

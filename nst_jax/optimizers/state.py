@@ -70,6 +70,7 @@ def restore(leaves: list[np.ndarray], like: State) -> State:
     Raises:
         UserError: shapes or dtypes differ from `like`, because another version of this package saved them.
     """
+    # Leaves have no names in a checkpoint: their order and shapes must be right.
     expected, structure = jax.tree.flatten(like)
     if [(a.shape, a.dtype) for a in leaves] != [(a.shape, a.dtype) for a in expected]:
         raise UserError("--resume: the checkpoint was written by another version of nst_jax; start a new run")

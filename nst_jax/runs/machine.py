@@ -8,7 +8,9 @@ from typing import Any
 
 import jax
 
-_STATUS, _MEMORY = Path("/proc/self/status"), Path("/proc/meminfo")
+from nst_jax.devices.host_memory import free_host_bytes, kernel_bytes
+
+_STATUS = Path("/proc/self/status")
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
 
 
@@ -34,7 +36,7 @@ def peak_memory_bytes() -> int:
     if "peak_bytes_in_use" in statistics:
         return int(statistics["peak_bytes_in_use"])
     if _STATUS.exists():  # not getrusage: on Linux, its peak includes that of the parent process
-        return _bytes_in(_STATUS, "VmHWM")
+        return kernel_bytes(_STATUS)["VmHWM"]
     import psutil
 
     memory = psutil.Process().memory_info()
@@ -48,18 +50,3 @@ def free_memory_bytes() -> int:
     if "bytes_limit" in statistics:
         return int(statistics["bytes_limit"] - statistics["bytes_in_use"])
     return free_host_bytes()
-
-
-def free_host_bytes() -> int:
-    """Return the free memory of the machine, where pictures are decoded."""
-    if _MEMORY.exists():
-        return _bytes_in(_MEMORY, "MemAvailable")
-    import psutil
-
-    return psutil.virtual_memory().available
-
-
-def _bytes_in(file: Path, entry: str) -> int:
-    """An entry of a file of the Linux kernel, which are in KiB."""
-    lines = dict(line.split(":", 1) for line in file.read_text().splitlines())
-    return int(lines[entry].split()[0]) * 1024

@@ -27,7 +27,7 @@ class Metrics:
             UserError: the disk is full, or the folder cannot be written.
         """
         try:
-            with self.path.open("a") as file:
+            with self.path.open("a", encoding="utf-8", newline="\n") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
             raise files.cannot_write(self.path, error) from error

@@ -40,6 +40,7 @@ def logged(values: flags.FlagValues, folder: Path) -> Iterator[None]:
         while not ended.wait(INTERVAL):
             log.update()
 
+    # A daemon: it must not keep a process alive whose run has failed.
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
     try:

@@ -54,6 +54,7 @@ def archive_digest(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]
     """SHA-256 of the metadata, and of the name, dtype, shape and bytes of each array."""
     digest = hashlib.sha256(repr(sorted(metadata.items())).encode())
     for name in sorted(arrays):
+        # Their bytes in C order, whatever their strides are.
         array = np.ascontiguousarray(arrays[name])
         digest.update(f"{name} {array.dtype} {arrays[name].shape}".encode())
         digest.update(array.data)

@@ -13,7 +13,8 @@ from absl import logging
 from nst_jax.errors import UserError
 from nst_jax.files import cannot_write, open_regular
 
-LOCK = ".lock"  # the file in a folder that a process holds; its text names the process
+LOCK = ".lock"  # the file in a folder that a process locks
+HOLDER = ".holder"  # the file that names the process: on Windows, nobody can read or write a locked one
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -31,13 +32,12 @@ def claimed(folder: Path, new: bool = False) -> Iterator[None]:
     lock = _lock_of(folder / LOCK)
     try:
         _claim(folder, lock)
-        if new and any(path.name != LOCK for path in folder.iterdir()):
+        if new and any(path.name not in (LOCK, HOLDER) for path in folder.iterdir()):
             raise UserError(f"--workdir: {folder} is not empty; choose another folder")
         yield
     finally:
         if lock.is_locked:
-            Path(folder / LOCK).unlink(missing_ok=True)
-            lock.release()
+            _release(folder, lock)
         with contextlib.suppress(OSError):
             for path in missing:
                 path.rmdir()
@@ -51,7 +51,10 @@ def require_unclaimed(folder: Path) -> None:
     """
     lock = _lock_of(folder / LOCK)
     if (folder / LOCK).exists():
-        _claim(folder, lock)
+        try:
+            _require(folder, lock)
+        except OSError as error:
+            raise cannot_write(folder, error) from error
         lock.release()
 
 
@@ -109,12 +112,36 @@ def _claim(folder: Path, lock: Any) -> None:
     """Acquire the `lock` of `folder`, and write into its file which process holds it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not _acquired(lock):
-            raise UserError(f"--workdir: {folder} is in use by {_holder(folder / LOCK)}")
+        _require(folder, lock)
         if lock.is_locked:
-            (folder / LOCK).write_text(f"process {os.getpid()} on {platform.node()}\n")
+            text = f"process {os.getpid()} on {platform.node()}\n"
+            (folder / HOLDER).write_text(text, encoding="utf-8")
     except OSError as error:
         raise cannot_write(folder, error) from error
+
+
+def _require(folder: Path, lock: Any) -> None:
+    """Acquire the `lock` of `folder`, or raise `UserError` with the name of the process that holds it."""
+    if not _acquired(lock):
+        raise UserError(f"--workdir: {folder} is in use by {_holder(folder / HOLDER)}")
+
+
+def _release(folder: Path, lock: Any) -> None:
+    """Remove the files of a held `lock`, and release it.
+
+    The lock's own file goes first, while nobody else can hold it: removed later, it could be the one that
+    another process has locked by then. Windows removes no open file, and so keeps it for that other process.
+    """
+    with contextlib.suppress(PermissionError):
+        (folder / HOLDER).unlink(missing_ok=True)
+    try:
+        (folder / LOCK).unlink(missing_ok=True)
+    except PermissionError:
+        lock.release()
+        with contextlib.suppress(OSError):
+            (folder / LOCK).unlink()
+    else:
+        lock.release()
 
 
 def _acquired(lock: Any) -> bool:

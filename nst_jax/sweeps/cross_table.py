@@ -101,6 +101,7 @@ def _layers_by_loss(runs: Sequence[Run], present: Sequence[str]) -> tuple[tuple[
     return tuple((name, at) for name, at in layers.items() if at)
 
 
+# One program for all losses: they share the two passes through the network.
 @functools.partial(jax.jit, static_argnums=3)
 def _distances(
     network: Network,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from nst_jax.config import Config, NetworkConfig, from_dict, to_dict
 from nst_jax.errors import UserError
+from nst_jax.methods.estimate import require_room_for
 from nst_jax.methods.transfers import open_session
 from nst_jax.optimizers.loop import Look
 from nst_jax.runs.folder import RunFolder, read_settings, require_same
@@ -58,6 +59,7 @@ def prepare_jobs(configs: Mapping[str, Config], path: Path | None = None) -> dic
     if path:
         for folder, config in configs.items():
             begun[config.network] |= RunFolder(path / folder, config).network_digests()
+    # The layers of all runs, because each network is loaded once for them.
     networks = {
         network: load_network(network, sorted(names), begun[network]) for network, names in layers.items()
     }
@@ -88,7 +90,10 @@ def paint_group(
     """
     configs = {folder: from_dict(values) for folder, values in task["runs"].items()}
     jobs = jobs or prepare_jobs(configs)
-    session = session or open_session(list(jobs.values()), task["batch"])
+    if session is None:  # on a machine of a cluster
+        for job in jobs.values():
+            require_room_for(job)
+        session = open_session(list(jobs.values()), task["batch"])
     for folders in _batches(_unfinished(configs, jobs, path), session.width):
         runs = [RunFolder(path / folder, configs[folder]) for folder in folders]
         together = [jobs[folder] for folder in folders]

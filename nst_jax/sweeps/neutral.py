@@ -130,6 +130,7 @@ def _rows(F: np.ndarray) -> Float[np.ndarray, "m n"]:
     return F.reshape(-1, F.shape[-1])
 
 
+# Both from one pass, and one program for pictures of a size.
 @functools.partial(jax.jit, static_argnums=2)
 def _activations_and_grams(
     network: Network, image: Array, layers: tuple[str, ...]

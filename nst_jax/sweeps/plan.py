@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from absl import logging
@@ -46,12 +46,14 @@ def plan_runs(base: Any, cells: Sequence[Cell]) -> list[Run]:
     if not cells:
         raise UserError("sweep: has no runs; call add(...) in sweep(add), or use --vary=field=value,value")
     runs: list[Run] = []
+    # Leading zeros keep folders in the order of the runs.
     digits = len(str(len(cells) - 1))
     for index, (labels, changes) in enumerate(cells):
         fields = plain(changes)
         names = tuple(label(item) for item in labels) or tuple(f"{k}={label(v)}" for k, v in fields.items())
         config = from_dict(override(base, fields))
-        folder = _folder_name(f"{index:0{digits}d}", *names)
+        folder = re.sub(r"[^\w.+=-]+", "-", "_".join((f"{index:0{digits}d}", *names)))
+        folder = folder.encode()[:80].decode(errors="ignore")  # bytes: file systems allow 255
         # Two folders with the same picture would look like a result.
         if same := [run for run in runs if run.config == config]:
             raise UserError(f"sweep: {folder} and {same[0].folder} are the same run")
@@ -138,7 +140,7 @@ def label(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     text = "+".join(map(str, value)) if isinstance(value, Mapping) else str(value).removeprefix("sample:")
-    return one_line(Path(text).stem if "/" in text else text, LONGEST_LABEL)
+    return one_line(PureWindowsPath(text).stem if {"/", "\\"} & {*text} else text, LONGEST_LABEL)
 
 
 def swept(runs: Iterable[Run]) -> list[str]:
@@ -175,12 +177,6 @@ def from_json(values: Iterable[Any]) -> list[Run]:
             raise ValueError(f"folder {folder!r} occurs twice")
         runs.append(Run(tuple(labels), value["fields"], from_dict(value["config"]), folder))
     return runs
-
-
-def _folder_name(*parts: str) -> str:
-    """Join `parts` to a name of at most 80 bytes; file systems allow 255."""
-    name = re.sub(r"[^\w.+=-]+", "-", "_".join(parts))
-    return name.encode()[:80].decode(errors="ignore")
 
 
 def _axis(flag: str) -> tuple[str, list[Any]]:

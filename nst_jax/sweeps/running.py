@@ -14,8 +14,12 @@ from nst_jax.runs.progress import BAR, Work, duration, roughly, stage_text
 from nst_jax.sweeps.groups import BatchOutcome, check_folders, group_task, paint_group, prepare_jobs
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
+from nst_jax.transfer.fitting import inputs_of_files
 from nst_jax.transfer.grouping import group
 from nst_jax.transfer.job import Job
+from nst_jax.transfer.room import require_room
+from nst_jax.transfer.stage_session import StageSession
+from nst_jax.transfer.styles import field_named
 
 
 def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = None) -> bool:
@@ -27,16 +31,15 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
         UserError: a run cannot be prepared or does not fit into memory, in which case nothing has been
             written, or a folder cannot be written.
     """
-    unfinished = {run.folder for run in sweep.unfinished()}
+    unfinished = {run.folder: run.config for run in sweep.unfinished()}
     if not unfinished:
         return True
-    configs, jobs, grouped = prepared_groups(sweep)
-    groups = []
-    for members in grouped:
-        if not unfinished.isdisjoint(members):
-            session = open_session([jobs[folder] for folder in members], batch or sweep.batch_of(members))
-            require_lanes(session, jobs[members[0]])
-            groups.append((members, session))
+    for folder, config in unfinished.items():
+        with field_named(f"in run {folder}"):
+            require_room(config, list(inputs_of_files(config)))
+    configs, jobs, every_group = prepared_groups(sweep)
+    wanted = [members for members in every_group if not unfinished.keys().isdisjoint(members)]
+    groups = [(members, _session(sweep, jobs, members, batch)) for members in wanted]
     entries = sweep.enter_groups(
         [(members, session.width, session.lanes.mesh.size) for members, session in groups]
     )
@@ -59,6 +62,13 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
             if stop.requested:
                 return False
     return True
+
+
+def _session(sweep: Sweep, jobs: Mapping[str, Job], members: list[str], batch: int | None) -> StageSession:
+    """A session for the runs of a group, all lanes of which fit into memory."""
+    session = open_session([jobs[folder] for folder in members], batch or sweep.batch_of(members))
+    require_lanes(session, jobs[members[0]])
+    return session
 
 
 def prepared_groups(sweep: Sweep) -> tuple[dict[str, Config], dict[str, Job], list[list[str]]]:

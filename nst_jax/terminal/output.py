@@ -80,7 +80,7 @@ class _AboveBars:
 
 def _tolerant(stream: Any, escape: bool) -> Any:
     """A tolerant `stream`; None, if the process was started without it, becomes one that discards."""
-    return Tolerant(stream or open(os.devnull, "w"), escape)
+    return Tolerant(stream or open(os.devnull, "w", encoding="utf-8"), escape)
 
 
 class _OneLine(std_logging.Formatter):

@@ -124,7 +124,7 @@ def redeliver(unraisable: Any) -> None:
         return
     handle(interrupt)
     number = unraisable.exc_value.exit_status - exit_status(0)
-    threading.Timer(REDELIVERY_SECONDS, os.kill, (os.getpid(), number)).start()
+    threading.Timer(REDELIVERY_SECONDS, signal.raise_signal, (number,)).start()
 
 
 def leave_at_once() -> None:

@@ -50,26 +50,14 @@ def check_devices(config: Config, network: Network) -> None:
         raise UserError(f"devices: {config.devices} are not all {len(found)} of {count} processes; use 0")
     if config.devices == 1:
         return
-    for name in term_weights(config):
-        if not TERMS[name].additive:
-            refused = f"devices: {config.devices} cannot be used with terms.{name}"
-            raise UserError(f"{refused}, which is no sum over positions; use 1")
-    check_parts("devices", config.devices, 1, config, network)
-
-
-def check_parts(field: str, value: int, whole: int, config: Config, network: Network) -> None:
-    """Refuse losses, layers and borders that are exact only on the whole picture.
-
-    Raises:
-        UserError: there is one; the message names the `field`, its `value`, and that for a `whole` picture.
-    """
-    refused = f"{field}: {value} cannot be used with"
+    refused = f"devices: {config.devices} cannot be used with"
     for name in config.active_losses():
         if not STYLE_LOSSES[name].additive:
-            raise UserError(
-                f"{refused} style_losses.{name}, which compares all positions at once; use {whole}"
-            )
+            raise UserError(f"{refused} style_losses.{name}, which compares all positions at once; use 1")
+    for name in term_weights(config):
+        if not TERMS[name].additive:
+            raise UserError(f"{refused} terms.{name}, which is no sum over positions; use 1")
     if config.network.padding != "zeros":
-        raise UserError(f"{refused} network.padding={config.network.padding}; use {whole}")
+        raise UserError(f"{refused} network.padding={config.network.padding}; use 1")
     if layer := irregular_layer(up_to(network.geometry, config.active_layers()[-1])):
-        raise UserError(f"{refused} {layer.name} of this network; use {whole}")
+        raise UserError(f"{refused} {layer.name} of this network; use 1")

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from nst_jax import images
 from nst_jax.config import Config
 from nst_jax.config.schema import LARGEST_SIDE
@@ -14,6 +16,7 @@ from nst_jax.images.reading import sides
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.transfer.pictures import picture_sources
+from nst_jax.transfer.styles import Style
 
 
 class Input(NamedTuple):
@@ -39,7 +42,7 @@ def with_fitting_scales(config: Config) -> tuple[Config, str]:
     Raises:
         UserError: a picture is too small at full size; the message names a size that works.
     """
-    inputs = list(_inputs_of_files(config))
+    inputs = list(inputs_of_files(config))
     require_size(config, inputs, 1.0)
     small = {scale: found for scale in config.scales if (found := _too_small(config, inputs, scale))}
     if not small:
@@ -101,7 +104,17 @@ def _size_that_works(found: Input, needed: int, scale: float) -> int:
     return size if size <= LARGEST_SIDE else 0
 
 
-def _inputs_of_files(config: Config) -> Iterator[Input]:
+def inputs_of_arrays(config: Config, content: np.ndarray, styles: Sequence[Style]) -> list[Input]:
+    """Return the content and the pictures of `styles` as they are kept."""
+    inputs = [Input("size", config.content, content.shape[1:3], 1.0)]
+    for style in styles:
+        image = config.active_styles()[style.name].image
+        inputs += [Input("style_scale", image, one.shape[1:3], style.scale) for one in style.pictures]
+    return inputs
+
+
+def inputs_of_files(config: Config) -> Iterator[Input]:
+    """Yield the content and the pictures of the styles, from their headers; not those that cannot be read."""
     named = [("size", config.content, 1.0)]
     for style in config.active_styles().values():
         with contextlib.suppress(UserError):

@@ -34,6 +34,7 @@ def program_key(job: Job) -> Any:
         (job.weights.sha256, job.weights.arch, job.weights.preprocessing),
         (config.network.pool, config.network.conv, config.network.precision, config.network.padding),
         tuple(job.shape_at(scale) for scale in config.active_scales()),
+        # The learning rate is an argument of the programs, not a part of them.
         (dataclasses.replace(config.optimizer, learning_rate=1.0), config.active_scales()),
         (config.content_loss, config.active_losses(), tuple(term_weights(config)), config.tile),
         (config.devices, config.active_layers()[-1] if config.devices != 1 else "", job.gray),

@@ -55,6 +55,7 @@ class Job:
         text = f"{self.identity()} {json.dumps(to_dict(self.config), sort_keys=True)}"
         return hashlib.sha256(text.encode()).hexdigest()
 
+    # Asked for at every stage, and a pass over all pictures.
     @functools.cached_property
     def gray(self) -> bool:
         """Whether all pictures are gray, and the result shall be; `luminance` takes care of chroma itself."""

@@ -100,6 +100,7 @@ class MinimizingSession(ABC):
 
     def step_bytes(self, job: Job) -> int:
         """Memory of the largest step program of `job` alone at full size, in bytes."""
+        # The last program may have no shapes: a job can do without the extra stage.
         in_use = zip(self._programs, self.shapes(job), strict=False)
         return max(
             programs.step_bytes(job.shape_at(1.0), self.network, *shapes) for programs, shapes in in_use

@@ -1,6 +1,6 @@
 """Painting of jobs together: through all stages, each recorded into its own folder and resumed from it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -33,20 +33,17 @@ def paint(
     """
     checkpoints = {lane: checkpoint for lane, checkpoint in enumerate(saved or []) if checkpoint}
     batch = JobBatch(session, jobs, folders, watch, checkpoints)
-    for _ in painted(batch, checkpoints):
+    for _ in painted(batch):
         pass
     return [batch.outcomes[lane] for lane in range(len(jobs))]
 
 
-def painted(
-    batch: JobBatch, saved: Mapping[int, Checkpoint] | None = None
-) -> Iterator[tuple[int, Callable[[int], np.ndarray]]]:
+def painted(batch: JobBatch) -> Iterator[tuple[int, Callable[[int], np.ndarray]]]:
     """Paint as `paint` does; yield every step that is logged, after it, and what gives the picture of a job.
 
     The results are in `batch.outcomes` once this has ended.
     """
-    saved = saved or {}
-    first = max((checkpoint.stage for checkpoint in saved.values()), default=0)
+    first = max((checkpoint.stage for checkpoint in batch.saved.values()), default=0)
     if first >= len(batch.stages):
         raise UserError(
             f"--resume: the checkpoint is at stage {first + 1}, but the run has {len(batch.stages)} stages"
@@ -58,7 +55,7 @@ def painted(
     previous: StageResult | None = None
     for stage in batch.stages[first:]:
         # Only the stage at which a run was interrupted continues from its checkpoint.
-        run = StageRun(batch, stage, previous, saved if stage.number == first else {})
+        run = StageRun(batch, stage, previous, batch.saved if stage.number == first else {})
         for stop in run.stops():
             # Not `run` itself: whoever kept it would keep its arrays in memory through the next stage.
             yield stop, picture

@@ -9,10 +9,10 @@ from jaxtyping import Float32
 
 from nst_jax import images
 from nst_jax.config import Config
+from nst_jax.devices.host_memory import free_host_bytes
 from nst_jax.errors import UserError
 from nst_jax.images.folders import FOLDER, folder_pictures
 from nst_jax.images.region_masks import Mask, read_mask, resize_mask
-from nst_jax.runs.machine import free_host_bytes
 from nst_jax.runs.progress import byte_count
 
 BYTES_PER_PIXEL = 12  # three float32
@@ -49,6 +49,7 @@ class Pictures:
         """
         if (source, longer_side) not in self._fitted:
             pixels, size = self._read(source, longer_side)
+            # All sizes at once: the decoded picture is freed before the next one.
             for side in {*self._longer_sides[source], longer_side}:
                 kept = images.resize(pixels, *images.fitted(size, side)) if side < max(size) else pixels
                 self._fitted[source, side] = Picture(kept, size)

@@ -17,11 +17,12 @@ from nst_jax.losses.terms.terms import further_terms
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.optimizers.methods import find_method
-from nst_jax.transfer.dividing import check_devices, check_parts
+from nst_jax.transfer.dividing import check_devices
 from nst_jax.transfer.filling import style_layer_sizes
-from nst_jax.transfer.fitting import Input, require_size
+from nst_jax.transfer.fitting import inputs_of_arrays, inputs_of_files, require_size
 from nst_jax.transfer.job import Job
 from nst_jax.transfer.pictures import Picture, Pictures, picture_sources
+from nst_jax.transfer.room import require_room, tile_obstacle
 from nst_jax.transfer.styles import Style, field_named, read_styles
 from nst_jax.transfer.targets import content_guides, is_visible
 from nst_jax.weights import load_network
@@ -45,6 +46,7 @@ def prepare(
     _check_names(config)
     # A sweep has asked already, for the pictures of all its runs together.
     if pictures is None:
+        require_room(config, list(inputs_of_files(config)))
         pictures = Pictures([config])
         pictures.require_memory()
     with field_named("content"):
@@ -52,13 +54,7 @@ def prepare(
     styles, regions = read_styles(config, Picture(photo, size), pictures)
     content = luminance(photo) if config.color == "luminance" else photo
     start = content if config.init == "content" else _read_start(config, pictures, styles, size)
-    if skipped := [scale for scale in config.scales if scale not in config.active_scales()]:
-        named, first = ", ".join(f"{scale:g}" for scale in skipped), config.active_scales()[0]
-        logging.warning(
-            "scales: %s left out: init=%s starts at %g of the full size; init_scale changes that",
-            *(named, config.init, first),
-        )
-    _check_sizes(config, content, styles)
+    _check_scales(config, content, styles)
     built, weights = network or load_network(config.network, config.required_layers(), begun)
     _check_network(config, built, weights)
     job = Job(config, photo, content, styles, regions, start, built, weights)
@@ -101,12 +97,15 @@ def _check_names(config: Config) -> None:
         fields.one_of("terms", name, further_terms() or ["none: losses/terms/terms.py lists no further one"])
 
 
-def _check_sizes(config: Config, content: np.ndarray, styles: tuple[Style, ...]) -> None:
-    """Refuse pictures of which pooling would leave nothing at the deepest layer."""
-    inputs = [Input("size", config.content, content.shape[1:3], 1.0)]
-    for style in styles:
-        image = config.active_styles()[style.name].image
-        inputs += [Input("style_scale", image, one.shape[1:3], style.scale) for one in style.pictures]
+def _check_scales(config: Config, content: np.ndarray, styles: tuple[Style, ...]) -> None:
+    """Refuse pictures of which pooling would leave nothing at the deepest layer; log scales left out."""
+    if skipped := [scale for scale in config.scales if scale not in config.active_scales()]:
+        named, first = ", ".join(f"{scale:g}" for scale in skipped), config.active_scales()[0]
+        logging.warning(
+            "scales: %s left out: init=%s starts at %g of the full size; init_scale changes that",
+            *(named, config.init, first),
+        )
+    inputs = inputs_of_arrays(config, content, styles)
     for scale in config.active_scales():
         require_size(config, inputs, scale)
 
@@ -118,7 +117,8 @@ def _check_network(config: Config, network: Network, weights: Weights) -> None:
         raise UserError(f"network.weights: {weights.name} ends before {missing[0]}; it has {available}")
     check_devices(config, network)
     if config.tile:
-        check_parts("tile", config.tile, 0, config, network)
+        if obstacle := tile_obstacle(config, network.geometry):
+            raise UserError(f"tile: {config.tile} cannot be used with {obstacle}; use 0")
         if config.tile < USEFUL_TILE:
             logging.warning("tile: %d is slower than %d and saves no memory", config.tile, USEFUL_TILE)
 

@@ -35,6 +35,7 @@ class JobBatch:
     ):
         """Create or reopen the folders; `saved` holds checkpoints to resume from, by index of the job."""
         self.session, self.jobs, self.folders, self.watch = session, jobs, folders, watch
+        self.saved = saved
         self.stages = stages_of(session.config)
         # The last step of each stage, counted through all of them.
         self.ends = tuple(itertools.accumulate(stage.steps for stage in self.stages))

@@ -49,6 +49,7 @@ def read_styles(
             with field_named(f"styles.{name}.region"):
                 masks[region] = pictures.mask(style.region, content.size, config.size)
         styles.append(_read_style(name, style, numbers[style.region], config, content.pixels, pictures))
+    # A style without a mask covers what the others leave.
     if not any(style.region == EVERYWHERE for style in styles):
         warn_of_gaps(masks)
     return tuple(styles), regions_of(masks)

@@ -55,6 +55,7 @@ def from_spectrum(basis: FourierBasis, spectrum: Float[Any, "1 rows w 3"]) -> Fl
 def to_spectrum(basis: FourierBasis, pictures: Float[Any, "n h w 3"]) -> Float[Array, "1 rows w 3"]:
     """Return the spectra of pictures, but for the details that `from_spectrum` suppresses."""
     clipped = jnp.clip(pictures, DARKEST, 1 - DARKEST)
+    # The inverse of the sigmoid.
     values = jnp.log(clipped / (1 - clipped)) @ np.linalg.inv(COLOURS.T) / basis.contrast
     scale = _scale(basis)[:, :, None]
     spectra = jnp.where(scale > SMALLEST_SCALE, hartley(values) / scale, 0)
@@ -69,9 +70,9 @@ def hartley(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
 
 def _scale(basis: FourierBasis) -> Float[Array, "h w"]:
     """The amplitude of each frequency: 1/f, with a root mean square of 1."""
-    rows, columns = np.fft.fftfreq(basis.height)[:, None], np.fft.fftfreq(basis.width)
+    rows, columns = jnp.fft.fftfreq(basis.height)[:, None], jnp.fft.fftfreq(basis.width)
     # Frequency 0, the mean of the picture, is scaled like the lowest other frequency.
     lowest = 1 / max(basis.height, basis.width)
-    frequency = np.maximum(np.hypot(rows, columns), lowest).astype(np.float32)
+    frequency = jnp.maximum(jnp.hypot(rows, columns), lowest)  # not in NumPy: a constant of a picture's size
     scale = jnp.exp(-jnp.square(basis.finest * frequency)) / frequency
     return scale / jnp.sqrt(jnp.square(scale).mean())

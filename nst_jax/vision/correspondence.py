@@ -20,6 +20,7 @@ from nst_jax.images.streams import Box
 from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
 from nst_jax.vision import masks
+from nst_jax.vision.activations import require_activations
 from nst_jax.vision.framing import LARGEST_INPUT
 from nst_jax.vision.masks import Marked
 
@@ -65,7 +66,12 @@ def measure_correspondence(
     covered: Mapping[str, Sequence[Sequence[Box]]],
     layers: Sequence[str],
 ) -> dict[tuple[str, str], Float[np.ndarray, "pairs"]]:
-    """Return by (part, layer) the sign changes of all pairs of pictures, concatenated over lists of boxes."""
+    """Return by (part, layer) the sign changes of all pairs of pictures, concatenated over lists of boxes.
+
+    Raises:
+        UserError: the pictures do not fit into memory together.
+    """
+    require_activations(network, layers, pictures[0].picture.shape[1], len(pictures))
     plain = _features(network, np.concatenate([marked.picture for marked in pictures]), tuple(layers))
     changes: dict[tuple[str, str], list[np.ndarray]] = {}
     for part, lists in covered.items():

@@ -36,6 +36,7 @@ SHOWN_PERCENT = 99.5
 def _relu(rule: Callable[[Array, Array], Array]) -> Relu:
     """Return a ReLU whose gradient passes the signal where `rule(output, signal)` holds."""
 
+    # The three methods differ in this gradient alone.
     @jax.custom_vjp
     def relu(x: Array) -> Array:
         return jnp.maximum(x, 0)
@@ -74,7 +75,7 @@ def project(
     The signal starts as the activation itself, so `gradient` returns the activation times its gradient, which
     is the gradient of half its square. Preprocessing is part of the network: the result is in RGB and
     includes its scale. Only pixels around the receptive field are computed; all others are 0.
-    They must lie within the layer; JAX does not check this.
+    The positions must lie within the layer; JAX does not check this.
     """
     (unit, row, col), (height, width) = at, images.shape[1:3]
     down, across = (receptive.window(network.geometry, layer, side) for side in (height, width))

@@ -22,6 +22,7 @@ from nst_jax.errors import UserError
 from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.counterparts import require_layer
 from nst_jax.networks.network import Network
+from nst_jax.vision.activations import require_activations
 from nst_jax.vision.classes import classifier_behind
 from nst_jax.vision.deconvnet import MID_GRAY
 from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
@@ -159,8 +160,12 @@ def measure_invariance(
     The distance is Euclidean, between the features of the transformed picture and those of `image`, over all
     filters and positions. As in the paper, it is not normalised, so it grows with the size and scale of a
     layer: compare the shapes of two layers' curves, not their heights.
+
+    Raises:
+        UserError: a batch does not fit into memory.
     """
     batch, layers = settings.batch, settings.layers()
+    require_activations(network, layers, settings.size, batch)
     run = partial(_measure, network, target, jnp.asarray(image), layers=layers, padding=settings.padding)
     # The last batch is padded, so that one compiled program serves all batches.
     padded = np.stack([*transforms, *[transforms[-1]] * (-len(transforms) % batch)])

@@ -23,6 +23,7 @@ def class_names(labels: str, classes: int) -> tuple[str, ...]:
         labels = IMAGENET if classes == IMAGENET_CLASSES else ""
     if not labels:
         return tuple(f"class {number}" for number in range(classes))
+    # Editors end files with an empty line.
     names = tuple(line.strip() for line in _text(labels).splitlines() if line.strip())
     if len(names) != classes:
         raise UserError(
@@ -34,9 +35,9 @@ def class_names(labels: str, classes: int) -> tuple[str, ...]:
 
 def _text(labels: str) -> str:
     if labels == IMAGENET:
-        return (resources.files("nst_jax.vision") / "imagenet_classes.txt").read_text()
+        return (resources.files("nst_jax.vision") / "imagenet_classes.txt").read_text(encoding="utf-8")
     try:
-        return Path(labels).expanduser().read_text()
+        return Path(labels).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise UserError(

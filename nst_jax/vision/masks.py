@@ -56,6 +56,7 @@ def read_masks(path: str, size: int) -> list[Marked]:
 def masked(marked: Marked, box: Box) -> Float32[np.ndarray, "1 s s 3"]:
     """Return the picture with `box` filled with gray."""
     x0, y0, x1, y1 = box
+    # Other boxes are masked in the same picture.
     picture = marked.picture.copy()
     picture[:, y0:y1, x0:x1] = MID_GRAY
     return picture
@@ -71,7 +72,7 @@ def anywhere(marked: Marked, rng: np.random.Generator) -> Box:
 
 def _boxes(path: str) -> dict[str, dict[str, Box]]:
     try:
-        content = json.loads(Path(path).read_text())
+        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:

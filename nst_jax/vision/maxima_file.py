@@ -67,6 +67,7 @@ class MaximaFile:
             UserError: the disk is full.
         """
         with self._opened("r+b") as file:
+            # A checkpoint that counts these rows is written next, and must not outlive them.
             os.fsync(file.fileno())
 
     @contextlib.contextmanager

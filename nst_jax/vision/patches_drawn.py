@@ -62,6 +62,7 @@ def _project(report: Report, layer: str, patches: list[tuple[int, Patch, Any]], 
     pictures = jnp.asarray(np.stack([picture for _, _, picture in padded]))
     where = jnp.array([(unit, patch.row, patch.column) for unit, patch, _ in padded], jnp.int32)
     projections = deconvnet.project(report.network, pictures, layer, where.T, report.settings.rule)
+    # The rest of the projections are those of the padding.
     for (unit, patch, _), projection in zip(patches, deconvnet.to_picture(projections), strict=False):
         shown = cut(projection, report.box(layer, patch), report.side(layer))
         drawn.projections[layer, unit, patch.image] = scaled(shown)

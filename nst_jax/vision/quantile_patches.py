@@ -40,6 +40,7 @@ def patches_at(
             for i in order[nearest]
             if activation[i] > 0
         ]
+        # In float32 like the activations: a value that is one of them counts as reached.
         above = sampled[order[activation[order] >= np.float32(value)]]
         found.append(AtQuantile(quantile, value, patches, above.tolist()))
     return found

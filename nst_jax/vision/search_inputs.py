@@ -7,6 +7,7 @@ from nst_jax.images.streams import Stream
 from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
+from nst_jax.vision.activations import require_activations
 from nst_jax.vision.classes import classifier_behind
 from nst_jax.vision.labels import class_names
 from nst_jax.vision.relevance import CLASS
@@ -32,11 +33,13 @@ def search_inputs(
     as in `load_network`.
 
     Raises:
-        UserError: there is no data, the weights cannot be obtained, or they lack a layer, a unit or a class.
+        UserError: there is no data, the weights cannot be obtained, or they lack a layer, a unit or a class;
+            or a batch does not fit into memory.
     """
     stream, towards = stream_of(settings), settings.towards
     deeper = (towards.layer,) if towards and towards.layer != CLASS else ()
     network, weights = load_network(settings.network, (*settings.layers, *deeper), begun)
+    require_activations(network, (*settings.layers, *deeper), settings.size, settings.batch)
     units = {
         layer: len(lists.image)
         for layer, lists in empty_lists(network, (*settings.layers, *deeper), settings.size, 1).items()

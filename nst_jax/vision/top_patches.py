@@ -18,6 +18,7 @@ from nst_jax.images.streams import Batch, Stream
 from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.network import Network
 from nst_jax.optimizers import compiler
+from nst_jax.vision.activations import require_activations
 from nst_jax.vision.relevance import Towards, relevances
 
 NO_IMAGE = NO_LABEL = -1  # below every index
@@ -50,6 +51,7 @@ def empty_lists(network: Network, layers: Sequence[str], size: int, top: int) ->
     return {layer: nothing_yet(shapes[layer].shape[-1], top) for layer in layers}
 
 
+# Donated: the lists are updated in place while the host runs ahead.
 @compiler.jit_at_first_call(donate_argnums=1, static_argnames="towards")
 def step(
     network: Network,
@@ -76,7 +78,12 @@ def step(
 def search_once(
     network: Network, stream: Stream, layer: str, size: int, top: int, batch_size: int = 16
 ) -> Strongest:
-    """Search all pictures of `stream`, of `size` pixels, in one pass, for all units of one layer."""
+    """Search all pictures of `stream`, of `size` pixels, in one pass, for all units of one layer.
+
+    Raises:
+        UserError: a batch does not fit into memory, or no picture can be read.
+    """
+    require_activations(network, (layer,), size, batch_size)
     lists = empty_lists(network, (layer,), size, top)
     for batch in stream.batches(batch_size):
         lists, _ = step(network, lists, jnp.asarray(batch.pixels), numbers(batch))

@@ -1,5 +1,6 @@
 """The per-user cache of downloaded networks, converted to safetensors and verified."""
 
+import contextlib
 import math
 import os
 from pathlib import Path
@@ -27,7 +28,7 @@ def cached(entry: Entry, warn: bool = True) -> Weights | None:
     if not path.exists():
         return None
     try:
-        if record.read_text().split()[:1] != [file_digest(path)]:
+        if record.read_text(encoding="utf-8").split()[:1] != [file_digest(path)]:
             raise UserError("its sha256 differs from the recorded one")
         return load(path, entry.arch, name=entry.title)
     except (OSError, UnicodeDecodeError, UserError) as error:
@@ -64,7 +65,8 @@ def _fetch(entry: Entry, patience: float, keep: bool) -> Weights:
         weights = load(raw, entry.arch, PREPROCESSINGS[entry.preprocessing], entry.title)
     # The converted file takes its place; a damaged one must not stay either.
     finally:
-        raw.unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):  # Windows keeps a file while arrays of it are mapped
+            raw.unlink(missing_ok=True)
     try:
         _store(entry, weights)
     except UserError as error:

@@ -30,6 +30,7 @@ def load(
         UserError: the file cannot be read, or its convolutions are not those of `arch`.
     """
     file = Path(path)
+    # Raises if there is none of this name, before the file is read.
     architecture(arch)
     contents = read_contents(file, lambda name: naming.is_ignored(arch, name))
     if contents.arch not in (None, arch):

@@ -40,6 +40,7 @@ class Pace:
         """
         results: queue.Queue[tuple[str, Item | Exception | None]] = queue.Queue(maxsize=4)
         abandoned = threading.Event()
+        # A daemon: it may be blocked in a read that never returns.
         threading.Thread(target=_compute, args=(items, results, abandoned), daemon=True).start()
         try:
             while True:

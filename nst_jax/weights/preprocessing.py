@@ -86,6 +86,7 @@ def _closest(arrays: Mapping[str, np.ndarray]) -> tuple[Preprocessing | None, fl
         stored = np.append(kernel[0, : len(first_filter), :, 0], bias[: len(biases)])
         for step, preprocessing in ((1, known), (-1, reversed_channels(known))):
             difference = stored - np.append(np.array(first_filter)[:, ::step], biases)
+            # Relative to the known network's own numbers.
             distance = float(np.linalg.norm(difference) / np.linalg.norm(stored - difference))
             if distance < nearness:
                 nearest, nearness, largest = preprocessing, distance, np.abs(difference).max()

@@ -185,6 +185,7 @@ def _writer(part: Path, mode: str) -> Iterator[Callable[[bytes], None]]:
     def write(chunk: bytes) -> None:
         try:
             file.write(chunk)
+            # What has arrived counts for the next attempt, whatever ends this one.
             file.flush()
         except OSError as error:
             raise cannot_write(part, error) from error

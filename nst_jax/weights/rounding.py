@@ -26,5 +26,6 @@ def _rounding(kernel: np.ndarray) -> str:
         return "8-bit"
     if not (numbers.view(np.uint32) & 0xFFFF).any():  # bfloat16 is the upper half of float32
         return "bfloat16"
+    # What float16 cannot hold becomes infinite, and differs.
     with np.errstate(over="ignore"):
         return "float16" if (numbers.astype(np.float16) == numbers).all() else "float32"

@@ -62,7 +62,7 @@ def downloaded(wheel: Wheel, folder: Path, patience: float) -> Iterator[Path]:
             _wait(process, wheel, folder, log, Pace(patience))
         path = next(folder.glob("*.whl"), None)
         if process.returncode or path is None:
-            raise PipError(_complaint(log.read_text(errors="replace")))
+            raise PipError(_complaint(log.read_text(encoding="utf-8", errors="replace")))
         yield path
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -113,7 +113,7 @@ def _wait(process: subprocess.Popen, wheel: Wheel, folder: Path, log: Path, pace
     with tqdm(desc=wheel.requirement, total=wheel.size, unit="B", unit_scale=True, disable=None) as bar:
         arrived = 0
         while process.poll() is None:
-            if not reached and _REACHED in log.read_text(errors="replace"):
+            if not reached and _REACHED in log.read_text(encoding="utf-8", errors="replace"):
                 reached = True
                 pace.extend(_FIRST_PIECE_SECONDS)
             more = max(0, _largest(folder) - arrived)
@@ -130,6 +130,7 @@ def _largest(folder: Path) -> int:
     """The size in bytes of the largest file in `folder`, where pip writes and deletes."""
     sizes = [0]
     for path in folder.rglob("*"):
+        # pip may delete it at any moment.
         with contextlib.suppress(OSError):
             sizes.append(path.lstat().st_size)
     return max(sizes)

@@ -6,11 +6,20 @@ import sys
 import zipfile
 
 import pytest
+from absl import flags
 
+from nst_jax import cli
 from nst_jax.config import from_dict
-from nst_jax.config.named import config_file, read_config, shipped_configs
+from nst_jax.config.named import ConfigPath, config_file, read_config, shipped_configs, split_variant
 from nst_jax.errors import UserError
 from tests.command import ROOT, assert_refused, call
+
+OWN = """
+from ml_collections import ConfigDict
+
+def get_config(size='64'):
+    return ConfigDict({'size': int(size)})
+"""
 
 
 def test_a_name_is_found_from_any_folder(tmp_path, monkeypatch):
@@ -24,15 +33,42 @@ def test_a_name_is_found_from_any_folder(tmp_path, monkeypatch):
 
 def test_a_path_wins(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    own = (
-        "from ml_collections import ConfigDict\n"
-        "def get_config(size='64'):\n    return ConfigDict({'size': int(size)})\n"
-    )
     (tmp_path / "configs").mkdir()
-    (tmp_path / "configs/quick.py").write_text(own)
+    (tmp_path / "configs/quick.py").write_text(OWN)
     assert from_dict(read_config("configs/quick.py")).size == 64
     assert from_dict(read_config("configs/quick.py:96")).size == 96
     assert from_dict(read_config("quick")).size == 512
+
+
+PARTS = {
+    "quick": ("quick", "", ""),
+    "gatys:released": ("gatys", ":", "released"),
+    "C:/x.py:variant": ("C:/x.py", ":", "variant"),
+    "C:\\configs\\x.py": ("C:\\configs\\x.py", "", ""),
+    "d:\\a b\\x.py:96": ("d:\\a b\\x.py", ":", "96"),
+    "x.py:C:/y": ("x.py", ":", "C:/y"),
+    "x.py:": ("x.py", ":", ""),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_drive_is_no_variant(name):
+    assert split_variant(name) == PARTS[name]
+    path, colon, variant = PARTS[name]
+    assert ConfigPath(name).split(":", 1) == ([path, variant] if colon else [path])
+
+
+def test_a_config_on_a_drive_is_run(tmp_path, monkeypatch):
+    """Here, the drive is a folder of that name."""
+    (tmp_path / "C:").mkdir()
+    (tmp_path / "C:/x.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    assert from_dict(read_config("C:/x.py:96")).size == 96
+    values = flags.FlagValues()
+    cli.define_config(values, argv := ["run", "--config=C:/x.py:96"])
+    cli.parse(values, argv, "")
+    assert cli.config_value(values, "").size == 96
+    assert (cli.config_path(values), cli.config_name(values)) == ("C:/x.py", "x-96")
 
 
 # What a user's folder may hold beside the pictures, each of which Python finds before the shipped configs.

@@ -151,6 +151,7 @@ def interrupted(fields, path):
     """Stop a run on 4 devices in the middle, and continue it on 2."""
     for devices, wanted in ((4, "interrupted"), (2, "done")):
         job = prepare(from_dict({**json.loads(fields), "devices": devices}))
+        assert Session([job, job]).width == 1, "a sweep too paints one picture at a time on all devices"
         folder = RunFolder(path, job.config)
         saved = folder.load_checkpoint(job.identity())
         assert (saved is None) == (devices == 4)

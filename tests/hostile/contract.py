@@ -70,5 +70,7 @@ def assert_promises(result: subprocess.CompletedProcess[str], *statuses: int) ->
 
 def assert_tidy(folder: Path) -> None:
     """No temporary file and no lock is left in `folder`."""
-    left = [path for path in folder.rglob("*") if path.name.endswith(".part") or path.name == ".lock"]
+    left = [
+        path for path in folder.rglob("*") if path.name.endswith(".part") or path.name in (".lock", ".holder")
+    ]
     assert not left, left

@@ -10,8 +10,11 @@ from nst_jax.config import from_dict
 from nst_jax.errors import UserError
 from nst_jax.methods import estimate
 from nst_jax.methods.gatys import Session
+from nst_jax.transfer.fitting import inputs_of_arrays
 from nst_jax.transfer.preparing import prepare
+from nst_jax.transfer.room import PROCESS, enough_bytes, least_bytes
 from nst_jax.weights import save
+from nst_jax.weights.widths import widths_of
 from tests.command import assert_refused, call, call_process, tiny
 from tests.conftest import formula_weights
 
@@ -49,9 +52,17 @@ def needed_bytes(job):
     return estimate.needed_bytes(Session([job]), job)
 
 
+def is_bounded(job):
+    """Whether the compiler's count lies between what the first bound says that is needed, and is enough."""
+    inputs, widths = inputs_of_arrays(job.config, job.content, job.styles), widths_of(job.weights)
+    least, enough = (bound(job.config, inputs, widths) for bound in (least_bytes, enough_bytes))
+    return least < needed_bytes(job) < enough - PROCESS
+
+
 def test_what_is_said_to_fit_does(wide_weights, monkeypatch):
     monkeypatch.setattr(estimate, "COMPILER_BYTES", 0)
     job = prepare(from_dict({**fields(wide_weights), "size": 600, "optimizer": {"name": "adam"}}))
+    assert is_bounded(job)
     free = needed_bytes(job) // 2
     monkeypatch.setattr(estimate, "free_memory_bytes", lambda: free)
     with pytest.raises(UserError, match=r"size: 600 px needs .* are free") as refusal:
@@ -61,6 +72,7 @@ def test_what_is_said_to_fit_does(wide_weights, monkeypatch):
     for field, value in suggested.items():
         mended = dataclasses.replace(job, config=dataclasses.replace(job.config, **{field: int(value)}))
         needed[field] = needed_bytes(mended)
+        assert is_bounded(mended)
     assert needed["tile"] <= free
     assert 0.95 * free < needed["size"] <= 1.02 * free
 
@@ -87,7 +99,7 @@ def test_a_picture_too_large_for_any_machine_is_refused_before_anything_is_writt
             style_layers__conv2_1=0,
         )
     )
-    assert_refused(result, "size: 32000 px needs", "are free", "--config.size=")
+    assert_refused(result, "size: 32000 px needs", "are free", "use a much smaller size")
     assert not (tmp_path / "run").exists()
 
 

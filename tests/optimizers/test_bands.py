@@ -7,7 +7,7 @@ import optax
 import pytest
 import scipy.fft
 
-from nst_jax.optimizers.bands import scale_by_banded_lbfgs
+from nst_jax.optimizers.bands import OCTAVES_PER_BAND, first_columns, scale_by_banded_lbfgs
 from nst_jax.optimizers.lanes import Lanes
 from nst_jax.optimizers.lbfgs import lbfgs
 from tests.conftest import formula_image
@@ -120,3 +120,13 @@ def test_lanes_take_the_steps_of_single_runs():
         single = descend(optimizer, 8, target, image)
         assert int(together.evaluations[i]) == int(single.evaluations)
         np.testing.assert_allclose(together.variable[i], single.variable, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (16, 330), (23, 17), (341, 512)])
+def test_bands_begin_where_the_frequency_passes_their_octave(size):
+    height, width = size
+    frequency = np.hypot(np.arange(height)[:, None] / height, np.arange(width) / width) * max(size)
+    octaves = np.log2(np.maximum(frequency, 0.5))
+    expected = np.maximum(np.floor(octaves / OCTAVES_PER_BAND) + 1, 0)
+    began = np.arange(width) >= first_columns(height, width)[1:, :, np.newaxis]
+    np.testing.assert_array_equal(began.sum(0), expected)

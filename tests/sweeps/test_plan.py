@@ -18,6 +18,11 @@ from tests.command import ROOT, pixels
 from tests.test_sweep import CONFIGS, tiny
 
 
+@pytest.mark.parametrize("path", ["photos/a.b/cat.jpg", "C:\\photos\\cat.jpg", "C:/photos/cat.jpg"])
+def test_a_picture_is_labelled_by_its_name(path):
+    assert plan.label(path) == "cat"
+
+
 def test_values_in_a_flag():
     [(labels, fields)] = plan.vary([((), {})], ["scales=(0.5,1.0)", "network.normalize=true"])
     assert fields == {"scales": (0.5, 1.0), "network.normalize": True}

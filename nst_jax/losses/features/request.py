@@ -45,6 +45,7 @@ def everywhere(layers: Iterable[str]) -> Guides:
 
 def merged(needs: Iterable[tuple[Request, Guides]]) -> tuple[Request, Guides]:
     """One request, and its guides, for all `needs`."""
+    # Dictionaries in place of sets: a program depends on the order.
     activations: dict[str, None] = {}
     losses: dict[str, dict[str, None]] = {}
     guides: Guides = {}

@@ -104,6 +104,7 @@ def _loss_of_whole(split: Split, loss: Loss) -> Loss:
         on_all = split.over_strips(gradient, (P(), specs(objective), ROWS), (P(), ROWS))
         return on_all(network, objective, image)
 
+    # The gradient comes with the value: whoever asks for one gets both from one pass.
     @jax.custom_vjp
     def whole(network: Network, objective: Any, image: Array) -> Any:
         return evaluated(network, objective, image)[0]

@@ -59,6 +59,7 @@ class ContentTarget:
 
 def content_size(target: Float[Array, "1 h w n"], loss: str, positions: int) -> Float[Array, ""]:
     """The size of a layer's target of so many `positions`; the loss is one of `CONTENT_LOSSES`."""
+    # Black pictures and silent layers have targets of zeros.
     return jnp.maximum(CONTENT_LOSSES[loss](jnp.zeros_like(target), target, positions), SMALLEST_SIZE)
 
 

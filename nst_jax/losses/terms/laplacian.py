@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from nst_jax.devices import exchange
 from nst_jax.devices.split import ByRows
-from nst_jax.losses.terms.term import Seen, Term
+from nst_jax.losses.terms.term import Term
 
 POOLED = 4  # pixels, side of the averaged squares: outlines rather than texture
 LEVELS = 255.0  # pixels are on the scale of the paper's weights
@@ -19,6 +19,7 @@ def outlines(image: Float[Array, "1 h w 3"], wrap: bool = False) -> Float[Array,
 
     Without `wrap`, only positions with four neighbours are returned; with it, the image is periodic.
     """
+    # Incomplete squares at the right and the bottom are left out.
     height, width = (side // POOLED * POOLED for side in image.shape[1:3])
     squares = image[:, :height, :width].reshape(
         1, height // POOLED, POOLED, width // POOLED, POOLED, image.shape[3]
@@ -51,14 +52,11 @@ def padded_outlines(content: Float[Array, "1 h w 3"], wrap: bool = False) -> Flo
     return outlines(content, wrap) if wrap else jnp.pad(outlines(content), ((0, 0), (1, 1), (0, 0)))
 
 
-def _measure(seen: Seen, target: ByRows) -> Float[Array, ""]:
-    wanted = target.values if seen.wrap else target.values[:, 1:-1]
-    return laplacian_loss(outlines(seen.pixels, seen.wrap), wanted)
-
-
 LAPLACIAN = Term(
     prepare=lambda inputs: ByRows(padded_outlines(jnp.asarray(inputs.content), inputs.wrap), POOLED),
-    measure=_measure,
+    measure=lambda seen, target: laplacian_loss(
+        outlines(seen.pixels, seen.wrap), target.values if seen.wrap else target.values[:, 1:-1]
+    ),
     additive=True,
     rows=POOLED,
     share=lambda seen, target: strip_laplacian(seen.pixels, target.values, seen.height),

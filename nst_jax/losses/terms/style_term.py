@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nst_jax.config import Config
 from nst_jax.losses.features.request import Guides, Request, Statistics
 from nst_jax.losses.style import STYLE_LOSSES, fitted_targets
 from nst_jax.losses.terms.term import SMALLEST_SIZE, Inputs, Term, Value, weighted_sum
@@ -79,11 +78,6 @@ def _prepare(inputs: Inputs) -> StyleTarget:
     return StyleTarget(targets, guides, *jax.tree.map(jnp.float32, (shares, losses, weights)))
 
 
-def _needs(target: StyleTarget) -> tuple[Request, Guides]:
-    losses = tuple((layer, tuple(names)) for layer, names in target.losses.items())
-    return Request(statistics=losses), target.guides
-
-
 def _value(found: Statistics, target: StyleTarget) -> Value:
     """The weighted sum over layers; the parts are each layer's loss, and each loss of several there."""
     by_loss = {layer: _distances(target, layer, by_region) for layer, by_region in found.items()}
@@ -107,18 +101,19 @@ def _distances(
     return by_loss
 
 
-def _parts(config: Config) -> list[str]:
-    layers = list(config.active_style())
-    return [*layers, *(f"{layer}/{loss}" for layer in layers for loss in config.losses_at(layer))]
-
-
 STYLE = Term(
     prepare=_prepare,
     measure=lambda seen, target: {layer: seen.statistics[layer] for layer in target.losses},
     additive=True,
     value=_value,
-    needs=_needs,
+    needs=lambda target: (
+        Request(statistics=tuple((layer, tuple(names)) for layer, names in target.losses.items())),
+        target.guides,
+    ),
     weight=lambda config: config.style_weight,
     always=True,
-    parts=_parts,
+    parts=lambda config: [
+        *config.active_style(),
+        *(f"{layer}/{loss}" for layer in config.active_style() for loss in config.losses_at(layer)),
+    ],
 )

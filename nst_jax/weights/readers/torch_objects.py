@@ -78,6 +78,7 @@ def view(content: np.ndarray, places: Mapping[str, Place], tensor: Tensor) -> np
         numbers[offset:],
         shape,
         [stride * numbers.itemsize for stride in strides],
+        # The file is mapped, and several tensors may share a storage.
         writeable=False,
     )
     if tensor.storage.dtype != "bfloat16":
