@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -57,9 +58,9 @@ class ClipFolder:
     def flow(self, frame: int, other: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the flow from a frame to another one, and its weights, if they are there and whole."""
         try:
-            with np.load(self._flow_file(frame, other)) as saved:
+            with self._flow_file(frame, other).open("rb") as file, np.load(file) as saved:
                 return saved["flow"].astype(np.float32), saved["weight"].astype(np.float32) / 255
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
 
     def save_flow(self, frame: int, other: int, flow: np.ndarray, weight: Float32[np.ndarray, "h w"]) -> None:
