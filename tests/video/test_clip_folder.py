@@ -12,6 +12,9 @@ from nst_jax.video.clip_sources import open_source
 from nst_jax.video.film_writing import write_clip
 from scripts.moving_scene import scene
 
+# imageio-ffmpeg leaves the pipes of a program that it has stopped to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 FRAMES = scene(3, (33, 49))
 
 
