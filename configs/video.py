@@ -19,7 +19,7 @@ def get_config() -> ConfigDict:
     config.size = 320
     config.video = ConfigDict()
     config.video.steps = 30  # of every frame but the first of a shot
-    config.video.temporal_weight = 20.0  # more holds frames together, less lets the style renew itself
+    config.video.temporal_weight = 30.0  # more holds frames together, less lets the style renew itself
     config.video.references = (1, 2, 4)  # frames back
     config.video.flow = "auto"  # 'tvl1', 'dis', or folder:PATH of .flo files
     config.video.passes = 1  # several, forwards and backwards in turn, for a camera that moves much

@@ -17,7 +17,7 @@ class VideoConfig:
     steps: int = 30  # of every frame but the first of a shot, at full size
     tolerance: float = 1e-3  # a frame is done once its loss falls by less, relatively, in `patience` steps
     patience: int = 10  # steps
-    temporal_weight: float = 20.0  # of the distance to the last frames, warped along the flow
+    temporal_weight: float = 30.0  # of the distance to the last frames, warped along the flow
     references: tuple[int, ...] = (1, 2, 4)  # how many frames back those are that a frame is compared with
     flow: str = "auto"  # 'tvl1', 'dis' (OpenCV), or folder:PATH of .flo files; 'auto': dis if installed
     passes: int = 1  # over the clip, forwards and backwards in turn; more for a camera that moves much
