@@ -1,7 +1,7 @@
 """Benchmark of time and memory, compared with PyTorch: prints two tables and writes benchmark.json.
 
     python scripts/benchmark.py --config=configs/gatys.py [--config.FIELD=VALUE ...]
-        [--sizes=128,256,512] [--networks=slim=auto,vgg19=random] [--losses=256] [--fast=configs/fast.py]
+        [--sizes=128,256,512] [--networks=slim=auto,vgg19=vgg19-8bit] [--losses=256] [--fast=configs/fast.py]
         [--compiled]
 
 The first table is per evaluation, that is, one loss and gradient: for nst_jax inside the compiled loop,
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
     values = flags.FlagValues()
     cli.define_config(values, argv, extensible)
     flags.DEFINE_list("sizes", ["128", "256", "512"], "longer sides, pixels", flag_values=values)
-    flags.DEFINE_list("networks", ["slim=auto", "vgg19=random"], "ARCH=WEIGHTS", flag_values=values)
+    flags.DEFINE_list("networks", ["slim=auto", "vgg19=vgg19-8bit"], "ARCH=WEIGHTS", flag_values=values)
     flags.DEFINE_list("losses", [], "sizes for the race to a loss, pixels", flag_values=values)
     flags.DEFINE_list("starts", ["noise", "content"], "initial images of the race", flag_values=values)
     flags.DEFINE_string("fast", "configs/fast.py", "config with the race's optimiser", flag_values=values)

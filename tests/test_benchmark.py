@@ -86,6 +86,7 @@ def test_the_benchmark_asks_for_its_config():
     assert_refused(result, "--config")
 
 
+@pytest.mark.slow
 def test_fast_is_the_papers_objective_and_runs(tiny_weights, tmp_path):
     flags = [
         "--config=configs/fast.py",

@@ -87,6 +87,7 @@ def test_a_seamless_texture_says_how_its_sides_are_rounded(tiny_weights, tmp_pat
     assert pixels(tmp_path / "result.png").shape == (32, 48, 3)
 
 
+@pytest.mark.slow
 def test_scales_are_mixed_by_way_of_a_texture(tiny_weights, tmp_path):
     small = ["size=48", "optimizer.steps=2", "scales=(1.0,)", f"network.weights={tiny_weights}"]
     flags = ["--config=configs/mix_scales.py", "--config.texture_steps=2"]

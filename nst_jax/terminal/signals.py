@@ -124,7 +124,7 @@ def redeliver(unraisable: Any) -> None:
         return
     handle(interrupt)
     number = unraisable.exc_value.exit_status - exit_status(0)
-    threading.Timer(REDELIVERY_SECONDS, signal.raise_signal, (number,)).start()
+    threading.Timer(REDELIVERY_SECONDS, _signal_main_thread, (number,)).start()
 
 
 def leave_at_once() -> None:
@@ -141,6 +141,14 @@ def quieten_imports() -> None:
     started = bool(module) and name.startswith(("nst_jax", "experiments."))
     if started or Path(sys.argv[0]).stem == "nst-jax":
         leave_at_once()
+
+
+def _signal_main_thread(number: int) -> None:
+    if hasattr(signal, "pthread_kill"):
+        # From another thread, `raise_signal` would not wake the main one out of a long call.
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        signal.raise_signal(number)
 
 
 def _leave(since: float, number: int, frame: FrameType | None) -> None:

@@ -24,6 +24,7 @@ def painted(folder, weights, *more):
     return sweep.main(["", "--config=nnst", f"--workdir={folder}", "--vary=seed=0,1", *flags, *more])
 
 
+@pytest.mark.slow
 def test_a_sweep_counts_the_steps_of_all_stages(tiny_weights, tmp_path, capsys):
     assert painted(tmp_path / "remote", tiny_weights, "--cluster=here") == 0
     assert "14/14" in capsys.readouterr().err, "2 runs of 2 + 2 + 3 steps"

@@ -90,6 +90,7 @@ def test_held_out_pictures_are_the_same_for_the_same_seed():
     assert crops.held_out(names, 10, seed=1) != crops.held_out(names, 10, seed=2)
 
 
+@pytest.mark.slow
 def test_steps_lower_the_objective_and_resuming_is_bit_identical(tmp_path):
     update = training.make_step(recipe(), taught())
     state, totals = blank(), []

@@ -54,6 +54,7 @@ def test_rolling_a_picture_by_16_pixels_changes_the_loss_by_rounding_only(tiny_w
     assert float(value(job.network, J, jnp.roll(image, 5, 1))) != pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_seamless_texture_is_as_smooth_across_its_border_as_within(tiny_weights, tmp_path):
     job = prepare(from_dict(texture(tiny_weights)))
     assert job.size_at(1.0) == (64, 96), "sides of 67 and 100 pixels, rounded to what four poolings leave"

@@ -65,6 +65,7 @@ def test_without_units_bfloat16_does_not_take_products(monkeypatch, matrix_units
     assert "products" not in algorithms(precision="bfloat16").values()
 
 
+@pytest.mark.slow
 def test_the_objective_moves_a_little(matrix_units):
     layers = {"content_layers": {"conv2_2": 1.0}, "style_layers": {"conv1_1": 0.5, "conv2_2": 0.5}}
     pictures = formula_image(32, 40, 1.0), formula_image(32, 40, 2.0)

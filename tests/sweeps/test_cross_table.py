@@ -51,6 +51,7 @@ def test_runs_of_several_styles_are_left_out(runs):
     assert not rows_for(mixed, np.zeros((1, 64, 64, 3), np.float32))
 
 
+@pytest.mark.slow
 def test_a_sweep_over_losses_writes_the_table_and_shows_it(tiny_weights, tmp_path):
     base = {
         "content": "sample:coffee",

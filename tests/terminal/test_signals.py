@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -30,6 +31,8 @@ ending.run(main)
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_in_a_callback_ends_the_command_all_the_same(name):
     command = [sys.executable, "-c", PROGRAM.format(name=name)]
+    began = time.monotonic()
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert time.monotonic() - began < 15, "the main program sleeps for 20 s, and is woken"
     assert ended.returncode == {"SIGINT": 130, "SIGTERM": 143}[name], ended.stderr
     assert "Traceback" not in ended.stderr

@@ -101,6 +101,7 @@ def test_identity_follows_the_inputs(tiny_weights):
     assert job(tiny_weights, network={"normalize": True}).identity() != one
 
 
+@pytest.mark.slow
 def test_coarse_to_fine_begins_where_the_coarser_scale_ended(tiny_weights, tmp_path):
     fields = {"noise": 0.3, "scales": (0.5, 1.0), "optimizer": {"steps": 15}, "log_every": 1}
     prepared = job(tiny_weights, **fields)

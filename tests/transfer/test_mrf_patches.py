@@ -35,6 +35,7 @@ def value(session, job):
     return total(job.network, found, jnp.asarray(job.initial_image(1.0))), found
 
 
+@pytest.mark.slow
 def test_lanes_with_styles_of_other_sizes_have_the_loss_of_single_runs(tiny_weights):
     group = jobs(tiny_weights)
     session = Session(group, width=3)

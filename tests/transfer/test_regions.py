@@ -91,6 +91,7 @@ def test_where_no_style_applies_the_result_is_the_content(tiny_weights, tmp_path
     assert change[:, :20].mean() > 0.01
 
 
+@pytest.mark.slow
 def test_gaps_vary_within_one_program_and_resume_with_the_same_bits(tiny_weights, tmp_path, monkeypatch):
     monkeypatch.setattr(recorder, "CHECKPOINT_SPACING", 0)
     masks = [saved(tmp_path / f"{width}.png", LEFT * (np.arange(64) < width)) for width in (24, 12)]
@@ -152,6 +153,7 @@ def test_gray_pictures_give_a_gray_one(tiny_weights, tmp_path):
     assert not job(tiny_weights, content=fields["content"]).gray
 
 
+@pytest.mark.slow
 def test_the_content_alone_survives_coarse_scales(tiny_weights, tmp_path):
     fields = {"init": "content", "style_weight": 0.0, "scales": (0.5, 1.0)}
     one = job(tiny_weights, **fields)

@@ -164,6 +164,7 @@ def test_a_run_with_regions_resumes_with_the_same_bits(tiny_weights, tmp_path, m
     np.testing.assert_array_equal(outcome.image, expected)
 
 
+@pytest.mark.slow
 def test_tiles_and_regions_together_are_the_whole(tiny_weights, masks):
     fields = {"styles": two_styles(masks, mask=masks["of the style"]), "size": 150, "laplacian_weight": 10.0}
     values = []
@@ -185,6 +186,7 @@ def test_tiles_and_regions_together_are_the_whole(tiny_weights, masks):
     np.testing.assert_allclose(tiled_gradient, gradient, atol=1e-5 * np.abs(gradient).max())
 
 
+@pytest.mark.slow
 def test_masks_and_weights_vary_within_one_program(tiny_weights, tmp_path, masks):
     jobs = [
         job(tiny_weights, styles=two_styles(masks, weight=weight, region=masks[name]), optimizer={"steps": 2})
