@@ -4,6 +4,7 @@
     python scripts/readme_pictures.py gallery   # docs/gallery/: sheets of configs/sweeps/*.py:quick
     python scripts/readme_pictures.py gallery NAME ...   # some of them
     python scripts/readme_pictures.py controls  # docs/gallery/: a mix of scales and a seamless texture
+    python scripts/readme_pictures.py video     # docs/video.webp: a camera over a photo, and painted
 
 docs/hero.jpg shows one photo in the four bundled styles, painted with configs/quick.py.
 """
@@ -18,9 +19,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+import nst_jax
 from nst_jax import cli, images
 from nst_jax.config import Config, from_dict
 from nst_jax.figures.sheets import contact_sheet
+from nst_jax.film import write_film
 from nst_jax.methods.gatys import Session
 from nst_jax.runs.folder import RunFolder
 from nst_jax.sweep import main as paint_sweep
@@ -42,6 +45,7 @@ FIGURES = {
     "style_losses": "slim",
 }  # networks by config
 HEIGHT = 200
+CLIP_FRAMES = 36
 
 
 def main() -> None:
@@ -81,6 +85,23 @@ def controls() -> None:
     _save(images.fit(np.tile(texture, (1, 2, 2, 1)), 800), "texture")
 
 
+def video() -> None:
+    """Paint a clip in which a camera moves over a photo, and save both side by side."""
+    photo = images.fit(images.read("sample:astronaut"), 400)
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(CLIP_FRAMES):
+            x, y = 2 * number, round(20 + 16 * np.sin(2 * np.pi * number / CLIP_FRAMES))
+            images.write(f"{folder}/clip/{number:03d}.png", photo[:, y : y + 200, x : x + 300])
+        painted = nst_jax.stylize_video(f"folder:{folder}/clip", "sample:swirls", size=300)
+        frames = [
+            np.concatenate(
+                [np.asarray(Image.open(f"{folder}/clip/{frame.number:03d}.png")), np.asarray(frame.image)], 1
+            )
+            for frame in painted
+        ]
+    write_film(HERO.parent / "video.webp", [Image.fromarray(frame) for frame in frames], 12.0)
+
+
 def _save(picture: np.ndarray, name: str) -> None:
     path = HERO.parent / "gallery" / f"{name}.jpg"
     path.parent.mkdir(exist_ok=True)
@@ -108,5 +129,7 @@ if __name__ == "__main__":
             gallery(names or tuple(FIGURES))
         case ["controls"]:
             controls()
+        case ["video"]:
+            video()
         case _:
             main()
