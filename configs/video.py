@@ -5,7 +5,7 @@
 
 The first frame of a shot is painted as configs/quick.py paints a picture. Every other frame starts from the
 last one, moved along the optical flow, and a temporal term keeps it there wherever the flow can be trusted;
-what comes into view starts from the photo. The objective is otherwise that of `quick`, and every field of it
+what comes into view is painted from coarse to fine. The objective is otherwise that of `quick`, and every field of it
 can be set. Videos need `pip install 'nst-jax[video]'`; GIF, WebP and folders of pictures do not.
 """
 
@@ -18,7 +18,7 @@ def get_config() -> ConfigDict:
     config = quick.get_config()
     config.size = 320
     config.video = ConfigDict()
-    config.video.steps = 30  # of every frame but the first of a shot
+    config.video.steps = 30  # at each of the last two scales, of every frame but the first of a shot
     config.video.temporal_weight = 30.0  # more holds frames together, less lets the style renew itself
     config.video.references = (1, 2, 4)  # frames back
     config.video.flow = "auto"  # 'tvl1', 'dis', or folder:PATH of .flo files

@@ -91,6 +91,9 @@ class FramePainter:
         picture = job.initial_image(stages[0].scale)
         for stage in stages:
             start = images.resize(picture, *job.size_at(stage.scale))
+            if job.extra and stage.number:  # the coarser scale was for what earlier frames do not show
+                weight = job.extra[WEIGHT]
+                start = weight * job.extra[CARRIED] + (1 - weight) * start
             loop = session.begin([job], stage, start[None])
             for stop in self._stops(stage, bool(job.extra), loop):
                 if not loop.run_to(stop, watch):

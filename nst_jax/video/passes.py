@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nst_jax.images.color import match_moments
 from nst_jax.optimizers.loop import Watch
 from nst_jax.video.carrying import Flows, carried_to
 from nst_jax.video.clip_folder import ClipFolder, Frame, floats, read_frame, write_frame
@@ -78,7 +79,7 @@ class Passes:
             job = self._painter.job(content, frame)
         else:
             known = known or nothing_known(read_frame(content))
-            job = self._painter.job(content, frame, known, self._start(number, frame, known))
+            job = self._painter.job(content, frame, known, self._start(number, frame, others, known))
         painted = self._painter.paint(job, watch)
         if painted is None:
             return None
@@ -113,11 +114,13 @@ class Passes:
         shot = self._shots[frame - 1]
         return shot, tuple(other for other in others if other >= shot)
 
-    def _start(self, number: int, frame: int, known: Carried) -> np.ndarray:
+    def _start(self, number: int, frame: int, others: tuple[int, ...], known: Carried) -> np.ndarray:
         """Return the initial picture: earlier frames, moved, and in later passes the last result."""
         weight = known.weight[..., None]
         if number == 1:
-            own = floats(read_frame(self._folder.content(frame)))
+            # What comes into view would keep the photo's colours: a few steps at full size change strokes only.
+            last = floats(self._reader(number)(others[0]))
+            own = match_moments(floats(read_frame(self._folder.content(frame))), last)
             return weight * known.picture + (1 - weight) * own
         own = floats(read_frame(self._folder.painted(frame, number - 1, False)))
         return (own + BLEND * weight * known.picture) / (1 + BLEND * weight)

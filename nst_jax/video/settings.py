@@ -14,7 +14,7 @@ MOST_STEPS = 100_000
 class VideoConfig:
     """How a frame follows from those before it."""
 
-    steps: int = 30  # of every frame but the first of a shot, at full size
+    steps: int = 30  # of every frame but the first of a shot, at each of the last two scales
     tolerance: float = 1e-3  # a frame is done once its loss falls by less, relatively, in `patience` steps
     patience: int = 10  # steps
     temporal_weight: float = 30.0  # of the distance to the last frames, warped along the flow
@@ -61,7 +61,11 @@ class VideoSettings(Config):
         return Config(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Config)})
 
     def following(self) -> Config:
-        """Return the settings of every other frame: at full size, from where the last one has moved."""
+        """Return the settings of every other frame, from where the last one has moved.
+
+        The last two scales are enough: what is carried along needs none but the finest, and what comes into
+        view is as small as the motion.
+        """
         optimizer = dataclasses.replace(self.optimizer, steps=self.video.steps)
         terms = {**self.terms, "temporal": self.video.temporal_weight}
-        return dataclasses.replace(self.first(), scales=(1.0,), optimizer=optimizer, terms=terms)
+        return dataclasses.replace(self.first(), scales=self.scales[-2:], optimizer=optimizer, terms=terms)
