@@ -118,7 +118,7 @@ class Passes:
         """Return the initial picture: earlier frames, moved, and in later passes the last result."""
         weight = known.weight[..., None]
         if number == 1:
-            # What comes into view would keep the photo's colours: a few steps at full size change strokes only.
+            # Otherwise what comes into view keeps the photo's colours: a few steps change strokes only.
             last = floats(self._reader(number)(others[0]))
             own = match_moments(floats(read_frame(self._folder.content(frame))), last)
             return weight * known.picture + (1 - weight) * own
