@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from nst_jax.optimizers.loop import Watch
 from nst_jax.runs.folder import require_same
 from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.runs.progress import byte_count, roughly
+from nst_jax.video.chunks import CHUNKS
 from nst_jax.video.clip_folder import ClipFolder, floats, read_frame, require_space
 from nst_jax.video.clip_sources import ClipSource, open_source
 from nst_jax.video.film_writing import write_clip
@@ -139,4 +141,5 @@ class Clip:
             **environment(),
         }
         files.write_json(self.folder.path / "run.json", record)
+        shutil.rmtree(self.folder.path / CHUNKS, ignore_errors=True)  # of a cluster: they have been joined
         return film
