@@ -2,7 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from nst_jax import files
 from nst_jax.errors import UserError
@@ -12,6 +16,8 @@ from nst_jax.video.clip_folder import ClipFolder, Frame, floats, read_frame, wri
 from nst_jax.video.settings import VideoConfig
 
 CHUNKS = "chunks"  # the folder of all chunks, in the run folder
+STROKES = 2.0  # pixels: the standard deviation of the blur that strokes do not survive
+TINY = 1e-12
 
 
 class Chunk(NamedTuple):
@@ -47,6 +53,19 @@ def plan_chunks(shots: Sequence[range], video: VideoConfig) -> list[Chunk]:
 def later_share(frame: int, earlier: Chunk, later: Chunk) -> float:
     """Return the weight of the later of two chunks in a frame of both; that of the other is the rest to 1."""
     return (frame - later.begin + 1) / (earlier.end - later.begin + 1)
+
+
+def cross_faded(earlier: Frame, later: Frame, share: float) -> Frame:
+    """Return a mix of two paintings of a frame, in which `share` is that of the later one.
+
+    Different strokes cancel in part: halfway, a quarter of their contrast would be lost, for these frames
+    only, which shows as a pulse. What is finer than `STROKES` keeps the contrast of the paintings.
+    """
+    pair = np.stack([floats(picture)[0] for picture in (earlier, later)])
+    coarse = gaussian_filter(pair, (0, STROKES, STROKES, 0))
+    fine, mixed = pair - coarse, partial(np.average, axis=0, weights=(1 - share, share))
+    wanted, found = mixed(np.square(fine).mean((1, 2, 3))), np.square(mixed(fine)).mean()
+    return to_bytes(mixed(coarse) + np.sqrt(wanted / max(found, TINY)) * mixed(fine))
 
 
 def lines_of(chunk: Chunk, folder: ClipFolder) -> dict[int, dict[str, Any]]:
@@ -100,5 +119,4 @@ def _joined(folder: ClipFolder, frame: int, parts: Sequence[Chunk]) -> tuple[Fra
     if len(parts) == 1:
         return pictures[0], parts[0]
     share = later_share(frame, *parts)
-    earlier, later = map(floats, pictures)
-    return to_bytes(((1 - share) * earlier + share * later)[0]), parts[share >= 0.5]
+    return cross_faded(pictures[0], pictures[1], share), parts[share >= 0.5]

@@ -11,7 +11,7 @@ from PIL import Image
 from nst_jax.config.controls import StyleConfig
 from nst_jax.errors import UserError
 from nst_jax.video import remote_clip
-from nst_jax.video.chunks import CHUNKS, Chunk, join_chunks, later_share, plan_chunks
+from nst_jax.video.chunks import CHUNKS, Chunk, cross_faded, join_chunks, later_share, plan_chunks
 from nst_jax.video.clip_folder import ClipFolder, write_frame
 from nst_jax.video.frame_painting import masks_of
 from nst_jax.video.packing import packed, unpacked
@@ -89,6 +89,16 @@ def test_overlaps_are_cross_faded(tmp_path):
         *[(frame, 40, 0) for frame in range(3)],
         *[(frame, 200, 0) for frame in range(3, 7)],
     ]
+
+
+def test_a_cross_fade_keeps_the_contrast_of_strokes():
+    made = np.random.default_rng(0)
+    one, other = made.integers(100, 150, (2, 32, 32, 3)).astype(np.uint8)
+    for share in (0.2, 0.5, 0.8):
+        mix = cross_faded(one, other, share)
+        assert 0.95 < mix.std() / one.std() < 1.05, "a plain mean has 0.7 of it"
+        assert abs(mix.mean() - (1 - share) * one.mean() - share * other.mean()) < 0.5
+        np.testing.assert_array_equal(cross_faded(one, one, share), one)
 
 
 def test_chunks_are_painted_as_the_whole_clip_is(here, tiny_weights, shots, tmp_path):
