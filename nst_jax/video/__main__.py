@@ -74,7 +74,8 @@ def _paint(clip: Clip, painter: FramePainter, stop: StopSignal) -> bool:
 
 
 def _interrupted(stop: StopSignal, values: flags.FlagValues) -> int:
-    print(f"interrupted; resume with: {cli.resuming('nst_jax.video', cli.work_folder(values))}")
+    cluster = "" if values.cluster is None else f" --cluster={values.cluster}"
+    print(f"interrupted; resume with: {cli.resuming('nst_jax.video', cli.work_folder(values))}{cluster}")
     return stop.exit_status
 
 

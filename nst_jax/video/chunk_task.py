@@ -1,25 +1,18 @@
 """What a worker does: it paints a chunk of a clip, and sends the frames home one by one."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from nst_jax import cli, files
 from nst_jax.cluster.inbox import Outbox, attempted
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.video.chunks import Chunk
-from nst_jax.video.clip_folder import ClipFolder
+from nst_jax.video.clip_folder import FLOW_SUFFIX, ClipFolder
 from nst_jax.video.frame_painting import FramePainter
 from nst_jax.video.packing import Packed, unpacked
 from nst_jax.video.passes import paint_frames, pairs_of
 from nst_jax.video.settings import VideoConfig
-
-
-class ClipJob(NamedTuple):
-    """What all chunks of a clip have in common."""
-
-    packed: Packed
-    network: tuple[Network, Weights]
 
 
 class FileServer:
@@ -35,7 +28,9 @@ class FileServer:
         return path.read_bytes() if path.exists() else None
 
 
-def paint_chunk(chunk: Chunk, job: ClipJob, server: Any, inbox: Any) -> None:
+def paint_chunk(
+    chunk: Chunk, styles: Packed, network: tuple[Network, Weights], server: Any, inbox: Any
+) -> None:
     """Paint a chunk in a temporary folder, from where an earlier attempt ended.
 
     `server` and `inbox` are the handles of a remote `FileServer` of the run folder and of a remote `Inbox`.
@@ -48,13 +43,14 @@ def paint_chunk(chunk: Chunk, job: ClipJob, server: Any, inbox: Any) -> None:
         if attempt is None:
             return
         path, send = attempt
-        settings, contents = job.packed
-        settings, folder = unpacked(settings, contents, path / "styles"), ClipFolder(path / chunk.folder)
+        settings, folder = unpacked(*styles, path / "styles"), ClipFolder(path / chunk.folder)
         _fetch(chunk, settings.video, folder, server)
-        painter, outbox, count = FramePainter(settings, job.network), Outbox(path), 0
+        painter, outbox, count = FramePainter(settings, network), Outbox(path), 0
         lines = paint_frames(folder, painter, settings.video, chunk.frames, lambda look: send({}, count))
         for count, _ in enumerate(lines, 1):
-            if not send(outbox.take(), count):
+            # Flow is several times as large as the frames, and is soon computed again.
+            changed = {name: data for name, data in outbox.take().items() if not name.endswith(FLOW_SUFFIX)}
+            if not send(changed, count):
                 break
 
 
@@ -65,8 +61,6 @@ def _fetch(chunk: Chunk, video: VideoConfig, folder: ClipFolder, server: Any) ->
     pairs = [(frame, frame - 1) for frame in chunk.frames[1:]] + pairs_of(video, chunk.frames)
     wanted = [folder.content(frame) for frame in chunk.frames] + [folder.flow_file(*pair) for pair in pairs]
     for path in wanted:
-        if path.exists():  # an earlier attempt has computed it
-            continue
         data = ray.get(server.read.remote(path.relative_to(folder.path).as_posix()))
         if data is not None:
             files.write_bytes(path, data)

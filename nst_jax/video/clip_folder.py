@@ -20,6 +20,7 @@ from nst_jax.storage.json_files import read_json
 Frame = UInt8[np.ndarray, "h w 3"]
 # Measured on photographs: bytes per pixel of a PNG, and of a flow in float16 with its weights, compressed.
 PICTURE_BYTES, FLOW_BYTES = 2.0, 5.0
+FLOW_SUFFIX = ".npz"
 SPARE = 1.2  # of the space that is expected to be needed
 
 
@@ -57,7 +58,7 @@ class ClipFolder:
 
     def flow_file(self, frame: int, other: int) -> Path:
         """The file of the flow from a frame to another one."""
-        return self.path / "flow" / f"{frame:06d}-{other:06d}.npz"
+        return self.path / "flow" / f"{frame:06d}-{other:06d}{FLOW_SUFFIX}"
 
     def flow(self, frame: int, other: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the flow from a frame to another one, and its weights, if they are there and whole."""

@@ -1,6 +1,7 @@
 """The pictures and masks of a clip's styles, on their way to machines that share no disk."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def packed(settings: VideoSettings) -> Packed:
     """
     contents: dict[str, bytes] = {}
 
+    @functools.cache  # styles with the same mask share a region
     def named(source: str) -> str:
         place = f"{len(contents):06d}"
         if source.startswith(FOLDER):

@@ -156,10 +156,12 @@ def test_pictures_of_styles_travel(tmp_path):
     styles = {
         "a": {"image": str(tmp_path / "a.png"), "region": f"folder:{tmp_path}/masks"},
         "b": {"image": "sample:stained_glass", "region": f"{tmp_path}/map.png#ff0000"},
+        "c": {"image": str(tmp_path / "a.png"), "region": f"{tmp_path}/map.png#ff0000"},
     }
     config = VideoSettings(styles={name: StyleConfig(**fields) for name, fields in styles.items()})
     there = unpacked(*packed(config), tmp_path / "there")
     assert there.styles["b"].image == "sample:stained_glass"
+    assert there.styles["b"].region == there.styles["c"].region, "one region with two styles"
     path, _, color = there.styles["b"].region.partition("#")
     assert color == "ff0000"
     masks = masks_of(there)["a"]
