@@ -1,5 +1,6 @@
 """Style transfer of a clip: `python -m nst_jax.video --config=configs/video.py`."""
 
+import contextlib
 import time
 from functools import partial
 
@@ -7,18 +8,22 @@ from absl import flags
 from tqdm import tqdm
 
 from nst_jax import cli
+from nst_jax.cluster.joining import on_cluster
 from nst_jax.config.fields import from_config
 from nst_jax.config.tables import extensible
+from nst_jax.errors import UserError
 from nst_jax.runs.folder import read_run, read_settings, require_free
 from nst_jax.runs.progress import duration
 from nst_jax.storage.locks import claimed
 from nst_jax.terminal.signals import StopSignal
+from nst_jax.video.chunks import require_alike
 from nst_jax.video.clip import Clip
 from nst_jax.video.frame_painting import FramePainter
+from nst_jax.video.remote_clip import paint_remotely
 from nst_jax.video.settings import VideoSettings
 
 USAGE = """python -m nst_jax.video --config=FILE --config.content=CLIP --config.style=PICTURE
-    [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume]
+    [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--resume] [--cluster=HOST:PORT]
 
 Paints every frame of a clip in the style of a picture, so that what moves keeps its strokes. CLIP is a video,
 an animated GIF or WebP, or folder:PATH of numbered pictures. The folder then holds frames/, result.mp4 or
@@ -28,46 +33,63 @@ EXAMPLE = "configs/video.py"
 
 def main(argv: list[str]) -> int:
     """Paint the clip given by the flags in `argv` and return the exit status."""
-    values = flags.FlagValues()
-    cli.define_resumable(values, argv, extensible)
-    cli.parse(values, argv, USAGE, VideoSettings)
-    folder = cli.work_folder(values)
-    settings = _settings(values)
+    values = _parsed(argv)
+    folder, settings, on = cli.work_folder(values), _settings(values), values.cluster is not None
+    if on and settings.video.passes > 1:
+        raise UserError(
+            f"video.passes: {settings.video.passes} go over the whole clip in turn; use 1 with --cluster"
+        )
     cli.use_compilation_cache()
     if not values.resume:
         require_free(folder)
     elif read_run(folder).get("status") == "done":
         print(f"finished already: {folder}")
         return 0
-    with claimed(folder), StopSignal() as stop:
+    joined = on_cluster(values.cluster) if on else contextlib.nullcontext()
+    with claimed(folder), joined, StopSignal() as stop:
         clip = Clip(settings, folder)
+        require_alike(clip.folder, on)
         painter = clip.prepare()
         for _ in tqdm(clip.unpack(), desc="unpacking", unit="frame", dynamic_ncols=True):
             if stop.requested:
                 return _interrupted(stop, values)
-        return _paint(clip, painter, stop, values)
+        began = time.monotonic()
+        if not (paint_remotely if on else _paint)(clip, painter, stop):
+            return _interrupted(stop, values)
+        print("writing the film", flush=True)
+        seconds = time.monotonic() - began
+        film, count = clip.finish(painter, seconds), clip.folder.clip()["frames"]
+        print(f"done: {film}, {count} frames, {duration(seconds)}, network {painter.weights.name}")
+        return 0
 
 
-def _paint(clip: Clip, painter: FramePainter, stop: StopSignal, values: flags.FlagValues) -> int:
-    began = time.monotonic()
+def _paint(clip: Clip, painter: FramePainter, stop: StopSignal) -> bool:
+    """Paint what is missing here; return False if `stop` received a signal."""
     total = clip.folder.clip()["frames"] * clip.settings.video.passes
     with tqdm(total=total, unit="frame", dynamic_ncols=True) as bar:
         for line in clip.paint(painter, lambda look: not stop.requested):
             bar.set_postfix_str(f"{line['step']} steps, loss {line['total']:.4g}", refresh=False)
             bar.update()
-        finished = bar.n == total
-    if not finished:
-        return _interrupted(stop, values)
-    print("writing the film", flush=True)
-    seconds = time.monotonic() - began
-    film = clip.finish(painter, seconds)
-    print(f"done: {film}, {total} frames, {duration(seconds)}, network {painter.weights.name}")
-    return 0
+        return bar.n == total
 
 
 def _interrupted(stop: StopSignal, values: flags.FlagValues) -> int:
-    print(f"interrupted; resume with: {cli.resuming('nst_jax.video', cli.work_folder(values))}")
+    cluster = "" if values.cluster is None else f" --cluster={values.cluster}"
+    print(f"interrupted; resume with: {cli.resuming('nst_jax.video', cli.work_folder(values))}{cluster}")
     return stop.exit_status
+
+
+def _parsed(argv: list[str]) -> flags.FlagValues:
+    values = flags.FlagValues()
+    cli.define_resumable(values, argv, extensible)
+    flags.DEFINE_string(
+        "cluster",
+        None,
+        "paint on the Ray cluster at HOST:PORT, which this machine belongs to; 'ray' starts one here",
+        flag_values=values,
+    )
+    cli.parse(values, argv, USAGE, VideoSettings)
+    return values
 
 
 def _settings(values: flags.FlagValues) -> VideoSettings:

@@ -17,6 +17,8 @@ from nst_jax.video.reliability import Carried, carried, reliability, warped_alon
 # Cubic splines: bilinear sampling blurs a little, and a frame inherits the blur of all those before it.
 ORDER = 3
 AHEAD = 16  # flows that are computed before they are needed
+RELIABLE = 0.99  # weight from which a position counts for the temporal error
+LEVELS = 255.0
 
 
 class Flows:
@@ -91,3 +93,11 @@ def carried_to(flows: Flows, frame: int, others: Sequence[int], painted: Callabl
         for picture, (flow, _) in zip(pictures, found, strict=True)
     ]
     return carried(warped, [weight for _, weight in found])
+
+
+def temporal_error(painted: Frame, other: Frame, flow: np.ndarray, weight: np.ndarray) -> float:
+    """Return the mean difference, of 255, to the result of a frame next to it where that is reliable."""
+    seen = weight >= RELIABLE
+    moved = warped_along(floats(other)[0], flow)
+    error = LEVELS * np.abs(moved - floats(painted)[0])[seen].mean() if seen.any() else 0.0
+    return round(float(error), 4)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,13 +20,13 @@ from nst_jax.optimizers.loop import Watch
 from nst_jax.runs.folder import require_same
 from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.runs.progress import byte_count, roughly
-from nst_jax.video.carrying import Flows
+from nst_jax.video.chunks import CHUNKS
 from nst_jax.video.clip_folder import ClipFolder, floats, read_frame, require_space
 from nst_jax.video.clip_sources import ClipSource, open_source
 from nst_jax.video.film_writing import write_clip
 from nst_jax.video.flow import flow_named
 from nst_jax.video.frame_painting import FramePainter
-from nst_jax.video.passes import Passes, pairs_of
+from nst_jax.video.passes import paint_frames
 from nst_jax.video.reliability import nothing_known
 from nst_jax.video.settings import VideoSettings
 
@@ -111,13 +112,8 @@ class Clip:
         Raises:
             UserError: the disk is full, or a frame cannot be painted.
         """
-        video, count = self.settings.video, self.folder.clip()["frames"]
-        folder = self.folder
-        folder.keep_whole_lines(
-            lambda line: folder.painted(line["frame"], line["pass"], line["pass"] == video.passes)
-        )
-        with Flows(folder, video.flow, pairs_of(video, count)) as flows:
-            yield from Passes(folder, painter, video, flows, count).run(watch)
+        frames = range(self.folder.clip()["frames"])
+        yield from paint_frames(self.folder, painter, self.settings.video, frames, watch)
 
     def finish(self, painter: FramePainter, seconds: float) -> Path:
         """Write the film, sheet.png and run.json; return the film.
@@ -145,4 +141,5 @@ class Clip:
             **environment(),
         }
         files.write_json(self.folder.path / "run.json", record)
+        shutil.rmtree(self.folder.path / CHUNKS, ignore_errors=True)  # of a cluster: they have been joined
         return film

@@ -20,6 +20,7 @@ from nst_jax.storage.json_files import read_json
 Frame = UInt8[np.ndarray, "h w 3"]
 # Measured on photographs: bytes per pixel of a PNG, and of a flow in float16 with its weights, compressed.
 PICTURE_BYTES, FLOW_BYTES = 2.0, 5.0
+FLOW_SUFFIX = ".npz"
 SPARE = 1.2  # of the space that is expected to be needed
 
 
@@ -55,17 +56,21 @@ class ClipFolder:
             yield count
         files.write_json(self.path / "clip.json", {**about, "frames": count})
 
+    def flow_file(self, frame: int, other: int) -> Path:
+        """The file of the flow from a frame to another one."""
+        return self.path / "flow" / f"{frame:06d}-{other:06d}{FLOW_SUFFIX}"
+
     def flow(self, frame: int, other: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the flow from a frame to another one, and its weights, if they are there and whole."""
         try:
-            with self._flow_file(frame, other).open("rb") as file, np.load(file) as saved:
+            with self.flow_file(frame, other).open("rb") as file, np.load(file) as saved:
                 return saved["flow"].astype(np.float32), saved["weight"].astype(np.float32) / 255
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
 
     def save_flow(self, frame: int, other: int, flow: np.ndarray, weight: Float32[np.ndarray, "h w"]) -> None:
         """Keep the flow from a frame to another one, in half precision, and its weights in 8 bits."""
-        with files.atomic(self._flow_file(frame, other)) as temporary, temporary.open("wb") as file:
+        with files.atomic(self.flow_file(frame, other)) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, flow=np.float16(flow), weight=np.uint8(np.rint(255 * weight)))
 
     def log(self, line: dict[str, Any]) -> None:
@@ -76,9 +81,6 @@ class ClipFolder:
         """Drop lines of frames whose picture is missing, and a torn last line."""
         lines = [line for line in self.metrics.read() if picture_of(line).exists()]
         files.write_text(self.metrics.path, "".join(json.dumps(line) + "\n" for line in lines))
-
-    def _flow_file(self, frame: int, other: int) -> Path:
-        return self.path / "flow" / f"{frame:06d}-{other:06d}.npz"
 
 
 def write_frame(path: Path, frame: Frame) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -17,6 +17,8 @@ from nst_jax.images.folders import FOLDER, folder_pictures
 from nst_jax.images.writing import to_bytes
 from nst_jax.losses.terms.temporal import CARRIED, WEIGHT
 from nst_jax.methods.transfers import open_session
+from nst_jax.networks.network import Network
+from nst_jax.networks.trained import Weights
 from nst_jax.optimizers.loop import Loop, Watch
 from nst_jax.optimizers.methods import find_method
 from nst_jax.optimizers.state import NOT_FINITE
@@ -41,21 +43,21 @@ class Painted(NamedTuple):
 class FramePainter:
     """Paints the frames of a clip with programs that are compiled once."""
 
-    def __init__(self, settings: VideoSettings):
-        """Load the network.
+    def __init__(self, settings: VideoSettings, network: tuple[Network, Weights] | None = None):
+        """Load the network, unless it is given: a result of `load_network`.
 
         Raises:
             UserError: the weights or a folder of masks cannot be used.
         """
         self._settings = settings
-        self._network = load_network(settings.network, settings.required_layers())
+        self.network = network or load_network(settings.network, settings.required_layers())
         self._sessions: dict[bool, StageSession] = {}
         self.masks = masks_of(settings)
 
     @property
-    def weights(self) -> Any:
+    def weights(self) -> Weights:
         """The weights of the network."""
-        return self._network[1]
+        return self.network[1]
 
     def job(
         self, content: Path, frame: int, known: Carried | None = None, start: np.ndarray | None = None
@@ -67,7 +69,7 @@ class FramePainter:
         """
         config = self._settings.first() if known is None else self._settings.following()
         config = dataclasses.replace(config, content=str(content))
-        job = prepare(with_masks(config, self.masks, frame), self._network)
+        job = prepare(with_masks(config, self.masks, frame), self.network)
         if known is None:
             return job
         extra = {CARRIED: known.picture[None], WEIGHT: np.repeat(known.weight[None, ..., None], 3, -1)}

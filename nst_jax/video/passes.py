@@ -11,43 +11,58 @@ import numpy as np
 
 from nst_jax.images.color import match_moments
 from nst_jax.optimizers.loop import Watch
-from nst_jax.video.carrying import Flows, carried_to
+from nst_jax.video.carrying import Flows, carried_to, temporal_error
 from nst_jax.video.clip_folder import ClipFolder, Frame, floats, read_frame, write_frame
 from nst_jax.video.frame_painting import FramePainter, Painted
-from nst_jax.video.reliability import Carried, is_cut, nothing_known, warped_along
+from nst_jax.video.reliability import Carried, is_cut, nothing_known
 from nst_jax.video.settings import VideoConfig
 
 BLEND = 1.0  # delta in section 4.4: how far a later pass starts from its neighbour
-RELIABLE = 0.99  # weight from which a position counts for the temporal error
-LEVELS = 255.0
 
 
-def pairs_of(video: VideoConfig, count: int) -> list[tuple[int, int]]:
+def pairs_of(video: VideoConfig, frames: range) -> list[tuple[int, int]]:
     """Return the frames and those they are compared with, in the order in which passes need them."""
     pairs = []
     for number in range(1, min(video.passes, 2) + 1):
-        for frame in order_of(number, count):
+        for frame in order_of(number, frames):
             for distance in sorted(video.references):
                 other = frame - distance if number % 2 else frame + distance
-                if 0 <= other < count:
+                if other in frames:
                     pairs.append((frame, other))
     return pairs
 
 
-def order_of(number: int, count: int) -> range:
+def order_of(number: int, frames: range) -> range:
     """The frames in the order of pass `number`, from 1: forwards, backwards, and so on."""
-    return range(count) if number % 2 else range(count - 1, -1, -1)
+    return frames if number % 2 else frames[::-1]
+
+
+def paint_frames(
+    folder: ClipFolder, painter: FramePainter, video: VideoConfig, frames: range, watch: Watch
+) -> Iterator[dict[str, Any]]:
+    """Paint those of `frames` that are missing; yield the line of each, also of those that are there.
+
+    Ends early if `watch` returns False.
+
+    Raises:
+        UserError: the disk is full, or a frame cannot be painted.
+    """
+    folder.keep_whole_lines(
+        lambda line: folder.painted(line["frame"], line["pass"], line["pass"] == video.passes)
+    )
+    with Flows(folder, video.flow, pairs_of(video, frames)) as flows:
+        yield from Passes(folder, painter, video, flows, frames).run(watch)
 
 
 class Passes:
-    """The passes over a clip, from where its folder says that they are."""
+    """The passes over a clip, or a part of it, from where its folder says that they are."""
 
     def __init__(
-        self, folder: ClipFolder, painter: FramePainter, video: VideoConfig, flows: Flows, count: int
+        self, folder: ClipFolder, painter: FramePainter, video: VideoConfig, flows: Flows, frames: range
     ):
-        """Paint nothing yet; `count` is that of the frames."""
+        """Paint nothing yet; the first of `frames` follows from no other."""
         self._folder, self._painter, self._video = folder, painter, video
-        self._flows, self._count = flows, count
+        self._flows, self._frames = flows, frames
         self._shots: dict[int, int] = {}  # the first frame of each frame's shot, which the first pass finds
 
     def run(self, watch: Watch) -> Iterator[dict[str, Any]]:
@@ -60,7 +75,7 @@ class Passes:
         """
         there = {(line["pass"], line["frame"]): line for line in self._folder.metrics.read()}
         for number in range(1, self._video.passes + 1):
-            for frame in order_of(number, self._count):
+            for frame in order_of(number, self._frames):
                 line = there.get((number, frame))
                 if line is None:
                     line = self._painted(number, frame, watch)
@@ -102,9 +117,9 @@ class Passes:
         """Return the first frame of the shot, and those that `frame` follows from, the closest first."""
         sign = 1 if number % 2 else -1
         others = [frame - sign * distance for distance in sorted(self._video.references)]
-        others = [other for other in others if 0 <= other < self._count]
-        if frame == 0:
-            return 0, tuple(others) if number > 1 else ()
+        others = [other for other in others if other in self._frames]
+        if frame == self._frames.start:
+            return frame, tuple(others) if number > 1 else ()
         if number > 1:
             shot = self._shots[frame]
             return shot, tuple(other for other in others if self._shots[other] == shot)
@@ -128,14 +143,12 @@ class Passes:
     def _temporal_error(
         self, number: int, frame: int, others: tuple[int, ...], painted: Painted
     ) -> dict[str, float]:
-        """The mean difference, of 255, to the frame next to it where that is reliable."""
+        """The entry of a frame's line, if it follows from others."""
         if not others:
             return {}
         flow, weight = self._flows.between(frame, others[0])
-        moved = warped_along(floats(self._reader(number)(others[0]))[0], flow)
-        seen = weight >= RELIABLE
-        error = LEVELS * np.abs(moved - floats(painted.picture)[0])[seen].mean() if seen.any() else 0.0
-        return {"temporal_error": round(float(error), 4)}
+        error = temporal_error(painted.picture, self._reader(number)(others[0]), flow, weight)
+        return {"temporal_error": error}
 
     def _reader(self, number: int) -> Callable[[int], Frame]:
         last = number == self._video.passes

@@ -25,14 +25,19 @@ class VideoConfig:
     frames: int = 0  # frames to paint; 0: all
     every: int = 1  # takes each n-th frame of the clip
     sheet: int = 8  # pictures on sheet.png
+    chunk: int = 24  # with --cluster: frames that one machine paints, at most; never of two shots
+    overlap: int = 4  # frames that two chunks of a shot both paint, to be cross-faded
 
     def __post_init__(self) -> None:
-        for name in ("steps", "patience", "passes", "every", "sheet"):
+        for name in ("steps", "patience", "passes", "every", "sheet", "chunk"):
             fields.at_least(f"video.{name}", getattr(self, name), 1, MOST_STEPS)
         fields.at_least("video.frames", self.frames, 0)
         fields.not_negative("video.tolerance", self.tolerance)
         fields.not_negative("video.temporal_weight", self.temporal_weight)
         fields.not_negative("video.cut", self.cut)
+        fields.at_least("video.overlap", self.overlap, 0)
+        if self.overlap > self.chunk // 2:
+            raise UserError(f"video.overlap: {self.overlap} is more than half of video.chunk, {self.chunk}")
         if not self.references or min(self.references) < 1 or max(self.references) > MOST_STEPS:
             raise UserError(
                 f"video.references: {self.references} must be numbers of frames, such as (1, 2, 4)"
