@@ -74,7 +74,7 @@ class Clip:
         video, source = self.settings.video, self._source
         taken = (frame for index, frame in enumerate(source.frames()) if index % video.every == 0)
         about = {"fps": source.fps / video.every, "sound": source.sound and str(source.sound)}
-        limited = (frame for frame, _ in zip(taken, range(video.frames or 1 << 31), strict=False))
+        limited = itertools.islice(taken, video.frames or None)
         yield from self.folder.unpack(limited, self.settings.size, about)
         if self.folder.clip()["frames"] < 2:
             raise UserError("content, video.frames, video.every: a clip needs at least two frames")
@@ -93,10 +93,16 @@ class Clip:
             folder = self.folder
             if self._source:
                 folder = ClipFolder(Path(temporary))
-                list(folder.unpack(itertools.islice(self._source.frames(), 1), self.settings.size, {}))
+                # Not enlarged: whether that fits into memory is what is to be found out.
+                size = min(self.settings.size, max(self._source.size))
+                list(folder.unpack(itertools.islice(self._source.frames(), 1), size, {}))
             content = folder.content(0)
             nothing = nothing_known(read_frame(content))
-            jobs = painter.job(content, 0), painter.job(content, 0, nothing, nothing.picture[None])
+            try:
+                jobs = painter.job(content, 0), painter.job(content, 0, nothing, nothing.picture[None])
+            except UserError as error:  # its user knows the clip, not the file of a frame
+                message = error.message.replace(str(content), self.settings.content)
+                raise UserError(message, error.tail) from error
         memory = max(require_memory(painter.session(job), job) for job in jobs)
         first, other = (predicted_seconds(job) for job in jobs)
         left = self._length * self.settings.video.passes - len(self.folder.metrics.read())
