@@ -1,7 +1,10 @@
 """A film of a run from its snapshots: `python -m nst_jax.film runs/NAME`."""
 
-from collections.abc import Sequence
+import itertools
+import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from absl import flags
@@ -63,7 +66,8 @@ def write_film(out: Path, frames: Sequence[Image.Image], fps: float) -> None:
         raise UserError(f"--out: {out} must end with one of {', '.join(FORMATS)}")
     if suffix == ".mp4":
         with files.atomic(out) as temporary:
-            _write_mp4(temporary, frames, fps)
+            still = [frames[-1]] * round(HOLD_SECONDS * fps)
+            write_mp4(temporary, map(np.asarray, [*frames, *still]), fps)
         return
     durations = [round(1000 / fps)] * (len(frames) - 1) + [round(1000 * HOLD_SECONDS)]
     options = {"quality": 85, "method": 4} if suffix == ".webp" else {"optimize": False}
@@ -79,19 +83,43 @@ def write_film(out: Path, frames: Sequence[Image.Image], fps: float) -> None:
         )
 
 
-def _write_mp4(path: Path, frames: Sequence[Image.Image], fps: float) -> None:
-    try:
-        from imageio_ffmpeg import write_frames
-    except ModuleNotFoundError as error:
-        raise UserError("--out: MP4 requires a package: pip install imageio-ffmpeg") from error
-    width, height = (side - side % 2 for side in frames[0].size)  # chroma is stored at half size
-    writer = write_frames(
-        str(path), (width, height), fps=fps, macro_block_size=2, quality=8, output_params=["-f", "mp4"]
+def write_mp4(path: Path, frames: Iterable[np.ndarray], fps: float, sound: Path | None = None) -> None:
+    """Write `frames`, "h w 3" of uint8 and one size, as H.264, with the sound of the file `sound`.
+
+    Colours are stored for squares of four pixels: an odd row or column at the edge is left out.
+
+    Raises:
+        UserError: imageio-ffmpeg is not installed, or ffmpeg fails.
+    """
+    program = ffmpeg()
+    if program is None:
+        raise UserError("--out: MP4 requires a package: pip install imageio-ffmpeg")
+    rest = iter(frames)
+    first = next(rest)
+    height, width = (side - side % 2 for side in first.shape[:2])
+    heard = {"audio_path": str(sound), "audio_codec": "aac"} if sound else {}
+    options = ["-f", "mp4", *(["-shortest"] if sound else [])]
+    writer = program.write_frames(
+        str(path), (width, height), fps=fps, macro_block_size=2, quality=8, output_params=options, **heard
     )
-    writer.send(None)
-    for frame in [*frames, *[frames[-1]] * round(HOLD_SECONDS * fps)]:
-        writer.send(np.asarray(frame.crop((0, 0, width, height))).tobytes())
-    writer.close()
+    try:
+        writer.send(None)
+        for frame in itertools.chain([first], rest):
+            writer.send(np.ascontiguousarray(frame[:height, :width]))
+        writer.close()
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"{path}: ffmpeg failed: {str(error).strip().splitlines()[-1]}") from error
+
+
+def ffmpeg() -> Any:
+    """Return the module imageio_ffmpeg; None if it is not installed."""
+    try:
+        import imageio_ffmpeg
+    except ModuleNotFoundError:
+        return None
+    # The child process runs another program at once, so that JAX's threads cannot be in its way.
+    warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
+    return imageio_ffmpeg
 
 
 if __name__ == "__main__":

@@ -67,13 +67,13 @@ def _run(values: flags.FlagValues) -> int:
                 _say(session.note)
             memory = byte_count(require_memory(session, job))
             _say(f"folder: {folder.path}")
-            step = folder.last_step() if begun and processes.is_first() else 0
+            step = folder.last_step() if processes.is_first() else 0
             _say(f"estimate: {memory} of memory{time_text(job, step)}")
             if processes.is_first():
                 stack.enter_context(previewed(values, folder.path))
                 stack.enter_context(logged(values, folder.path))
         processes.require_equal(job.digest())
-        outcome, exit_status = _paint(session, job, folder)
+        outcome, exit_status = _paint(session, job, folder, step)
     if outcome.status == "diverged":
         raise UserError(
             f"content_weight, style_weight, tv_weight: too large: the loss is not finite after step "
@@ -102,12 +102,14 @@ def _copied(out: str | None, folder: RunFolder) -> Path:
     return Path(out) if out else folder.result
 
 
-def _paint(session: StageSession, job: Job, folder: RunFolder) -> tuple[Outcome, int]:
-    """Run with a progress bar, from the folder's checkpoint if there is one, to the end or until a signal."""
+def _paint(session: StageSession, job: Job, folder: RunFolder, step: int) -> tuple[Outcome, int]:
+    """Run from the folder's checkpoint, if there is one, to the end or until a signal, with a progress bar.
+
+    The bar begins at `step`.
+    """
     with processes.agreeing():
         read = folder.load_checkpoint(job.identity())
     saved = broadcast_checkpoint(read)
-    step = folder.last_step() if saved else 0
     with StopSignal() as stop, Progress(work_of(job), processes.is_first(), step) as progress:
 
         def watch(look: Look) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from absl import flags
 
 from nst_jax import cli
+from nst_jax.cluster.joining import define_cluster
 from nst_jax.cluster.remote_sweep import run_remotely
 from nst_jax.config import Config, from_dict
 from nst_jax.config.tables import extensible
@@ -65,12 +66,7 @@ def parse_flags(argv: list[str]) -> flags.FlagValues:
     flags.DEFINE_integer(
         "batch", None, "runs computed together; default: as many as fit in memory", 1, flag_values=values
     )
-    flags.DEFINE_string(
-        "cluster",
-        None,
-        "paint on the Ray cluster at HOST:PORT, which this machine belongs to; 'ray' starts one here",
-        flag_values=values,
-    )
+    define_cluster(values)
     define_preview(values)
     define_log(values)
     cli.parse(values, argv, USAGE, Config)

@@ -10,11 +10,19 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from absl import flags
+
 from nst_jax.errors import UserError
 
 LOCAL = "ray"  # the address that stands for a cluster on this machine
 SECONDS = 15.0  # to reach a cluster; one in the same network answers within a second
 PACKAGES = ("nst-jax", "jax")  # whose versions must agree
+
+
+def define_cluster(values: flags.FlagValues) -> None:
+    """Add the flag `--cluster`."""
+    help_text = "work on the Ray cluster at HOST:PORT, which this machine belongs to; 'ray' starts one here"
+    flags.DEFINE_string("cluster", None, help_text, flag_values=values)
 
 
 @contextlib.contextmanager

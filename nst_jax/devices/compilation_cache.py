@@ -3,7 +3,6 @@
 import os
 import warnings
 
-import jax
 from absl import logging
 
 from nst_jax.files import cache_dir, is_writable
@@ -17,6 +16,8 @@ def use_compilation_cache() -> None:
     if not is_writable(folder):
         logging.warning("%s cannot be written; programs will be compiled again by every command", folder)
         return
+    import jax
+
     jax.config.update("jax_compilation_cache_dir", str(folder))
     # Dozens of small programs are compiled before the first step: together, they take longer than its own.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.01)

@@ -19,6 +19,7 @@ from typing import Any
 from absl import flags
 
 from nst_jax import cli, files
+from nst_jax.cluster.joining import define_cluster
 from nst_jax.cluster.remote_search import delete_shards, search_remotely
 from nst_jax.cluster.searching_task import SHARDS, SearchJob
 from nst_jax.errors import UserError
@@ -112,12 +113,7 @@ def _export(config: TopPatchesSettings, folder: Path, progress: SearchProgress) 
 def _parse(argv: list[str]) -> flags.FlagValues:
     values = flags.FlagValues()
     cli.define_resumable(values, argv)
-    flags.DEFINE_string(
-        "cluster",
-        None,
-        "search on the Ray cluster at HOST:PORT, which this machine belongs to; 'ray' starts one here",
-        flag_values=values,
-    )
+    define_cluster(values)
     cli.parse(values, argv, __doc__ or "", TopPatchesSettings)
     return values
 

@@ -62,8 +62,8 @@ class RunFolder:
         return (self.path / "config.json").exists()
 
     def last_step(self) -> int:
-        """The last step that is logged; 0 if there is none."""
-        lines = self.metrics.read()
+        """About the step at which a resumed run goes on: the last one logged; 0 without a checkpoint."""
+        lines = self.metrics.read() if self._checkpoint.exists() else []
         return int(lines[-1]["step"]) if lines else 0
 
     def record(self) -> dict[str, Any]:

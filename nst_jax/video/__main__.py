@@ -8,7 +8,7 @@ from absl import flags
 from tqdm import tqdm
 
 from nst_jax import cli
-from nst_jax.cluster.joining import on_cluster
+from nst_jax.cluster.joining import define_cluster, on_cluster
 from nst_jax.config.fields import from_config
 from nst_jax.config.tables import extensible
 from nst_jax.errors import UserError
@@ -82,12 +82,7 @@ def _interrupted(stop: StopSignal, values: flags.FlagValues) -> int:
 def _parsed(argv: list[str]) -> flags.FlagValues:
     values = flags.FlagValues()
     cli.define_resumable(values, argv, extensible)
-    flags.DEFINE_string(
-        "cluster",
-        None,
-        "paint on the Ray cluster at HOST:PORT, which this machine belongs to; 'ray' starts one here",
-        flag_values=values,
-    )
+    define_cluster(values)
     cli.parse(values, argv, USAGE, VideoSettings)
     return values
 

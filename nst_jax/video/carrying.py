@@ -1,9 +1,8 @@
-"""What earlier frames say of a frame: flow, computed ahead in other processes, and what it carries."""
+"""What earlier frames say of a frame: flow, computed ahead in other threads, and what it carries."""
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +28,8 @@ class Flows:
         self._folder, self._name, self._pairs = folder, name, list(pairs)
         self._running: dict[tuple[int, int], Future] = {}
         self._next = 0
-        # JAX must not be forked; the children import neither it nor this package's larger part.
-        self._pool = ProcessPoolExecutor(max(1, (os.cpu_count() or 2) // 2), get_context("spawn"))
+        # Not processes: JAX must not be forked, and new ones would run the script of a Python caller again.
+        self._pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2))
 
     def __enter__(self) -> "Flows":
         return self
@@ -67,7 +66,7 @@ class Flows:
 
 
 def both_ways(name: str, at: Path, to: Path, frame: int, other: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the flow from a frame to another one, and its weights; in a process of its own."""
+    """Return the flow from a frame to another one, and its weights."""
     first, second = read_frame(at), read_frame(to)
     if name.startswith(FOLDER):
         folder = Path(name.removeprefix(FOLDER)).expanduser()

@@ -18,8 +18,8 @@ from nst_jax.runs.metrics import Metrics
 from nst_jax.storage.json_files import read_json
 
 Frame = UInt8[np.ndarray, "h w 3"]
-# Measured on photographs: bytes per pixel of a PNG, and of a flow in float16 with its weights, compressed.
-PICTURE_BYTES, FLOW_BYTES = 2.0, 5.0
+# Bytes per pixel of a PNG, and of a flow with its weights: the largest of three clips of 160 to 256 px.
+PICTURE_BYTES, FLOW_BYTES = 2.4, 3.7
 FLOW_SUFFIX = ".npz"
 SPARE = 1.2  # of the space that is expected to be needed
 
@@ -40,7 +40,7 @@ class ClipFolder:
         return self.path / ("frames" if last else f"passes/{number}") / f"{frame:06d}.png"
 
     def clip(self) -> dict[str, Any]:
-        """Return clip.json: frames, fps, the clip's sound, shots; empty before all frames are there."""
+        """Return clip.json: frames, fps, and the clip's sound; empty before all frames are there."""
         try:
             return read_json(self.path / "clip.json", frames=int, fps=float)
         except FileNotFoundError:
@@ -72,10 +72,6 @@ class ClipFolder:
         """Keep the flow from a frame to another one, in half precision, and its weights in 8 bits."""
         with files.atomic(self.flow_file(frame, other)) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, flow=np.float16(flow), weight=np.uint8(np.rint(255 * weight)))
-
-    def log(self, line: dict[str, Any]) -> None:
-        """Append a line for a frame that has been painted."""
-        self.metrics.write(line)
 
     def keep_whole_lines(self, picture_of: Callable[[dict[str, Any]], Path]) -> None:
         """Drop lines of frames whose picture is missing, and a torn last line."""

@@ -1,7 +1,6 @@
 """Frames of a clip: a video file, an animated GIF or WebP, or a folder of numbered pictures."""
 
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from nst_jax import images
 from nst_jax.errors import UserError
+from nst_jax.film import ffmpeg
 from nst_jax.images.folders import FOLDER, folder_pictures
 from nst_jax.images.writing import to_bytes
 
@@ -118,14 +118,3 @@ def _of_video(path: Path) -> ClipSource:
 
     sound = path if about.get("audio_codec") else None
     return ClipSource(count, float(about["fps"]), (height, width), sound, frames)
-
-
-def ffmpeg() -> Any:
-    """Return the module imageio_ffmpeg; None if it is not installed."""
-    try:
-        import imageio_ffmpeg
-    except ModuleNotFoundError:
-        return None
-    # The child process runs another program at once, so that JAX's threads cannot be in its way.
-    warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
-    return imageio_ffmpeg

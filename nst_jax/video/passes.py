@@ -110,7 +110,7 @@ class Passes:
             **self._temporal_error(number, frame, others, painted),
             **painted.terms,
         }
-        self._folder.log(line)
+        self._folder.metrics.write(line)
         return line
 
     def _followed(self, number: int, frame: int) -> tuple[int, tuple[int, ...]]:
@@ -118,11 +118,11 @@ class Passes:
         sign = 1 if number % 2 else -1
         others = [frame - sign * distance for distance in sorted(self._video.references)]
         others = [other for other in others if other in self._frames]
-        if frame == self._frames.start:
-            return frame, tuple(others) if number > 1 else ()
         if number > 1:
             shot = self._shots[frame]
             return shot, tuple(other for other in others if self._shots[other] == shot)
+        if frame == self._frames.start:
+            return frame, ()
         _, weight = self._flows.between(frame, frame - 1)
         if is_cut(weight, self._video.cut):
             return frame, ()

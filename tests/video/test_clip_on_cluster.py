@@ -80,7 +80,7 @@ def test_overlaps_are_cross_faded(tmp_path):
         home = ClipFolder(tmp_path / chunk.folder)
         for frame in chunk.frames:
             write_frame(home.painted(frame, 1, True), np.full((4, 4, 3), level, np.uint8))
-            home.log({"frame": frame, "pass": 1, "step": level, "shot": chunk.begin})
+            home.metrics.write({"frame": frame, "pass": 1, "step": level, "shot": chunk.begin})
     join_chunks(folder, chunks)
     levels = [int(pixels(folder.painted(frame, 1, True))[0, 0, 0]) for frame in range(7)]
     assert levels == [40, 40, 80, 120, 160, 200, 200], "both weights of a frame sum to one"
@@ -145,7 +145,7 @@ def test_what_a_cluster_cannot_do_is_refused(here, tiny_weights, clip, tmp_path)
     assert not (tmp_path / "run").exists()
     (tmp_path / "alone").mkdir()
     given = chunked(tiny_weights, tmp_path / "alone", clip)
-    ClipFolder(tmp_path / "alone").log({"frame": 0, "pass": 1, "step": 1})
+    ClipFolder(tmp_path / "alone").metrics.write({"frame": 0, "pass": 1, "step": 1})
     assert_refused(call(*given, "--cluster=here", module=MODULE), "was begun on one machine")
 
 
