@@ -38,7 +38,7 @@ def test_a_unit_that_is_off_is_switched_on():
     start = response_painter(VGG(formula_weights()), optimizer=OptimizerConfig("adam", 1)).paint(
         np.asarray(one(4))
     )
-    network = VGG(shifted_weights(2 * start.peak))
+    network = VGG(shifted_weights(1.5 * start.peak))
     painted = response_painter(network).paint(np.asarray(one(4)))
     assert painted.start == 0 < painted.peak
     assert 0 < painted.reached <= painted.peak
