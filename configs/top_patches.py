@@ -39,6 +39,7 @@ def get_config(variant: str = "slim") -> ConfigDict:
     config.quantiles = (0.5, 0.75, 0.9, 0.99)  # at which patches are shown too; () for none
     config.sample = 1000  # images from which patches at quantiles are chosen
     config.export = False  # write activations.npz: each unit's maximum in each image
+    config.photos = 2000  # copies of photos on which the page shows where patches are from, 20 KB each
     config.size = 224  # side of the square that the network sees, at least the deepest receptive field
     config.batch = 16
     config.limit = 0  # maximum number of images; 0 for all

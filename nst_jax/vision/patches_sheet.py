@@ -17,7 +17,8 @@ from nst_jax.vision.top_patches import Patch
 
 # Pixels. Gaps between patches, between the two groups of a unit, and between units.
 PATCH_GAP, GROUP_GAP, UNIT_GAP = 2, 6, 18
-SMALLEST_CELL, LARGEST_CELL, FILTER_CELL = 60, 90, 36
+# Any smaller, projections of deep layers would blur to gray: they are made of lines a few pixels wide.
+SMALLEST_CELL, LARGEST_CELL, FILTER_CELL = 60, 160, 36
 LABEL_SIZE = 15
 UNITS_ACROSS, FILTERS_ACROSS = 4, 16
 NO_PATCH = (240, 240, 240)
@@ -73,16 +74,17 @@ def _group(patches: Sequence[Image.Image], top: int, side: int) -> Image.Image:
 
 def scaled(patch: Panel) -> Image.Image:
     """Return a patch, which is a whole receptive field, at the size at which sheets show it."""
-    return _image(patch, _cell(len(patch)), Image.Resampling.BICUBIC)
+    return _image(patch, cell_side(len(patch)), Image.Resampling.BICUBIC)
 
 
-def _cell(side: int) -> int:
+def cell_side(side: int) -> int:
+    """Return the side of a patch on sheets, of which a receptive field has `side` pixels."""
     return min(max(side, SMALLEST_CELL), LARGEST_CELL)
 
 
 def _filled(cells: Sequence[Image.Image], count: int, side: int) -> list[Image.Image]:
     """Fill up to `count` cells with empty ones."""
-    empty = Image.new("RGB", (_cell(side), _cell(side)), NO_PATCH)
+    empty = Image.new("RGB", (cell_side(side), cell_side(side)), NO_PATCH)
     return [*cells, *[empty] * (count - len(cells))]
 
 

@@ -16,7 +16,7 @@ from nst_jax.vision.units import require_units
 
 ALL = "all"
 # Limits that no real search comes near; a number beyond them is a mistake.
-MOST_PATCHES, MOST_WORKERS, LARGEST_SAMPLE = 1000, 256, 100_000
+MOST_PATCHES, MOST_WORKERS, LARGEST_SAMPLE, MOST_PHOTOS = 1000, 256, 100_000, 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +32,7 @@ class TopPatchesSettings:
     quantiles: tuple[float, ...] = (0.5, 0.75, 0.9, 0.99)  # at which patches are shown too; () for none
     sample: int = 1000  # images from which patches at quantiles are chosen
     export: bool = False  # write activations.npz: each unit's maximum in each image
+    photos: int = 2000  # maximum number of reduced copies, which the page shows whole; about 20 KB each
     size: int = 224  # side of the square that the network sees, pixels
     batch: int = 16
     limit: int = 0  # maximum number of images; 0 for all
@@ -51,6 +52,7 @@ class TopPatchesSettings:
             if not 0 <= quantile <= 1:
                 raise UserError(f"quantiles: {quantile} is not between 0 and 1")
         fields.distinct("quantiles", self.quantiles)
+        fields.at_least("photos", self.photos, 0, MOST_PHOTOS)
         fields.at_least("size", self.size, 1, LARGEST_INPUT)
         fields.at_least("batch", self.batch, 1, MOST_PICTURES)
         fields.at_least("shown", self.shown, 1)
