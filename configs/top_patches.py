@@ -40,6 +40,7 @@ def get_config(variant: str = "slim") -> ConfigDict:
     config.sample = 1000  # images from which patches at quantiles are chosen
     config.export = False  # write activations.npz: each unit's maximum in each image
     config.photos = 2000  # copies of photos on which the page shows where patches are from, 20 KB each
+    config.maximized = 0  # side of a picture painted to activate each unit on the sheets; 0 for none
     config.size = 224  # side of the square that the network sees, at least the deepest receptive field
     config.batch = 16
     config.limit = 0  # maximum number of images; 0 for all

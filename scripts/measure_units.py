@@ -67,7 +67,9 @@ def main(argv: Sequence[str]) -> None:
 def _drawn(widths: dict[str, int]) -> dict[str, list[int]]:
     """Draw as many units of each layer, as far as possible."""
     random = np.random.default_rng(0)
-    shares = [FLAGS.units * (i + 1) // len(widths) - FLAGS.units * i // len(widths) for i in range(len(widths))]
+    shares = [
+        FLAGS.units * (i + 1) // len(widths) - FLAGS.units * i // len(widths) for i in range(len(widths))
+    ]
     return {
         layer: sorted(random.choice(number, min(share, number), replace=False).tolist())
         for (layer, number), share in zip(widths.items(), shares, strict=True)

@@ -31,6 +31,7 @@ from nst_jax.runs.progress import duration
 from nst_jax.storage.locks import claimed, require_unclaimed
 from nst_jax.vision import patches_report
 from nst_jax.vision.maxima_file import MaximaFile
+from nst_jax.vision.maximized_units import maximizing_work
 from nst_jax.vision.search import SearchPass, search
 from nst_jax.vision.search_file import SearchFile, SearchProgress, start
 from nst_jax.vision.search_inputs import search_inputs
@@ -67,6 +68,9 @@ def _run(config: TopPatchesSettings, folder: Path, resume: bool, cluster: str | 
         files.write_json(folder / "config.json", dataclasses.asdict(config))
         progress = start(network, config, len(stream))
     export = _export(config, folder, progress)
+    work = maximizing_work(network, config)
+    if work:
+        print(f"maximized: after the search, as much work as {work:.0f} images of it", flush=True)
     if cluster is None:
         searched = SearchPass(network, stream, config, progress, classifier, export)
         found, exit_status = search(stream, config, checkpoint, searched)

@@ -13,6 +13,7 @@ from nst_jax import files, images
 from nst_jax.figures.pages import render
 from nst_jax.vision import patches_sheet
 from nst_jax.vision.distributions import NOT_SEEN
+from nst_jax.vision.maximized_units import maximize_units
 from nst_jax.vision.patches_drawn import TOP, Drawn, groups_of, read_pictures
 from nst_jax.vision.photo_copies import write_photos
 from nst_jax.vision.search_report import Report
@@ -30,7 +31,8 @@ def write_report(report: Report, folder: Path) -> None:
     units = listed_units(report)
     drawn = read_pictures(report, listed_images(units))
     photos = write_photos(report, folder)
-    rows = list(unit_rows(report, units, drawn.frames, photos))
+    maximized = maximize_units(report, folder)
+    rows = list(unit_rows(report, units, drawn.frames, photos, maximized))
     files.write_text(folder / "units.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     images.write(folder / "filters.png", patches_sheet.filters(report.network))
     for layer in report.settings.layers:

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from nst_jax.config import NetworkConfig, fields
+from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
@@ -33,6 +34,7 @@ class TopPatchesSettings:
     sample: int = 1000  # images from which patches at quantiles are chosen
     export: bool = False  # write activations.npz: each unit's maximum in each image
     photos: int = 2000  # maximum number of reduced copies, which the page shows whole; about 20 KB each
+    maximized: int = 0  # side of a picture painted to activate each unit on the sheets; 0 for none
     size: int = 224  # side of the square that the network sees, pixels
     batch: int = 16
     limit: int = 0  # maximum number of images; 0 for all
@@ -77,6 +79,11 @@ class TopPatchesSettings:
         fields.distinct("layers", self.layers)
         deepest = max(self.layers, key=lambda layer: receptive.field_side(arch.layers, layer))
         require_field(self.size, self.network.arch, deepest)
+        if self.maximized:
+            fields.at_least("maximized", self.maximized, SMALLEST_SIDE, LARGEST_INPUT)
+            for layer in self.layers:
+                if not all(receptive.shape(arch.layers, layer, self.maximized, self.maximized)):
+                    raise UserError(f"maximized: {self.maximized} pixels are too few for {layer}")
 
     def _check_target(self, towards: Towards) -> None:
         """Refuse layers that are not before the layer of the target."""

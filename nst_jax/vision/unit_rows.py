@@ -8,6 +8,7 @@ import numpy as np
 
 from nst_jax.images.streams import Frame
 from nst_jax.vision.distributions import NOT_SEEN
+from nst_jax.vision.maximized_units import MaximizedUnit
 from nst_jax.vision.patches_sheet import rows_of_group
 from nst_jax.vision.quantile_patches import AtQuantile, histogram_of
 from nst_jax.vision.search_report import Report
@@ -37,11 +38,16 @@ def listed_images(units: Iterable[Listed]) -> set[int]:
 
 
 def unit_rows(
-    report: Report, units: Iterable[Listed], frames: Mapping[int, Frame], photos: Mapping[int, str]
+    report: Report,
+    units: Iterable[Listed],
+    frames: Mapping[int, Frame],
+    photos: Mapping[int, str],
+    maximized: Mapping[tuple[str, int], MaximizedUnit],
 ) -> Iterator[dict[str, Any]]:
     """Yield a line of units.jsonl for each unit.
 
-    `frames` holds those of all images listed, and `photos` the files of the copies of some of them.
+    `frames` holds those of all images listed, `photos` the files of the copies of some of them, and
+    `maximized` the pictures of some units.
     """
     labels = _labels(report, frames)
     similar = {
@@ -56,6 +62,8 @@ def unit_rows(
             "histogram": histogram_of(report.distributions[layer], unit),
             "similar": [each._asdict() for each in similar[layer][unit]],
         }
+        if (layer, unit) in maximized:
+            row["maximized"] = maximized[layer, unit]._asdict()
         for line, patch in zip(row["patches"], top, strict=True):
             if patch.image in photos:
                 line["photo"] = photos[patch.image]

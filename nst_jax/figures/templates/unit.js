@@ -92,7 +92,7 @@ function pictures(layer, unit) {
   if (hasMosaic(layer, unit)) shown.push(figure("patches", "Patches, strongest first. Select one to see its photo.", patchButtons(layer, unit)));
   if (isDrawn(layer, unit)) shown.push(figure("", `Projections of the patches (${RULE})`, projections(layer, unit)));
   if (patches.some(patch => patch.photo)) shown.push(make("figure", {className: "photo"}));
-  if (maximized) shown.push(figure("", `Painted to activate the unit: up to ${number(maximized.activation)}`,
+  if (maximized) shown.push(figure("", `Painted from noise to activate the unit: up to ${number(maximized.activation)}`,
     make("img", {src: maximized.file, loading: "lazy", alt: `${layer} unit ${unit}: a picture painted to activate it`})));
   return make("div", {className: "pictures"}, ...shown);
 }
