@@ -63,9 +63,8 @@ function closeUp(layer, unit, rank, isProjection) {
   return make("div", {className: "crop"}, image);
 }
 
-// The whole photo of a patch: the patch is outlined, and what the network does not see is dimmed.
-function wholePhoto(layer, unit, rank) {
-  const patch = layers[layer].units[unit].patches[rank - 1];
+// The whole photo of a patch, in which it is outlined, and what the network does not see is dimmed.
+function wholePhoto(patch, rank) {
   const [width, height] = photos[patch.photo], [left, top] = beyond([width, height]), [x0, y0, x1, y1] = patch.box;
   const outline = make("span", {className: "outline"}), frame = make("span", {className: "frame"});
   Object.assign(outline.style, {
@@ -73,25 +72,25 @@ function wholePhoto(layer, unit, rank) {
     width: percent((x1 - x0) / width), height: percent((y1 - y0) / height)});
   frame.style.inset = `${percent(top / height)} ${percent(left / width)}`;
   const image = make("img", {src: patch.photo, width, height, alt: `${patch.image}, with patch ${rank} outlined`});
-  return figure("photo", `Patch ${rank}, outlined in ${patch.image}: ${MEASURE} ${exact(patch[MEASURE])} at row ${patch.row}, column ${patch.column}`,
-    make("div", {className: "whole"}, image, frame, outline),
-    make("div", {className: "close-ups"}, ...(isDrawn(layer, unit)
-      ? [closeUp(layer, unit, rank, false), closeUp(layer, unit, rank, true)] : [crop(patch, layers[layer].side)])));
+  return make("div", {className: "whole"}, image, frame, outline);
 }
 
 // Shows the photo of a patch in the open dialog, by default that of the strongest one.
 function showPatch(layer, unit, rank = 1) {
   const patch = layers[layer].units[unit].patches[rank - 1], place = dialog.querySelector(".photo");
   if (!place || !patch?.photo) return;
-  dialog.querySelectorAll(".cell").forEach((cell, index) => cell.setAttribute("aria-pressed", index === rank - 1));
-  place.replaceWith(wholePhoto(layer, unit, +rank));
+  dialog.querySelectorAll("button.cell").forEach((cell, index) => cell.setAttribute("aria-pressed", index === rank - 1));
+  const closeUps = isDrawn(layer, unit) ? [false, true].map(isProjection => closeUp(layer, unit, +rank, isProjection))
+    : [crop(patch, layers[layer].side)];
+  place.replaceChildren(wholePhoto(patch, rank), make("div", {className: "close-ups"}, ...closeUps),
+    make("figcaption", {}, `Patch ${rank}, outlined in ${patch.image}: ${MEASURE} ${exact(patch[MEASURE])} at row ${patch.row}, column ${patch.column}`));
 }
 
 function pictures(layer, unit) {
   const {maximized, patches} = layers[layer].units[unit], shown = [];
   if (hasMosaic(layer, unit)) shown.push(figure("patches", "Patches, strongest first. Select one to see its photo.", patchButtons(layer, unit)));
   if (isDrawn(layer, unit)) shown.push(figure("", `Projections of the patches (${RULE})`, projections(layer, unit)));
-  if (patches.some(patch => patch.photo)) shown.push(make("figure", {className: "photo"}));
+  if (patches.some(patch => patch.photo)) shown.push(make("figure", {className: "photo", ariaLive: "polite"}));
   if (maximized) shown.push(figure("", `Painted from noise to activate the unit: up to ${number(maximized.activation)}`,
     make("img", {src: maximized.file, loading: "lazy", alt: `${layer} unit ${unit}: a picture painted to activate it`})));
   return make("div", {className: "pictures"}, ...shown);
