@@ -6,10 +6,13 @@
 One pass over the data finds the strongest activations of every unit of the given layers, at most one per
 image, a histogram of each unit's maxima over the images, and patches at quantiles of them. The folder then
 holds units.jsonl, one sheet per layer (patches left, projections right), one with patches at quantiles,
-filters.png, and index.html to browse them; with `export` also activations.npz, the maxima by image. --resume
-continues after Ctrl-C or a crash. With `target`, units are ranked by their relevance (gradient times
-activation) towards a class or a deeper unit; units.jsonl then also counts the classes of each unit's patches.
---cluster searches on the machines of a Ray cluster.
+filters.png, and index.html to browse them: photos/ holds reduced copies of the photos, on which it shows
+where a patch is from, and with `maximized` maximized/ holds pictures painted to activate the units. With
+`export`, there is also activations.npz, the maxima by image. --resume continues after Ctrl-C or a crash.
+
+With `target`, units are ranked by their relevance (gradient times activation) towards a class or a deeper
+unit; units.jsonl then also counts the classes of each unit's patches. --cluster searches on the machines of a
+Ray cluster.
 """
 
 import dataclasses

@@ -42,7 +42,8 @@ def search_inputs(
     network, weights = load_network(settings.network, (*settings.layers, *deeper), begun)
     require_activations(network, (*settings.layers, *deeper), settings.size, settings.batch)
     if settings.maximized:
-        require_activations(network, settings.layers, settings.maximized + 2 * MARGIN, 1, gradient=True)
+        side = settings.maximized + 2 * MARGIN
+        require_activations(network, settings.layers, side, 1, gradient=True, field="maximized")
     units = {
         layer: len(lists.image)
         for layer, lists in empty_lists(network, (*settings.layers, *deeper), settings.size, 1).items()

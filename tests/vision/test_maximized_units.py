@@ -10,7 +10,7 @@ from nst_jax import images
 from nst_jax.errors import UserError
 from nst_jax.experiments import top_patches
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision import maximized_units
+from nst_jax.vision import activations, maximized_units
 from nst_jax.vision.response_painter import Painted, ResponsePainter
 from nst_jax.vision.search_settings import TopPatchesSettings
 from tests.command import ROOT
@@ -86,10 +86,12 @@ def test_work_is_counted_in_images_of_the_search(tiny_weights, photos):
     ("fields", "refusal"),
     [
         ({"maximized": 8}, "maximized: 8 is below 16"),
+        ({"maximized": 4096, "layers": "conv1_1,conv1_2"}, "maximized: 1 x 4120 px need at least .* memory"),
         ({"maximized": 16, "layers": "pool5", "size": 272}, "maximized: 16 pixels are too few for pool5"),
     ],
 )
-def test_refused(tiny_weights, photos, tmp_path, fields, refusal):
+def test_refused(tiny_weights, photos, tmp_path, monkeypatch, fields, refusal):
+    monkeypatch.setattr(activations, "free_memory_bytes", lambda: 2**28)
     with pytest.raises(UserError, match=refusal):
         run(tiny_weights, photos, tmp_path / "run", **fields)
     assert not (tmp_path / "run").exists()
