@@ -17,7 +17,7 @@ with a histogram of the maxima; `export` writes the maxima as activations.npz.
 
 index.html shows for each unit the whole photo of a patch, and the units of its layer whose maxima correlate
 most with its own. `maximized=128` paints a picture of 128 pixels for each unit on the sheets, as
-configs/maximize.py:phase does; with VGG-19, each takes up to half a minute on two CPU cores.
+configs/maximize.py does; with VGG-19, each takes up to half a minute on two CPU cores.
 
 `target` ranks patches by relevance, gradient times activation, instead of activation: towards the most
 probable class of each picture ('class'), a class ('class:285') or a deeper unit ('conv5_1:3').

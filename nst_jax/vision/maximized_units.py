@@ -1,6 +1,5 @@
-"""Pictures painted to activate the units that a report shows, by configs/maximize.py:phase."""
+"""Pictures painted to activate the units that a report shows, as by configs/maximize.py."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,9 +10,6 @@ from PIL import Image
 from tqdm import tqdm
 
 from nst_jax import images
-from nst_jax.config import fields
-from nst_jax.config.named import read_config
-from nst_jax.config.overriding import override
 from nst_jax.networks.network import Network
 from nst_jax.vision.maximize_settings import MARGIN, MaximizeSettings
 from nst_jax.vision.response_painter import ResponsePainter
@@ -83,6 +79,4 @@ def _operations(function: Any, network: Network, side: int) -> float:
 
 
 def _painting(settings: TopPatchesSettings, layer: str) -> MaximizeSettings:
-    network = dataclasses.asdict(settings.network)
-    changes = {"layer": layer, "size": settings.maximized, "network": network, "transparency": False}
-    return fields.from_config(MaximizeSettings, override(read_config("maximize:phase"), changes))
+    return MaximizeSettings(layer=layer, size=settings.maximized, network=settings.network)
