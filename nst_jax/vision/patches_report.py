@@ -128,8 +128,9 @@ def _reading(report: Report, layer: str) -> str:
     field = f"A patch is {side} x {side} pixels of the input, all that a unit of this layer sees"
     if side > LARGEST_SMALL_FIELD:
         return f"{field}."
+    where = " The whole photo shows where they lie." if report.settings.photos else ""
     filters = " Each projection is the unit's filter." if layer == report.network.layers[0] else ""
     return (
         f"{field}, enlarged: an edge becomes a gradient from light to dark, and many patches are a plain "
-        f"colour, black or white. The whole photo shows where they lie.{filters}"
+        f"colour, black or white.{where}{filters}"
     )

@@ -32,8 +32,6 @@ function mosaic(layer, unit, cell) {
   return grid;
 }
 
-const hasMosaic = (layer, unit) => isDrawn(layer, unit) || layers[layer].units[unit].patches.some(patch => patch.photo);
-
 function patchButtons(layer, unit) {
   const {patches} = layers[layer].units[unit];
   return mosaic(layer, unit, (rank, content) => make("button", {
@@ -86,13 +84,21 @@ function showPatch(layer, unit, rank = 1) {
     make("figcaption", {}, `Patch ${rank}, outlined in ${patch.image}: ${MEASURE} ${exact(patch[MEASURE])} at row ${patch.row}, column ${patch.column}`));
 }
 
+function maximizedPicture(layer, unit) {
+  const {maximized, patches} = layers[layer].units[unit];
+  const compared = MEASURE === "activation" ? `, that of the strongest patch ${number(patches[0].activation)}` : "";
+  return figure("", `Painted from noise to activate the unit: the largest activation is ${number(maximized.activation)}${compared}.`,
+    make("img", {src: maximized.file, loading: "lazy", alt: `${layer} unit ${unit}: a picture painted to activate it`}));
+}
+
 function pictures(layer, unit) {
   const {maximized, patches} = layers[layer].units[unit], shown = [];
-  if (hasMosaic(layer, unit)) shown.push(figure("patches", "Patches, strongest first. Select one to see its photo.", patchButtons(layer, unit)));
+  const hasPhotos = patches.some(patch => patch.photo);
+  if (hasPhotos || isDrawn(layer, unit))
+    shown.push(figure("patches", "Patches, strongest first." + (hasPhotos ? " Select one to see its photo." : ""), patchButtons(layer, unit)));
   if (isDrawn(layer, unit)) shown.push(figure("", `Projections of the patches (${RULE})`, projections(layer, unit)));
-  if (patches.some(patch => patch.photo)) shown.push(make("figure", {className: "photo", ariaLive: "polite"}));
-  if (maximized) shown.push(figure("", `Painted from noise to activate the unit: up to ${number(maximized.activation)}`,
-    make("img", {src: maximized.file, loading: "lazy", alt: `${layer} unit ${unit}: a picture painted to activate it`})));
+  if (hasPhotos) shown.push(make("figure", {className: "photo", ariaLive: "polite"}));
+  if (maximized) shown.push(maximizedPicture(layer, unit));
   return make("div", {className: "pictures"}, ...shown);
 }
 
@@ -101,10 +107,9 @@ function similarUnits(layer, unit) {
   const {units, sampled} = layers[layer], {similar} = units[unit];
   const card = ({unit: other, correlation}) => {
     const caption = make("figcaption", {}, `unit ${other}: ${correlation.toFixed(2)}`);
-    const patches = other in units && hasMosaic(layer, String(other))
-      ? [mosaic(layer, String(other), (rank, content) => make("span", {className: "cell"}, ...content))] : [];
-    const content = make("figure", {}, ...patches, caption);
-    return other in units ? link(layer, other, content) : content;
+    if (!(other in units)) return make("figure", {}, caption);
+    const patches = mosaic(layer, String(other), (rank, content) => make("span", {className: "cell"}, ...content));
+    return link(layer, other, make("figure", {}, patches, caption));
   };
   return [make("h3", {}, "Units like this one"),
     make("p", {}, `Correlation of the largest ${MEASURE} in each of ${sampled} images.`),
