@@ -2,14 +2,17 @@
 
 import shutil
 from collections.abc import Iterator
+from unittest import mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from nst_jax.experiments import top_patches
+from nst_jax.vision import maximized_units
 from tests import browser
 from tests.command import ROOT
+from tests.vision.test_maximized_units import GrayPainter
 
 LAYERS = ("conv1_1", "conv2_1")
 SIZE = 32  # of the input; photos are 8 pixels wider at each side
@@ -31,11 +34,13 @@ def page(tiny_weights, tmp_path_factory) -> Iterator[browser.Page]:
         "layers": ",".join(LAYERS),
         "size": SIZE,
         "shown": 3,
+        "maximized": 16,
         "network.weights": tiny_weights,
     }
     config = f"--config={ROOT / 'configs' / 'top_patches.py'}"
     fields = [f"--config.{name}={value}" for name, value in values.items()]
-    assert top_patches.main(["top_patches", config, f"--workdir={folder / 'run'}", *fields]) == 0
+    with mock.patch.object(maximized_units, "ResponsePainter", GrayPainter):
+        assert top_patches.main(["top_patches", config, f"--workdir={folder / 'run'}", *fields]) == 0
     shutil.rmtree(folder / "photos")
     (folder / "run").rename(folder / "moved")
     with browser.opened(folder / "moved" / "index.html", tmp_path_factory.mktemp("profile")) as page:
@@ -78,7 +83,9 @@ def test_a_click_opens_a_unit_and_keys_turn_to_the_next(page):
     assert page.ask("document.querySelector('dialog img').naturalWidth") > 0
     rows = page.ask("[...document.querySelectorAll('.patches tbody tr')].map(row => row.cells[2].innerText)")
     assert sorted(rows) == [f"<b> & {number}.png" for number in range(3)], "names are text"
-    page.wait_for("document.querySelector('dialog img[src^=quantiles]').naturalWidth > 0")
+    for folder in ("quantiles", "maximized"):
+        page.wait_for(f"document.querySelector('dialog img[src^={folder}]').naturalWidth > 0")
+    assert "the largest activation is 0.25, that of the strongest patch" in text(page, "dialog")
     assert "fired in 3 of 3 images" in text(page, "dialog")
     assert page.ask("document.querySelectorAll('dialog .histogram rect').length") > 0
     assert page.ask("document.querySelector('dialog').scrollTop") == 0
