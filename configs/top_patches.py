@@ -15,9 +15,9 @@ would be the same for every image. Those of guided backpropagation differ, and a
 The top patches alone mislead, so patches at `quantiles` of each unit's maxima over the images are shown too,
 with a histogram of the maxima; `export` writes the maxima as activations.npz.
 
-index.html shows for each unit the whole photo of a patch, and the units of its layer whose maxima correlate
+index.html shows the whole photo of each patch, and for each unit those of its layer whose maxima correlate
 most with its own. `maximized=128` paints a picture of 128 pixels for each unit on the sheets, as
-configs/maximize.py does; with VGG-19, each takes up to half a minute on two CPU cores.
+configs/maximize.py does: with VGG-19, each takes 3 s (conv1_1) to a minute (conv5_1) on two busy CPU cores.
 
 `target` ranks patches by relevance, gradient times activation, instead of activation: towards the most
 probable class of each picture ('class'), a class ('class:285') or a deeper unit ('conv5_1:3').

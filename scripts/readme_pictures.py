@@ -46,7 +46,7 @@ FIGURES = {
     "gatys2017_spatial": "slim",
     "style_losses": "slim",
 }  # networks by config
-HEIGHT, UNIT_HEIGHT = 200, 230
+HEIGHT, UNIT_HEIGHT = 200, 220
 CLIP_FRAMES = 36
 
 

@@ -70,7 +70,7 @@ function wholePhoto(patch, rank) {
     width: percent((x1 - x0) / width), height: percent((y1 - y0) / height)});
   frame.style.inset = `${percent(top / height)} ${percent(left / width)}`;
   const image = make("img", {src: patch.photo, width, height, alt: `${patch.image}, with patch ${rank} outlined`});
-  return make("div", {className: "whole"}, image, frame, outline);
+  return make("div", {className: "whole"}, make("div", {className: "dimmed"}, image, frame), outline);
 }
 
 // Shows the photo of a patch in the open dialog, by default that of the strongest one.
