@@ -61,10 +61,12 @@ def maximizing_work(network: Network, settings: TopPatchesSettings) -> float:
 
     The operations of both programs are counted, except for the motions of the pictures.
     """
+    if not settings.maximized:
+        return 0.0
     side = settings.maximized + 2 * MARGIN
     lists = empty_lists(network, settings.layers, settings.size, 1)
     steps = 0.0
-    for layer in settings.layers if settings.maximized else ():
+    for layer in settings.layers:
         (count,) = _painting(settings, layer).optimizer.steps_by_scale(1)
         gradient = jax.grad(lambda x, f, layer=layer: f(x, (layer,))[layer].sum())
         units = len(settings.shown_of(layer, len(lists[layer].image)))
