@@ -5,7 +5,7 @@
     python scripts/readme_pictures.py gallery NAME ...   # some of them
     python scripts/readme_pictures.py controls  # docs/gallery/: a mix of scales and a seamless texture
     python scripts/readme_pictures.py video     # docs/video.webp: a camera over a photo, and painted
-    python scripts/readme_pictures.py units     # docs/units/convB_1.jpg: units of VGG-19; half an hour
+    python scripts/readme_pictures.py units     # docs/units/convB_1.jpg: units of VGG-19; 20 minutes
 
 docs/hero.jpg shows one photo in the four bundled styles, painted with configs/quick.py.
 """

@@ -72,8 +72,10 @@ def test_it_shows_layers_and_units(page):
     assert text(page, "main h2") == "conv1_1"
     assert "3 x 3 pixels of the input" in text(page, "#layer .how")
     drawn = [f"units/conv1_1/{unit}.png" for unit in (0, 1, 2)]
-    assert page.ask(pictures) == [[name, True] for name in ("filters.png", *drawn)]
-    assert text(page, ".others") == "3", "units that are not drawn are listed"
+    page.wait_for("document.querySelectorAll('main figure > a > img').length === 3")
+    assert page.ask(pictures)[:4] == [[name, True] for name in ("filters.png", *drawn)]
+    assert text(page, "#layer .cards") == "unit 3", "units that are not drawn are listed"
+    page.wait_for("document.querySelector('#layer .cards img')?.naturalWidth > 0")
 
 
 def test_a_click_opens_a_unit_and_keys_turn_to_the_next(page):
@@ -175,9 +177,10 @@ def test_units_that_are_not_drawn_have_patches_cut_out_of_the_photos(page):
 
 def test_similar_units_are_linked(page):
     go_to(page, "#conv1_1/3")
-    other = text(page, ".similar a figcaption").split(":")[0]
-    assert page.ask("document.querySelectorAll('.similar a .mosaic').length") > 0
-    click(page, ".similar a")
+    other = text(page, "dialog .cards a figcaption").split(":")[0]
+    page.ask("document.querySelector('dialog .cards').scrollIntoView()")
+    page.wait_for("document.querySelectorAll('dialog .cards a .mosaic').length > 0")
+    click(page, "dialog .cards a")
     assert text(page, "dialog h2") == f"conv1_1 {other}"
     page.ask("history.back()")
     page.ask(SETTLED)

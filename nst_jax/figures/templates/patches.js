@@ -70,8 +70,11 @@ function showLayer(layer) {
   main.append(make("div", {className: "units"}, ...drawn.map(unit => make("figure", {},
     link(layer, unit, picture("units", layer, unit, "patches and their projections")),
     make("figcaption", {}, "unit " + unit), ...histogram(units[unit])))));
-  for (const [title, some] of [["Other units", rest], ["Units that never fired", silent]])
-    if (some.length) main.append(make("h3", {}, title), make("p", {className: "others"}, ...some.map(unit => link(layer, unit, unit))));
+  const numbers = some => make("p", {className: "others"}, ...some.map(unit => link(layer, unit, unit)));
+  const cards = some => make("div", {className: "cards"}, ...some.map(unit => card(layer, unit, "unit " + unit)));
+  const hasPhotos = Object.keys(photos).length > 0;
+  if (rest.length) main.append(make("h3", {}, "Other units"), hasPhotos ? cards(rest) : numbers(rest));
+  if (silent.length) main.append(make("h3", {}, "Units that never fired"), numbers(silent));
   for (const tab of document.querySelectorAll("#layers a")) {
     if (tab.textContent === layer) tab.setAttribute("aria-current", "page"); else tab.removeAttribute("aria-current");
   }

@@ -102,18 +102,30 @@ function pictures(layer, unit) {
   return make("div", {className: "pictures"}, ...shown);
 }
 
+// Fills cards as they come into view: a layer may have hundreds of units.
+const whenSeen = new IntersectionObserver(entries => entries.filter(entry => entry.isIntersecting).forEach(({target}) => {
+  whenSeen.unobserve(target);
+  target.append(mosaic(...target.dataset.unit.split("/"), (rank, content) => make("span", {className: "cell"}, ...content)));
+}), {rootMargin: "300px"});
+
+// A small link to a unit, with its patches.
+function card(layer, unit, caption) {
+  const place = make("div", {className: "patches-of"});
+  place.dataset.unit = `${layer}/${unit}`;
+  whenSeen.observe(place);
+  return link(layer, unit, make("figure", {}, place, make("figcaption", {}, caption)));
+}
+
 // Units whose maxima rise and fall with those of this one.
 function similarUnits(layer, unit) {
-  const {units, sampled} = layers[layer], {similar} = units[unit];
-  const card = ({unit: other, correlation}) => {
-    const caption = make("figcaption", {}, `unit ${other}: ${correlation.toFixed(2)}`);
-    if (!(other in units)) return make("figure", {}, caption);
-    const patches = mosaic(layer, String(other), (rank, content) => make("span", {className: "cell"}, ...content));
-    return link(layer, other, make("figure", {}, patches, caption));
-  };
+  const {units, sampled} = layers[layer];
+  const cards = units[unit].similar.map(({unit: other, correlation}) => {
+    const caption = `unit ${other}: ${correlation.toFixed(2)}`;
+    return other in units ? card(layer, other, caption) : make("p", {}, caption);
+  });
   return [make("h3", {}, "Units like this one"),
     make("p", {}, `Correlation of the largest ${MEASURE} in each of ${sampled} images.`),
-    make("div", {className: "similar"}, ...similar.map(card))];
+    make("div", {className: "cards"}, ...cards)];
 }
 
 const labelText = labels => Object.entries(labels).map(([label, count]) => `${label || "none"} ${count}`).join(", ");
