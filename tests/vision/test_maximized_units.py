@@ -11,7 +11,7 @@ from nst_jax.errors import UserError
 from nst_jax.experiments import top_patches
 from nst_jax.networks.vgg import VGG
 from nst_jax.vision import activations, maximized_units
-from nst_jax.vision.response_painter import Painted, ResponsePainter
+from nst_jax.vision.response_painter import ResponsePainter, UnitPictures
 from nst_jax.vision.search_settings import TopPatchesSettings
 from tests.command import ROOT
 from tests.conftest import formula_image, formula_weights
@@ -42,7 +42,7 @@ class GrayPainter:
         pass
 
     def paint(self, _):
-        return Painted(np.full((1, SIDE, SIDE, 3), 0.5, np.float32), None, 0.0, 0.0, peak=0.25)
+        return UnitPictures(np.full((1, SIDE, SIDE, 3), 0.5, np.float32), None, 0.0, 0.0, peak=0.25)
 
 
 def test_an_interrupted_run_keeps_its_pictures(tiny_weights, photos, tmp_path, monkeypatch, capsys):
