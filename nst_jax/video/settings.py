@@ -14,10 +14,10 @@ MOST_STEPS = 100_000
 class VideoConfig:
     """How a frame follows from those before it."""
 
-    steps: int = 30  # of every frame but the first of a shot, at each of the last two scales
+    steps: int = 15  # of every frame but the first of a shot, at each of the last two scales
     tolerance: float = 1e-3  # a frame is done once its loss falls by less, relatively, in `patience` steps
     patience: int = 10  # steps
-    temporal_weight: float = 30.0  # of the distance to the last frames, warped along the flow
+    temporal_weight: float = 60.0  # of the distance to the last frames, warped along the flow
     references: tuple[int, ...] = (1, 2, 4)  # how many frames back those are that a frame is compared with
     flow: str = "auto"  # 'tvl1', 'dis' (OpenCV), or folder:PATH of .flo files; 'auto': dis if installed
     passes: int = 1  # over the clip, forwards and backwards in turn; more for a camera that moves much
