@@ -17,8 +17,12 @@ activations, as in DeepDream), or 'direction': a mixture of units, given as
 
 `--config.pictures=4 --config.diversity_weight=2.0` paints four pictures of each unit that differ.
 
-Variant:
+Units that are off have no gradient after their ReLU: all objectives but 'layer' are of what enters it.
+
+Variants:
     configs/maximize.py:plain   only a shift before each step, and no limit to details and contrast: harsher
+    configs/maximize.py:phase   MACO (Fel et al. 2023): only phases are optimised, and the magnitudes of the
+                                spectrum are those of photographs; what no response depends on is left white
 """
 
 from ml_collections import ConfigDict
@@ -29,6 +33,7 @@ from nst_jax.errors import unknown
 def get_config(variant: str = "natural") -> ConfigDict:
     config = ConfigDict()
     config.objective = "channel"
+    config.variable = "fourier"  # what is optimised: a 'fourier' spectrum, or only its 'phase'
     config.layer = "conv3_1"
     config.units = tuple(range(12))
     config.direction = ""  # for 'direction': units and their weights
@@ -40,14 +45,17 @@ def get_config(variant: str = "natural") -> ConfigDict:
     config.limit = 0  # maximum number of photographs; 0 for all
 
     # Random motion before each step, so that a picture cannot exploit single pixels or the grid of strides.
-    config.jitter = 8  # pixels
-    config.rotation = 10.0  # degrees
-    config.scale = 0.1  # relative change of the size
+    # -1: suited to the objective and the layer; for conv3_1 and deeper, the numbers in brackets.
+    config.jitter = -1  # pixels (8)
+    config.rotation = -1.0  # degrees (10)
+    config.scale = -1.0  # relative change of the size (0.1)
     # Without a limit to details, narrow networks answer fine ribs more than any natural pattern.
-    config.finest = 6.0  # pixels; VGG-19 needs only 3
-    config.contrast = 1.0  # standard deviation of noise before the sigmoid
+    config.finest = -1.0  # pixels (6); VGG-19 needs only 3
+    config.contrast = -1.0  # standard deviation of noise before the sigmoid (1; 1.5 to 3 for units)
     config.start = 0.2  # standard deviation of the initial spectrum
-    config.tv_weight = 10.0  # relative to the logarithm of the response
+    config.tv_weight = -1.0  # relative to the logarithm of the response (10)
+    config.spectrum = "sample:"  # for 'phase': photographs, whose spectrum the pictures have; folder:PATH
+    config.transparency = False  # also write pictures with only the parts visible that responses depend on
 
     config.network = ConfigDict({"arch": "slim", "weights": "auto", "pool": "avg", "normalize": False})
     config.optimizer = ConfigDict({"name": "adam", "steps": 200, "learning_rate": 0.05})
@@ -62,4 +70,12 @@ def _plain(config: ConfigDict) -> ConfigDict:
     return config
 
 
-VARIANTS = {"natural": lambda config: config, "plain": _plain}
+def _phase(config: ConfigDict) -> ConfigDict:
+    config.variable, config.transparency = "phase", True
+    config.tv_weight = 0.0
+    config.size = 256
+    config.optimizer.name, config.optimizer.learning_rate = "nadam", 1.0
+    return config
+
+
+VARIANTS = {"natural": lambda config: config, "plain": _plain, "phase": _phase}
