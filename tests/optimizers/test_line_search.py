@@ -74,7 +74,7 @@ def test_short_steps_grow_in_fewer_evaluations_than_scipys(objective, length):
     def flat(function):
         return lambda x: np.asarray(function(jnp.float32(x).reshape(IMAGE.shape)), float).ravel()
 
-    value, gradient = flat(objective), flat(jax.grad(objective))
+    value, gradient = flat(quartic), flat(jax.grad(quartic))
     x, p = np.ravel(IMAGE).astype(float), np.ravel(direction).astype(float)
     _, theirs, *_ = optimize.line_search(lambda x: value(x).item(), gradient, x, p, amax=1e8)
     assert int(search.evaluations) < theirs
