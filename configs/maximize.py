@@ -17,8 +17,12 @@ activations, as in DeepDream), or 'direction': a mixture of units, given as
 
 `--config.pictures=4 --config.diversity_weight=2.0` paints four pictures of each unit that differ.
 
-Variant:
+Units that are off have no gradient after their ReLU: all objectives but 'layer' are of what enters it.
+
+Variants:
     configs/maximize.py:plain   only a shift before each step, and no limit to details and contrast: harsher
+    configs/maximize.py:phase   MACO (Fel et al. 2023): only phases are optimised, and the magnitudes of the
+                                spectrum are those of photographs; what no response depends on is left white
 """
 
 from ml_collections import ConfigDict
@@ -29,6 +33,7 @@ from nst_jax.errors import unknown
 def get_config(variant: str = "natural") -> ConfigDict:
     config = ConfigDict()
     config.objective = "channel"
+    config.variable = "fourier"  # what is optimised: a 'fourier' spectrum, or only its 'phase'
     config.layer = "conv3_1"
     config.units = tuple(range(12))
     config.direction = ""  # for 'direction': units and their weights
@@ -48,6 +53,8 @@ def get_config(variant: str = "natural") -> ConfigDict:
     config.contrast = 1.0  # standard deviation of noise before the sigmoid
     config.start = 0.2  # standard deviation of the initial spectrum
     config.tv_weight = 10.0  # relative to the logarithm of the response
+    config.spectrum = "sample:"  # for 'phase': photographs, whose spectrum the pictures have; folder:PATH
+    config.transparency = False  # also write pictures with only the parts visible that responses depend on
 
     config.network = ConfigDict({"arch": "slim", "weights": "auto", "pool": "avg", "normalize": False})
     config.optimizer = ConfigDict({"name": "adam", "steps": 200, "learning_rate": 0.05})
@@ -62,4 +69,12 @@ def _plain(config: ConfigDict) -> ConfigDict:
     return config
 
 
-VARIANTS = {"natural": lambda config: config, "plain": _plain}
+def _phase(config: ConfigDict) -> ConfigDict:
+    config.variable, config.transparency = "phase", True
+    config.tv_weight = 0.0
+    config.size = 256
+    config.optimizer.name, config.optimizer.learning_rate = "nadam", 1.0
+    return config
+
+
+VARIANTS = {"natural": lambda config: config, "plain": _plain, "phase": _phase}

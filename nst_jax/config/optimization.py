@@ -11,6 +11,7 @@ MOST_STEPS, MOST_MEMORY = 10_000_000, 1000
 READ = {
     "lbfgs": ("memory", "least_memory", "bands"),
     "adam": ("learning_rate", "b2", "average", "warm_start"),
+    "nadam": ("learning_rate", "b2", "average", "warm_start"),
     "gd": ("learning_rate",),
 }
 
@@ -21,12 +22,12 @@ class OptimizerConfig:
 
     name: str = "lbfgs"  # a name in optimizers/methods.py
     steps: int | tuple[int, ...] = 500  # at each scale, or one number per scale
-    learning_rate: float = 0.02  # for adam and gd, in [0,1] pixel units; lbfgs uses a line search
+    learning_rate: float = 0.02  # for adam, nadam and gd, in [0,1] pixel units; lbfgs uses a line search
     memory: int = 10  # steps in the history of lbfgs
     least_memory: int = 0  # where memory is short, lbfgs may keep as few; 0: never fewer than `memory`
-    b2: float = 0.999  # adam: decay of the mean squared gradients
-    average: float = 0.0  # adam: the result is the average of its images with this decay; 0 for the last one
-    warm_start: bool = False  # adam: begin a scale with the moments of the last one
+    b2: float = 0.999  # adam, nadam: decay of the mean squared gradients
+    average: float = 0.0  # adam, nadam: decay of the average of images that is the result; 0: the last one
+    warm_start: bool = False  # adam, nadam: begin a scale with the moments of the last one
     bands: bool = True  # lbfgs: one initial scale per frequency band, see optimizers/bands.py
 
     def __post_init__(self) -> None:

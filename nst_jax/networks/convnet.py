@@ -10,7 +10,8 @@ from jaxtyping import Array, Float
 from nst_jax.networks import products, winograd
 from nst_jax.networks.architectures import Layer, architecture
 from nst_jax.networks.conv import conv3x3, strided_conv, turned
-from nst_jax.networks.network import Network, Relu, walk
+from nst_jax.networks.layers import Relu, identity
+from nst_jax.networks.network import Network, walk
 from nst_jax.networks.padding import crop, pad
 from nst_jax.networks.pool import POOLS
 from nst_jax.networks.prepared import PreparedConv
@@ -113,24 +114,37 @@ class ConvNet(nnx.Module):
         kernel = self.convs[self.layers[0]].kernel[...]
         return kernel[:, :, ::-1] if self.preprocessing.channels == "bgr" else kernel
 
-    def apply(self, name: str, x: Float[Array, "b h w i"], relu: Relu = nnx.relu) -> Float[Array, "b _ _ o"]:
-        """Apply one layer: its convolutions with their ReLUs, or a pooling."""
+    def apply(
+        self, name: str, x: Float[Array, "b h w i"], relu: Relu = nnx.relu, last_relu: Relu | None = None
+    ) -> Float[Array, "b _ _ o"]:
+        """Apply one layer: its convolutions with their ReLUs, the last of which may differ, or a pooling."""
         layer = self.geometry[self.layers.index(name)]
         if not layer.weighted:
             return POOLS[self.pool](x, layer.kernel, layer.stride, layer.padding, layer.ceil)
         convolutions = [self.convs[filters.name] for filters in layer.convolutions()]
-        return layer.block(convolutions, x, relu) if layer.block else convolutions[0](x, relu)
+        last_relu = identity if layer.linear else last_relu or relu
+        if layer.block:
+            return layer.block(convolutions, x, relu, last_relu)
+        return convolutions[0](x, last_relu)
 
     def __call__(
         self, image: Float[Array, "b h w 3"], layers: Sequence[str], relu: Relu = nnx.relu
     ) -> dict[str, Float[Array, "b _ _ _"]]:
         """Activations of `image` at `layers`; layers beyond the deepest of them are not computed.
 
+        `convB_I:pre` stands for what enters the last ReLU of `convB_I`. A layer without a ReLU is the same
+        with and without `:pre`.
+
         Raises:
             ValueError: the network does not have one of the layers.
         """
+
+        def before_relu(layer: Layer, x: Array) -> tuple[Array, Array]:
+            entering = self.apply(layer.name, x, relu, identity)
+            return entering, relu(entering) if layer.rectified else entering
+
         x = self.preprocess(image)
-        return walk(self.geometry, layers, x, lambda layer, x: self.apply(layer.name, x, relu))
+        return walk(self.geometry, layers, x, lambda layer, x: self.apply(layer.name, x, relu), before_relu)
 
 
 def build_network(weights: Weights, **options: str) -> Network:

@@ -5,9 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from jax import Array
+
 from nst_jax.errors import unknown
 
 INPUT_CHANNELS = 3
+
+Relu = Callable[[Array], Array]
 
 
 class Filters(NamedTuple):
@@ -33,7 +37,8 @@ class Layer(NamedTuple):
     `channels` is their number of outputs, or None if the weight file determines it.
 
     A layer of several convolutions lists them as `filters`, and computes its output as
-    `block(convolutions, x, relu)`; `kernel`, `stride` and `padding` then describe the layer as a whole. In a
+    `block(convolutions, x, relu, last_relu)`, where `last_relu` is the one that its output passes through;
+    `kernel`, `stride` and `padding` then describe the layer as a whole. A `linear` layer has no ReLU. In a
     layer of `classes`, each output channel is the score of a class, and a file may have any number of them.
     """
 
@@ -47,6 +52,12 @@ class Layer(NamedTuple):
     classes: bool = False
     filters: tuple[Filters, ...] = ()
     block: Callable[..., Any] | None = None
+    linear: bool = False
+
+    @property
+    def rectified(self) -> bool:
+        """Whether the output is that of a ReLU."""
+        return self.weighted and not self.linear
 
     def convolutions(self) -> tuple[Filters, ...]:
         """The layer's convolutions; a pooling has none."""
@@ -133,6 +144,11 @@ class Architecture:
                 if layer.weighted:
                     before = layer.channels or widths[block]
         return shapes
+
+
+def identity(x: Array) -> Array:
+    """In place of a ReLU, what would enter it."""
+    return x
 
 
 def up_to(layers: Sequence[Layer], name: str) -> tuple[Layer, ...]:

@@ -1,5 +1,6 @@
 """The interface of a network that the rest of the package relies on, whatever the architecture."""
 
+import inspect
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -7,8 +8,9 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from nst_jax.networks.architectures import Layer
+from nst_jax.networks.layers import Relu
 
-Relu = Callable[[Array], Array]
+PRE = ":pre"  # after the name of a layer: what enters its last ReLU
 
 
 @runtime_checkable
@@ -28,30 +30,51 @@ class Network(Protocol):
         """The filters of the first layer, with input channels in RGB order."""
 
     def apply(self, name: str, x: Float[Array, "b h w i"], relu: Relu = nnx.relu) -> Float[Array, "b _ _ o"]:
-        """Apply one layer; `relu` may define its own gradient, see `nst_jax.vision.deconvnet`."""
+        """Apply one layer; `relu` may define its own gradient, see `nst_jax.vision.deconvnet`.
+
+        A network that can also be asked for what enters a ReLU takes it as a further argument, `last_relu`.
+        """
 
     def __call__(
         self, image: Float[Array, "b h w 3"], layers: Sequence[str], relu: Relu = nnx.relu
     ) -> dict[str, Float[Array, "b _ _ _"]]:
-        """Activations of `image` at `layers`."""
+        """Activations of `image` at `layers`; at `convB_I:pre`, those before the layer's last ReLU."""
+
+
+def entering(network: Network, layer: str) -> str:
+    """The name of what enters the last ReLU of `layer`, or `layer` if the network cannot be asked for it."""
+    rectified = any(each.name == layer and each.rectified for each in network.geometry)
+    asked = "last_relu" in inspect.signature(network.apply).parameters
+    return layer + PRE if rectified and asked else layer
 
 
 def walk(
-    layers: Sequence[Layer], wanted: Collection[str], x: Array, apply: Callable[[Layer, Array], Array]
+    layers: Sequence[Layer],
+    wanted: Collection[str],
+    x: Array,
+    apply: Callable[[Layer, Array], Array],
+    before_relu: Callable[[Layer, Array], tuple[Array, Array]] | None = None,
 ) -> dict[str, Array]:
     """Apply `layers` in order, up to the last of `wanted`, and return the outputs of the wanted layers.
+
+    `before_relu(layer, x)` returns what enters the last ReLU of a layer, and its output; without it, only
+    outputs can be wanted.
 
     Raises:
         ValueError: a wanted layer is not among `layers`.
     """
-    names = [layer.name for layer in layers]
+    names = [layer.name + suffix for suffix in ("", PRE)[: 2 if before_relu else 1] for layer in layers]
     if missing := [name for name in wanted if name not in names]:
-        raise ValueError(f"no layer {', '.join(missing)}; the network has {', '.join(names)}")
+        known = ", ".join(layer.name for layer in layers)
+        raise ValueError(f"no layer {', '.join(missing)}; the network has {known}")
     outputs: dict[str, Array] = {}
     for layer in layers:
         if len(outputs) == len(set(wanted)):
             break
-        x = apply(layer, x)
+        if before_relu and layer.name + PRE in wanted:
+            outputs[layer.name + PRE], x = before_relu(layer, x)
+        else:
+            x = apply(layer, x)
         if layer.name in wanted:
             outputs[layer.name] = x
     return outputs

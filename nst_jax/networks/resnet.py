@@ -6,32 +6,22 @@ linear, the means of its maps are the class scores (Zhou et al. 2016, "Learning 
 discriminative localization", section 2).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from jax import Array
 
-from nst_jax.networks.layers import Architecture, Filters, Head, Layer
+from nst_jax.networks.layers import Architecture, Filters, Head, Layer, Relu, identity
 
 WIDTHS = (64, 128, 256, 512)  # of block2 to block5
 CLASSES = 1000  # of ImageNet
 
 
-def residual(convolutions: Sequence[Any], x: Array, relu: Callable[[Array], Array]) -> Array:
+def residual(convolutions: Sequence[Any], x: Array, relu: Relu, last_relu: Relu) -> Array:
     """Two convolutions, added to the input or to its projection by a third (section 3.2)."""
     first, second, *projection = convolutions
-    shortcut = projection[0](x, _unrectified) if projection else x
-    return relu(second(first(x, relu), _unrectified) + shortcut)
-
-
-def linear(convolutions: Sequence[Any], x: Array, relu: Callable[[Array], Array]) -> Array:
-    """A convolution without a ReLU."""
-    del relu
-    return convolutions[0](x, _unrectified)
-
-
-def _unrectified(x: Array) -> Array:
-    return x
+    shortcut = projection[0](x, identity) if projection else x
+    return last_relu(second(first(x, relu), identity) + shortcut)
 
 
 def _residual(name: str, inputs: int, width: int, stride: int) -> Layer:
@@ -68,7 +58,7 @@ def _resnet(name: str, blocks_per_stage: int) -> Architecture:
             names[f"{theirs}.downsample.0"] = f"{block.name}.projection"
             names[f"{theirs}.downsample.1"] = f"{block.name}.projection.norm"
             before = width
-    layers.append(Layer("fc", kernel=1, weighted=True, channels=CLASSES, classes=True, block=linear))
+    layers.append(Layer("fc", kernel=1, weighted=True, channels=CLASSES, classes=True, linear=True))
     head = Head("fc", side=224)
     return Architecture(name, tuple(layers), torchvision=names, preprocessing="torchvision", head=head)
 

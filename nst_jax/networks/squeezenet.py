@@ -5,24 +5,24 @@ output of its two expanding convolutions. conv10 has a map of each class, and it
 Poolings are 3x3 with stride 2, and keep an incomplete last window. SqueezeNet was trained with max pooling.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
 
-from nst_jax.networks.layers import Architecture, Filters, Head, Layer
+from nst_jax.networks.layers import Architecture, Filters, Head, Layer, Relu
 
 SQUEEZED = (16, 16, 32, 32, 48, 48, 64, 64)  # filters of fire2 to fire9 ...
 EXPANDED = (64, 64, 128, 128, 192, 192, 256, 256)  # ... and of each of their two expanding convolutions
 CLASSES = 1000  # of ImageNet
 
 
-def fire(convolutions: Sequence[Any], x: Array, relu: Callable[[Array], Array]) -> Array:
+def fire(convolutions: Sequence[Any], x: Array, relu: Relu, last_relu: Relu) -> Array:
     """Squeeze to few channels, expand by 1x1 and by 3x3 filters, and concatenate (section 3.1)."""
     squeeze, *expanding = convolutions
     squeezed = squeeze(x, relu)
-    return jnp.concatenate([expand(squeezed, relu) for expand in expanding], axis=-1)
+    return jnp.concatenate([expand(squeezed, last_relu) for expand in expanding], axis=-1)
 
 
 def _fire(name: str, squeezed: int, expanded: int) -> Layer:

@@ -44,14 +44,14 @@ class Memory(NamedTuple):
     average: Average | None
 
 
-def adam(config: OptimizerConfig) -> Method:
-    """Adam (Kingma & Ba 2015).
+def adam(config: OptimizerConfig, nesterov: bool = False) -> Method:
+    """Adam (Kingma & Ba 2015), or with Nesterov's momentum NAdam (Dozat 2016).
 
     An average of its variables as the result, and moments that are kept from scale to scale, are taken from
     crowsonkb/style-transfer-pytorch.
     """
     carried = _resized if config.warm_start else None
-    return _first_order(optax.scale_by_adam(b2=config.b2), config.average, carried)
+    return _first_order(optax.scale_by_adam(b2=config.b2, nesterov=nesterov), config.average, carried)
 
 
 def gradient_descent() -> Method:

@@ -12,6 +12,7 @@ from nst_jax.optimizers.rescaling import in_own_units
 METHODS: dict[str, Callable[[OptimizerConfig], Method]] = {
     "lbfgs": lambda config: in_own_units(lbfgs.lbfgs(config.memory, config.bands), smallest=2.0**-20),
     "adam": lambda config: in_own_units(first_order.adam(config), smallest=2.0**-30),
+    "nadam": lambda config: in_own_units(first_order.adam(config, nesterov=True), smallest=2.0**-30),
     "gd": lambda config: first_order.gradient_descent(),
 }
 

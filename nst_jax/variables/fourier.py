@@ -54,12 +54,16 @@ def from_spectrum(basis: FourierBasis, spectrum: Float[Any, "1 rows w 3"]) -> Fl
 
 def to_spectrum(basis: FourierBasis, pictures: Float[Any, "n h w 3"]) -> Float[Array, "1 rows w 3"]:
     """Return the spectra of pictures, but for the details that `from_spectrum` suppresses."""
-    clipped = jnp.clip(pictures, DARKEST, 1 - DARKEST)
-    # The inverse of the sigmoid.
-    values = jnp.log(clipped / (1 - clipped)) @ np.linalg.inv(COLOURS.T) / basis.contrast
+    values = decorrelated(pictures) / basis.contrast
     scale = _scale(basis)[:, :, None]
     spectra = jnp.where(scale > SMALLEST_SCALE, hartley(values) / scale, 0)
     return spectra.reshape(1, -1, basis.width, 3)
+
+
+def decorrelated(pictures: Float[Any, "*n h w 3"]) -> Float[Array, "*n h w 3"]:
+    """Return [0,1] RGB pictures before the sigmoid, in components that natural pictures do not correlate."""
+    clipped = jnp.clip(pictures, DARKEST, 1 - DARKEST)
+    return jnp.log(clipped / (1 - clipped)) @ np.linalg.inv(COLOURS.T)
 
 
 def hartley(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:

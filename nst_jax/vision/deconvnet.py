@@ -25,7 +25,8 @@ from jaxtyping import Array, Float, Int
 
 from nst_jax.errors import unknown
 from nst_jax.networks import receptive
-from nst_jax.networks.network import Network, Relu
+from nst_jax.networks.layers import Relu
+from nst_jax.networks.network import Network
 
 MID_GRAY = 0.5  # stands for 0
 # Percentage of the nonzero values that a picture shows without clipping. Scaled to their maximum, a few

@@ -5,7 +5,7 @@ Distill): a spectrum in decorrelated colours (variables/fourier.py), whose pictu
 each step (transforms.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from nst_jax.errors import UserError
 from nst_jax.losses.terms.tv import total_variation
-from nst_jax.networks.network import Network
+from nst_jax.networks.network import Network, entering
 from nst_jax.optimizers.lanes import Lanes
 from nst_jax.optimizers.loop import Look, Loop
 from nst_jax.optimizers.method import Method
@@ -38,6 +38,7 @@ class Wanted(NamedTuple):
 
     basis: Any  # of the variable
     direction: Float[Array, "c"]
+    scale: Float[Array, ""]  # of activations of the layer: their root mean square in the initial picture
     motions: Motion  # of the first evaluation, and of each step
     number: Any  # of the motion
     weights: Penalties
@@ -54,9 +55,14 @@ def maximizer(layer: str, objective: str, variable: Variable, method: Method) ->
 
 
 def paint_responses(
-    lanes: Lanes, network: Network, wanted: Wanted, start: Float[Array, "1 _ _ 3"], learning_rate: float
-) -> Float[np.ndarray, "1 _ _ 3"]:
-    """Return the variable of a `maximizer` after as many steps from `start` as there are motions for.
+    lanes: Lanes,
+    network: Network,
+    wanted: Wanted,
+    start: Float[Array, "1 _ _ 3"],
+    learning_rate: float,
+    stops: Sequence[int],
+) -> Iterator[Float[np.ndarray, "1 _ _ 3"]]:
+    """Yield the variable of a `maximizer` after each of the numbers of steps in `stops`, from `start`.
 
     Raises:
         UserError: the loss became non-finite.
@@ -72,8 +78,9 @@ def paint_responses(
 
     stacked, starts = jax.tree.map(lambda leaf: leaf[np.newaxis], (wanted, start))
     loop = Loop(lanes, network, stacked, np.asarray(starts), [learning_rate])
-    loop.run_to(len(wanted.motions.angle) - 1, running)
-    return loop.fetch(loop.state.variable)[0]
+    for stop in stops:
+        loop.run_to(stop, running)
+        yield loop.fetch(loop.state.variable)[0]
 
 
 def response_loss(
@@ -87,12 +94,14 @@ def response_loss(
 
     def loss(network: Network, wanted: Wanted, still: Array) -> tuple[Array, dict[str, Array]]:
         images = moved(still, Motion(*(part[wanted.number] for part in wanted.motions)))
-        F = network(images, (layer,))[layer]
-        response = OBJECTIVES[objective](F, wanted.direction)
+        before, after = entering(network, layer), layer
+        F = network(images, (before, after))
+        chosen = OBJECTIVES[objective]
+        response = chosen.response(F[before if chosen.before_relu else after], wanted.direction)
         variation = sum(total_variation(image[jnp.newaxis]) for image in still) / still[0].size
-        alike = similarity(F) if len(still) > 1 else jnp.zeros(())
+        alike = similarity(F[after]) if len(still) > 1 else jnp.zeros(())
         penalty = wanted.weights.tv * variation + wanted.weights.diversity * alike
         terms = {"response": response.mean(), "tv": jnp.asarray(variation), "similarity": alike}
-        return penalty - log_response(response).sum(), terms
+        return penalty - log_response(response, wanted.scale).sum(), terms
 
     return loss

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from absl import logging
 
 from nst_jax.config import NetworkConfig, OptimizerConfig, fields
 from nst_jax.config.schema import SMALLEST_SIDE
@@ -15,6 +16,8 @@ from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES
 from nst_jax.vision.objectives import OBJECTIVES
 from nst_jax.vision.units import require_units
 
+VARIABLES = ("fourier", "phase")
+READ = {"fourier": ("contrast", "finest", "start"), "phase": ("spectrum",)}  # fields that each reads alone
 MARGIN = 12  # pixels that are painted around the picture and cropped, because they see the gray beyond it
 
 
@@ -23,6 +26,7 @@ class MaximizeSettings:
     """What to activate, and the regularisation; see configs/maximize.py."""
 
     objective: str = "channel"  # 'unit', 'channel', 'layer' or 'direction'
+    variable: str = "fourier"  # what is optimised: a 'fourier' spectrum, or only its 'phase' (MACO)
     layer: str = "conv3_1"
     units: tuple[int, ...] = tuple(range(12))  # for 'unit' and 'channel': a row of pictures each
     direction: str = ""  # for 'direction': units and their weights, e.g. '3:1.0,17:-0.5'
@@ -37,6 +41,8 @@ class MaximizeSettings:
     finest: float = 6.0  # smallest details, pixels; 0 for no limit
     start: float = 0.2  # standard deviation of the initial spectrum
     tv_weight: float = 10.0  # relative to the logarithm of the response
+    spectrum: str = "sample:"  # for 'phase': photographs, whose spectrum the pictures have
+    transparency: bool = False  # also write each picture with only the parts visible that responses depend on
     data: str = ""  # pictures to search for patches that activate the units; '' for none
     limit: int = 0  # maximum number of these pictures; 0 for all
     network: NetworkConfig = dataclasses.field(default_factory=lambda: NetworkConfig("slim"))
@@ -47,9 +53,13 @@ class MaximizeSettings:
     def __post_init__(self) -> None:
         arch = architecture(self.network.arch)
         fields.one_of("objective", self.objective, OBJECTIVES)
+        fields.one_of("variable", self.variable, VARIABLES)
         require_layer("layer", self.layer, self.network.arch)
         if not self.units and self.by_unit:
             raise UserError("units: is empty; give at least one, for example (0, 1, 2)")
+        if len(set(self.units)) < len(self.units) and self.by_unit:
+            repeated = next(number for number in self.units if self.units.count(number) > 1)
+            raise UserError(f"units: {repeated} is listed more than once")
         if self.objective == "direction":
             self.mixture()
         fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)
@@ -63,6 +73,8 @@ class MaximizeSettings:
         fields.at_least("pictures", self.pictures, 1, MOST_PICTURES)
         if self.scale >= 1:
             raise UserError(f"scale: {self.scale} is not below 1")
+        for name in without_effect(self):
+            logging.warning("%s: has no effect with variable=%s", name, self.variable)
         self._check_together(arch.layers)
 
     def _check_together(self, layers: tuple) -> None:
@@ -122,3 +134,10 @@ class MaximizeSettings:
                 f"direction: {self.direction!r} has no weights of units; give for example '3:1.0,17:-0.5'"
             )
         return weights
+
+
+def without_effect(settings: MaximizeSettings) -> list[str]:
+    """Return the fields that were changed, but that only another variable reads."""
+    others = [name for variable in VARIABLES if variable != settings.variable for name in READ[variable]]
+    defaults = {field.name: field.default for field in dataclasses.fields(settings)}
+    return [name for name in others if getattr(settings, name) != defaults[name]]

@@ -1,15 +1,15 @@
 """What a picture is to activate, and how different several pictures are to be.
 
 Olah, Mordvintsev & Schubert 2017 ("Feature visualization", Distill), "Optimization objectives" and
-"Diversity". F is a layer's activation for n pictures; `direction` weighs its channels.
+"Diversity". F is a layer's activation for n pictures, before its last ReLU except for `layer`: a unit that
+is off has no gradient after it. `direction` weighs the channels.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-
-LOG_OFFSET = 1e-3  # activations have a scale of about 100
 
 Activations = Float[Array, "n h w c"]
 Direction = Float[Array, "c"]
@@ -26,25 +26,33 @@ def channel(F: Activations, direction: Direction) -> Float[Array, "n"]:
 
 
 def layer_energy(F: Activations, direction: Direction) -> Float[Array, "n"]:
-    """The mean square of all activations of the layer, as in DeepDream; `direction` is not used."""
+    """The root mean square of all activations, whose square DeepDream maximises; no `direction` is used."""
     del direction
-    return jnp.square(F).mean((1, 2, 3))
+    return jnp.sqrt(jnp.square(F).mean((1, 2, 3)))
 
 
-OBJECTIVES: dict[str, Callable[[Activations, Direction], Float[Array, "n"]]] = {
-    "unit": unit,
-    "channel": channel,
-    "layer": layer_energy,
-    "direction": channel,
+class Objective(NamedTuple):
+    """A response to maximise, and whether it is one of activations before the last ReLU."""
+
+    response: Callable[[Activations, Direction], Float[Array, "n"]]
+    before_relu: bool = True
+
+
+OBJECTIVES = {
+    "unit": Objective(unit),
+    "channel": Objective(channel),
+    "layer": Objective(layer_energy, before_relu=False),
+    "direction": Objective(channel),
 }
 
 
-def log_response(response: Float[Array, "n"]) -> Float[Array, "n"]:
-    """The logarithm of a response, continued to negative values as an odd function.
+def log_response(response: Float[Array, "n"], scale: Float[Array, ""]) -> Float[Array, "n"]:
+    """The inverse hyperbolic sine of responses relative to `scale`: beyond it, their logarithm.
 
-    Its gradient does not depend on the scale of the response: one weight of a penalty then suits all units.
+    The gradient of a logarithm does not depend on the scale of the response: one weight of a penalty then
+    suits all units. Around 0, which a unit that is off at first has to pass, it stays bounded.
     """
-    return jnp.sign(response) * jnp.log1p(jnp.abs(response) / LOG_OFFSET)
+    return jnp.arcsinh(response / scale)
 
 
 def similarity(F: Activations) -> Float[Array, ""]:
