@@ -1,0 +1,113 @@
+"""What the pictures show of concepts: patches, the places where they are, and pictures made for them."""
+
+import dataclasses
+from collections import defaultdict
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nst_jax.images.streams import Frame, Stream
+from nst_jax.networks import receptive
+from nst_jax.networks.layers import Layer
+from nst_jax.networks.network import Network
+from nst_jax.optimizers import compiler
+from nst_jax.vision.concept_search import Survey
+from nst_jax.vision.concept_settings import ConceptSettings
+from nst_jax.vision.maximize_settings import MaximizeSettings
+from nst_jax.vision.nmf import weights_of
+from nst_jax.vision.patches_sheet import cut, patch_side
+from nst_jax.vision.response_painter import Painted, ResponsePainter
+from nst_jax.vision.top_patches import Patch, patches_of
+
+DIMMED = 0.2  # brightness of a picture where a concept is absent
+
+
+class Shown(NamedTuple):
+    """A patch of a concept, and the whole picture, bright where the concept is."""
+
+    patch: Patch
+    frame: Frame
+    box: tuple[int, int, int, int]  # the receptive field, in pixels of the network's input
+    cut: Float[np.ndarray, "side side 3"]
+    lit: Float[np.ndarray, "1 s s 3"]
+
+
+def show_patches(
+    network: Network, stream: Stream, settings: ConceptSettings, found: Survey
+) -> list[list[Shown]]:
+    """Return the patches of each concept, strongest first; every picture is read once.
+
+    Raises:
+        UserError: a picture of the search is missing.
+    """
+    patches = [patches_of(found.lists, concept) for concept in range(settings.concepts)]
+    holders: dict[int, list[int]] = defaultdict(list)  # concepts by image
+    for concept, its in enumerate(patches):
+        for patch in its:
+            holders[patch.image].append(concept)
+    shown: dict[tuple[int, int], Shown] = {}
+    geometry, side = network.geometry, patch_side(network, settings.layer)
+    for pixels, frame in stream.inputs(sorted(holders)):
+        picture = pixels.astype(np.float32) / 255
+        U = np.asarray(weights_in(network, pixels[None], found.directions, layer=settings.layer))[0]
+        for concept in holders[frame.index]:
+            patch = next(patch for patch in patches[concept] if patch.image == frame.index)
+            size = settings.size
+            box = receptive.box(geometry, settings.layer, patch.row, patch.column, size, size)
+            lit = lit_by(picture, U[..., concept], geometry, settings.layer)
+            shown[concept, frame.index] = Shown(patch, frame, box, cut(picture, box, side), lit[None])
+    return [[shown[concept, patch.image] for patch in its] for concept, its in enumerate(patches)]
+
+
+@compiler.jit_at_first_call(static_argnames="layer")
+def weights_in(
+    network: Network, pixels: Array, W: Float[Array, "concepts channels"], layer: str
+) -> Float[Array, "b h w concepts"]:
+    """Return how much of each concept is at each position of pictures."""
+    return weights_of(network(jnp.asarray(pixels, jnp.float32) / 255, (layer,))[layer], W)
+
+
+def lit_by(
+    picture: Float[np.ndarray, "s s 3"],
+    weights: Float[np.ndarray, "h w"],
+    geometry: tuple[Layer, ...],
+    layer: str,
+) -> Float[np.ndarray, "s s 3"]:
+    """Dim a picture where `weights` are below their maximum, by interpolation between receptive fields."""
+    first, stride = receptive.centre(geometry, layer), receptive.stride(geometry, layer)
+    rows, columns = (
+        np.stack(
+            [
+                np.interp(np.arange(pixels) + 0.5, first + stride * np.arange(count), at)
+                for at in np.eye(count)
+            ]
+        )
+        for pixels, count in zip(picture.shape[:2], weights.shape, strict=True)
+    )
+    light = rows.T @ (weights / max(weights.max(), np.finfo(np.float32).tiny)) @ columns
+    return (picture * (DIMMED + (1 - DIMMED) * light[..., None])).astype(np.float32)
+
+
+def paint_directions(
+    network: Network, settings: ConceptSettings, directions: Float[np.ndarray, "concepts channels"]
+) -> list[Painted]:
+    """Maximise a picture for each direction.
+
+    Raises:
+        UserError: the pictures do not fit into memory, or the loss became non-finite.
+    """
+    defaults = MaximizeSettings().optimizer
+    maximized = MaximizeSettings(
+        objective="direction",
+        layer=settings.layer,
+        direction="0:1",  # replaced by each of `directions`
+        size=settings.picture,
+        seed=settings.seed,
+        finest=settings.finest,
+        network=settings.network,
+        optimizer=dataclasses.replace(defaults, steps=settings.steps),
+    )
+    painter = ResponsePainter(network, maximized)
+    return [painter.paint(np.asarray(direction)) for direction in directions]
