@@ -5,7 +5,6 @@ network. Its score depends on U then: by its gradient times U, a first-order est
 indices, which take all interactions into account.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
@@ -100,8 +99,8 @@ def _sobol(
     classifier: Classifier,
     settings: ConceptSettings,
     W: Array,
-    U: Iterable[Array],
-    labels: Iterable[Array],
+    U: Array,
+    labels: np.ndarray,
 ) -> Float[np.ndarray, "pictures concepts"]:
     masks = jnp.asarray(sobol_masks(len(W), settings.designs, settings.seed))
     of = (

@@ -75,7 +75,10 @@ def lit_by(
     geometry: tuple[Layer, ...],
     layer: str,
 ) -> Float[np.ndarray, "s s 3"]:
-    """Dim a picture where `weights` are below their maximum, by interpolation between receptive fields."""
+    """Dim a picture where `weights` are below their maximum.
+
+    Between the centres of receptive fields, weights are interpolated.
+    """
     first, stride = receptive.centre(geometry, layer), receptive.stride(geometry, layer)
     rows, columns = (
         np.stack(
@@ -86,8 +89,10 @@ def lit_by(
         )
         for pixels, count in zip(picture.shape[:2], weights.shape, strict=True)
     )
-    light = rows.T @ (weights / max(weights.max(), np.finfo(np.float32).tiny)) @ columns
-    return (picture * (DIMMED + (1 - DIMMED) * light[..., None])).astype(np.float32)
+    relative = weights / max(weights.max(), np.finfo(np.float32).tiny)
+    # Half the maximum would look like almost nothing: eyes see ratios.
+    light = DIMMED + (1 - DIMMED) * (rows.T @ np.sqrt(relative) @ columns)
+    return (picture * light[..., None]).astype(np.float32)
 
 
 def paint_directions(

@@ -33,7 +33,7 @@ def concept_rows(
         row: dict[str, Any] = {
             "concept": concept,
             "share": float(share),
-            "channels": {channel: float(direction[channel]) for channel in strongest},
+            "channels": [{"channel": each, "weight": float(direction[each])} for each in strongest],
         }
         if scored:
             row["gradient"] = float(scored.gradient[:, concept].mean())

@@ -58,7 +58,7 @@ def explained(
 def _descended(A: Array, factors: Factors) -> Factors:
     """Sweep over both factors until the error hardly decreases."""
 
-    def sweep(_: int, factors: Factors) -> Factors:
+    def sweep(_: Array, factors: Factors) -> Factors:
         U, W = factors
         U = _round(U.T, _product(W, W.T), _product(W, A.T)).T
         return Factors(U, _round(W, _product(U.T, U), _product(U.T, A)))

@@ -57,4 +57,4 @@ def run_pass(
                 due = time.monotonic() + checkpoint_seconds
         progress = running.now()
         checkpoint.save(progress)
-    return progress, stop.exit_status if stop.requested and running.position < len(stream) else 0
+    return progress, stop.exit_status if stop.requested else 0
