@@ -42,9 +42,9 @@ class Survey(NamedTuple):
 
 
 class ConceptProgress(NamedTuple):
-    """The state of a pass, from which it can resume: the first one has a sample, the second one a survey."""
+    """The state of a pass, from which it can resume."""
 
-    state: PositionSample | Survey
+    state: Any  # a PositionSample in the first pass, a Survey in the second
     position: int  # index of the next image in the stream
     images: int  # number of images seen so far
     seconds: float
@@ -126,6 +126,8 @@ def find_concepts(
     progress: ConceptProgress | None = None,
 ) -> tuple[ConceptProgress, int]:
     """Run both passes by `run`, from `progress`; return the state of the last one, and its exit status.
+
+    If the status is 0, the state has a `Survey`.
 
     Raises:
         UserError: see `directions_of`, or no picture can be read.

@@ -33,11 +33,11 @@ class Factors(NamedTuple):
 
 def nmf(A: Float[np.ndarray, "positions channels"], concepts: int) -> Factors:
     """Factorise `A`, which has at least `concepts` rows and columns; the result depends on nothing else."""
-    A = jnp.asarray(A)
-    U, W = _descended(A, Factors(*map(jnp.asarray, nndsvd(np.asarray(A), concepts))))
+    activations = jnp.asarray(A)
+    U, W = _descended(activations, Factors(*map(jnp.asarray, nndsvd(A, concepts))))
     length = jnp.maximum(jnp.linalg.norm(W, axis=1), TINY)
     found = Factors(U * length, W / length[:, None])
-    order = jnp.argsort(-explained(A, *found), stable=True)
+    order = jnp.argsort(-explained(activations, *found), stable=True)
     return Factors(found.U[:, order], found.W[order])
 
 
@@ -73,7 +73,7 @@ def _descended(A: Array, factors: Factors) -> Factors:
         error = jnp.square(A - _product(*factors)).sum()
         return factors, error, before - error, sweeps + SWEEPS
 
-    start = factors, jnp.square(A - _product(*factors)).sum(), jnp.float32(jnp.inf), 0
+    start = factors, jnp.square(A - _product(*factors)).sum(), jnp.float32(jnp.inf), jnp.int32(0)
     return lax.while_loop(is_decreasing, some_sweeps, start)[0]
 
 
@@ -93,7 +93,7 @@ def weights_of(
         changed = _round(weights, gram, projected)
         return changed, jnp.abs(changed - weights).max(), rounds + 1
 
-    start = jnp.zeros_like(projected), jnp.float32(jnp.inf), 0
+    start = jnp.zeros_like(projected), jnp.float32(jnp.inf), jnp.int32(0)
     return lax.while_loop(is_changing, once, start)[0].T.reshape(*A.shape[:-1], len(W))
 
 
@@ -127,8 +127,9 @@ def nndsvd(A: Float[np.ndarray, "positions channels"], concepts: int) -> tuple[n
         scale = np.sqrt(np.sqrt(max(value, 0)) * lengths[0] * lengths[1])
         U.append(scale * u / max(lengths[0], TINY))
         W.append(scale * w / max(lengths[1], TINY))
-    filled = (np.where(part > 0, part, A.mean()) for part in (np.stack(U, 1), np.stack(W)))
-    return tuple(part.astype(np.float32) for part in filled)
+    factors = np.stack(U, axis=1), np.stack(W)
+    filled_u, filled_w = (np.where(each > 0, each, A.mean()).astype(np.float32) for each in factors)
+    return filled_u, filled_w
 
 
 def _product(X: Array, Y: Array) -> Array:

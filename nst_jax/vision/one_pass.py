@@ -12,7 +12,7 @@ from nst_jax.terminal.signals import StopSignal
 AHEAD = 2  # batches in flight: the device never idles, and memory stays bounded
 
 
-State = TypeVar("State")
+State = TypeVar("State", covariant=True)
 
 
 @runtime_checkable

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
 import nst_jax
 from nst_jax import UserError, images
@@ -17,14 +16,7 @@ from nst_jax.experiments import concepts as command
 from nst_jax.images.streams import Stream
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
-from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision.concept_importance import (
-    importance,
-    scores_from,
-    sobol_masks,
-    total_indices,
-)
 from nst_jax.vision.concept_pictures import DIMMED, lit_by, paint_directions
 from nst_jax.vision.concept_search import ConceptPass, ConceptProgress, directions_of, find_concepts
 from nst_jax.vision.concept_settings import ConceptSettings
@@ -129,59 +121,6 @@ def test_a_picture_is_bright_at_the_centre_of_the_receptive_field():
     assert abs(column + 0.5 - (x0 + x1) / 2) <= 0.5
     assert lit.max() <= 1
     assert lit[0, 0, 0] == pytest.approx(DIMMED)
-
-
-def ishigami(points):
-    x = 2 * np.pi * points - np.pi
-    return np.sin(x[:, 0]) + 7 * np.sin(x[:, 1]) ** 2 + 0.1 * x[:, 2] ** 4 * np.sin(x[:, 0])
-
-
-def test_total_indices_of_known_functions():
-    found = total_indices(ishigami(sobol_masks(3, 1024)), 3)
-    np.testing.assert_allclose(found, [0.5574, 0.4424, 0.2436], atol=0.03)
-    coefficients = np.array([1.0, 2.0, 0.0, 3.0])
-    linear = total_indices(sobol_masks(4, 512) @ coefficients, 4)
-    np.testing.assert_allclose(linear, coefficients**2 / (coefficients**2).sum(), atol=0.02)
-    assert not total_indices(np.ones(6 * 8), 4).any()
-
-
-class Linear(Classifier):
-    """Scores from the means of the maps of a layer, by a matrix."""
-
-    def __init__(self, kernel, layer):
-        self.kernel, self.layer = nnx.Param(jnp.asarray(kernel, jnp.float32)), layer
-
-    def __call__(self, activations):
-        return activations.mean((1, 2)) @ self.kernel[...]
-
-
-def test_importance_under_a_linear_head_is_known(photos):
-    made = np.random.default_rng(0)
-    kernel = made.normal(size=(CHANNELS, 5))
-    network, head = VGG(formula_weights()), Linear(kernel, LAYER)
-    W = jnp.asarray(np.eye(CHANNELS, dtype=np.float32)[:3])
-    settings = ConceptSettings(layer=LAYER, size=SIZE, batch=4, scored=6, designs=256)
-    stream = Stream(f"folder:{photos}", SIZE)
-    found = importance(network, head, stream, settings, W)
-    readable = [index for index in range(12) if index != BROKEN][:6]
-    inputs = jnp.asarray(np.stack([picture for picture, _ in stream.inputs(readable)]))
-    F = jax.jit(lambda inputs: network(inputs / np.float32(255), (LAYER,))[LAYER])(inputs)
-    scores = np.asarray(head(F))
-    np.testing.assert_array_equal(found.label, scores.argmax(1))
-    np.testing.assert_allclose(found.score, scores.max(1), rtol=1e-4)
-    # Each concept is a channel here, which adds its mean times a weight.
-    added = np.asarray(F).mean((1, 2))[:, :3] * kernel[:3, found.label].T
-    np.testing.assert_allclose(found.gradient, added, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(found.of_concepts, added.sum(1), rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(found.sobol, added**2 / np.square(added).sum(1, keepdims=True), atol=0.03)
-
-
-def test_the_rest_of_a_network_gives_its_scores():
-    network, image = VGG(formula_weights()), formula_image(SIZE, SIZE)
-    reading = Linear(np.eye(8)[:, :4], "conv3_1")
-    F = jax.jit(lambda image: network(image, (LAYER, "conv3_1")))(image)
-    scores = jax.jit(lambda F: scores_from(network, reading, LAYER, F))(F[LAYER])
-    np.testing.assert_allclose(scores, reading(F["conv3_1"]), rtol=1e-5)
 
 
 def test_the_command_resumes_with_the_same_bits(tiny_weights, photos, tmp_path, monkeypatch):
