@@ -25,7 +25,6 @@ from nst_jax.images.writing import to_bytes
 from nst_jax.networks.network import Network, entering
 from nst_jax.vision import patches_sheet, top_patches
 from nst_jax.vision.maximize_settings import MaximizeSettings
-from nst_jax.vision.objectives import OBJECTIVES
 from nst_jax.vision.response_painter import Painted, ResponsePainter, over_white, width
 from nst_jax.weights import load_network
 
@@ -43,7 +42,7 @@ def main(argv: list[str]) -> int:
 
 def _run(config: MaximizeSettings, folder: Path) -> None:
     network, weights = load_network(config.network, (config.layer,))
-    if OBJECTIVES[config.objective].before_relu and entering(network, config.layer) == config.layer:
+    if entering(network, config.layer) == config.layer:
         logging.info("layer: %s has no ReLU; its output itself is maximised", config.layer)
     directions = config.directions(width(network, config.layer))
     stream = Stream(config.data, config.size, config.limit) if config.data else None
@@ -92,10 +91,10 @@ def _write(config: MaximizeSettings, name: str, painted: Painted, folder: Path) 
     for index, ending in enumerate(endings):
         images.write(folder / f"{stem}{ending}.png", painted.pictures[index : index + 1])
         if painted.opacity is not None:
-            with_alpha = np.concatenate([painted.pictures[index], painted.opacity[index]], axis=-1)
-            path = folder / f"{stem}{ending}_transparent.png"
-            with files.atomic(path) as temporary:
-                Image.fromarray(to_bytes(with_alpha)).save(temporary, format="PNG")
+            picture = Image.fromarray(to_bytes(painted.pictures[index]))
+            picture.putalpha(Image.fromarray(np.uint8(np.rint(255 * painted.opacity[index, :, :, 0]))))
+            with files.atomic(folder / f"{stem}{ending}_transparent.png") as temporary:
+                picture.save(temporary, format="PNG")
     return [f"{stem}{ending}.png" for ending in endings]
 
 

@@ -67,7 +67,7 @@ def to_phases(basis: PhaseBasis, pictures: Float[Any, "n h w 3"]) -> Float[Array
     return angles.reshape(1, -1, *angles.shape[2:])
 
 
-def _standardized(x: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
+def _standardized(x: Float[Any, "n h w 3"]) -> Float[Array, "n h w 3"]:
     """Each picture with mean 0 and variance 1."""
     centred = x - x.mean((1, 2, 3), keepdims=True)
     return centred / (jnp.sqrt(jnp.square(centred).mean((1, 2, 3), keepdims=True)) + 1e-6)

@@ -22,7 +22,7 @@ from nst_jax.optimizers.method import Method
 from nst_jax.optimizers.optimizer import Optimizer
 from nst_jax.optimizers.state import NOT_FINITE, RUNNING, State
 from nst_jax.variables.variable import Variable, on_pictures
-from nst_jax.vision.objectives import OBJECTIVES, log_response, similarity
+from nst_jax.vision.objectives import OBJECTIVES, leaky, log_response, similarity
 from nst_jax.vision.transforms import Motion, moved
 
 
@@ -96,8 +96,7 @@ def response_loss(
         images = moved(still, Motion(*(part[wanted.number] for part in wanted.motions)))
         before, after = entering(network, layer), layer
         F = network(images, (before, after))
-        chosen = OBJECTIVES[objective]
-        response = chosen.response(F[before if chosen.before_relu else after], wanted.direction)
+        response = OBJECTIVES[objective](F[after] if before == after else leaky(F[before]), wanted.direction)
         variation = sum(total_variation(image[jnp.newaxis]) for image in still) / still[0].size
         alike = similarity(F[after]) if len(still) > 1 else jnp.zeros(())
         penalty = wanted.weights.tv * variation + wanted.weights.diversity * alike

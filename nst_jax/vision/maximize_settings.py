@@ -1,6 +1,7 @@
 """The settings of activation maximisation, typed and checked; see configs/maximize.py."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from absl import logging
@@ -21,6 +22,28 @@ READ = {"fourier": ("contrast", "finest", "start"), "phase": ("spectrum",)}  # f
 MARGIN = 12  # pixels that are painted around the picture and cropped, because they see the gray beyond it
 
 
+SUITED = -1
+# A layer with a smaller receptive field sees, and its pictures need, finer details at a higher contrast.
+LARGE_FIELD = 48  # pixels
+
+
+def suited(field: int) -> dict[str, Any]:
+    """Return how to move and to limit pictures for a layer with a receptive field of `field` pixels.
+
+    The motions of a small field would be longer than itself, and the details that it sees suppressed: its
+    pictures would respond less than photographs do.
+    """
+    share = min(1.0, field / LARGE_FIELD)
+    return {
+        "jitter": min(8, field // 6),
+        "rotation": 10 * share,
+        "scale": 0.1 * share,
+        "contrast": min(3.0, 1 / share),
+        "finest": 6 * share,
+        "tv_weight": 10 * share**2,
+    }
+
+
 @dataclasses.dataclass(frozen=True)
 class MaximizeSettings:
     """What to activate, and the regularisation; see configs/maximize.py."""
@@ -34,13 +57,14 @@ class MaximizeSettings:
     diversity_weight: float = 0.0  # penalty for pictures of the same unit that are alike
     size: int = 128  # side of the square pictures, pixels
     seed: int = 0
-    jitter: int = 8  # maximum shift of the picture before each step, pixels
-    rotation: float = 10.0  # maximum rotation, degrees
-    scale: float = 0.1  # maximum relative change of the size
-    contrast: float = 1.0  # standard deviation of noise before the sigmoid
-    finest: float = 6.0  # smallest details, pixels; 0 for no limit
+    # -1 in the next six fields: suited to the receptive field of the layer, see `suited`.
+    jitter: int = SUITED  # maximum shift of the picture before each step, pixels
+    rotation: float = SUITED  # maximum rotation, degrees
+    scale: float = SUITED  # maximum relative change of the size
+    contrast: float = SUITED  # standard deviation of noise before the sigmoid
+    finest: float = SUITED  # smallest details, pixels; 0 for no limit
+    tv_weight: float = SUITED  # relative to the logarithm of the response
     start: float = 0.2  # standard deviation of the initial spectrum
-    tv_weight: float = 10.0  # relative to the logarithm of the response
     spectrum: str = "sample:"  # for 'phase': photographs, whose spectrum the pictures have
     transparency: bool = False  # also write each picture with only the parts visible that responses depend on
     data: str = ""  # pictures to search for patches that activate the units; '' for none
@@ -62,6 +86,11 @@ class MaximizeSettings:
             raise UserError(f"units: {repeated} is listed more than once")
         if self.objective == "direction":
             self.mixture()
+        for name in without_effect(self):
+            logging.warning("%s: has no effect with variable=%s", name, self.variable)
+        for name, value in suited(receptive.field_side(arch.layers, self.layer)).items():
+            if getattr(self, name) == SUITED:
+                object.__setattr__(self, name, value)  # as dataclasses do where fields depend on others
         fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)
         fields.at_least("size", self.size, SMALLEST_SIDE, LARGEST_INPUT)
         fields.at_least("jitter", self.jitter, 0, self.size)
@@ -73,8 +102,6 @@ class MaximizeSettings:
         fields.at_least("pictures", self.pictures, 1, MOST_PICTURES)
         if self.scale >= 1:
             raise UserError(f"scale: {self.scale} is not below 1")
-        for name in without_effect(self):
-            logging.warning("%s: has no effect with variable=%s", name, self.variable)
         self._check_together(arch.layers)
 
     def _check_together(self, layers: tuple) -> None:

@@ -1,15 +1,17 @@
 """What a picture is to activate, and how different several pictures are to be.
 
 Olah, Mordvintsev & Schubert 2017 ("Feature visualization", Distill), "Optimization objectives" and
-"Diversity". F is a layer's activation for n pictures, before its last ReLU except for `layer`: a unit that
-is off has no gradient after it. `direction` weighs the channels.
+"Diversity". F is a layer's activation for n pictures, and `direction` weighs its channels. A unit that is off
+has no gradient: F is therefore what enters the layer's last ReLU, through a `leaky` one.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+LEAK = 0.1
 
 Activations = Float[Array, "n h w c"]
 Direction = Float[Array, "c"]
@@ -31,19 +33,18 @@ def layer_energy(F: Activations, direction: Direction) -> Float[Array, "n"]:
     return jnp.sqrt(jnp.square(F).mean((1, 2, 3)))
 
 
-class Objective(NamedTuple):
-    """A response to maximise, and whether it is one of activations before the last ReLU."""
-
-    response: Callable[[Activations, Direction], Float[Array, "n"]]
-    before_relu: bool = True
-
-
-OBJECTIVES = {
-    "unit": Objective(unit),
-    "channel": Objective(channel),
-    "layer": Objective(layer_energy, before_relu=False),
-    "direction": Objective(channel),
+OBJECTIVES: dict[str, Callable[[Activations, Direction], Float[Array, "n"]]] = {
+    "unit": unit,
+    "channel": channel,
+    "layer": layer_energy,
+    "direction": channel,
 }
+
+
+def leaky(entering: Activations) -> Activations:
+    """A ReLU with a slope of `LEAK` below 0."""
+    # Without a ReLU, the mean of a map would depend most on how far off a unit is where it is off.
+    return jax.nn.leaky_relu(entering, LEAK)
 
 
 def log_response(response: Float[Array, "n"], scale: Float[Array, ""]) -> Float[Array, "n"]:

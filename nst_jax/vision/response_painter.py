@@ -140,7 +140,7 @@ def _measured(
     """Return the mean and the largest response of `direction`, and the root mean square of the layer."""
     names: Sequence[str] = (maximize.entering(network, layer), layer)
     F = network(pictures, names)
-    response = OBJECTIVES[objective].response(F[layer], direction).mean()
+    response = OBJECTIVES[objective](F[layer], direction).mean()
     along = F[layer] @ direction
     return response, along.max(), jnp.sqrt(jnp.square(F[names[0]]).mean())
 

@@ -4,7 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nst_jax.variables.fourier import fourier, hartley
+from nst_jax.errors import UserError
+from nst_jax.variables.fourier import decorrelated, fourier, hartley
+from nst_jax.variables.phase import natural_magnitude, phase
 from nst_jax.variables.pixels import PIXELS
 from nst_jax.variables.pyramid import (
     PYRAMID,
@@ -80,3 +82,49 @@ def test_a_frequency_is_a_wave_of_amplitude_one_over_f_but_for_fine_details(fine
         assert wave.argmax() == k
         amplitudes[k] = k * wave[k] * np.exp((finest * k / 32) ** 2)
     np.testing.assert_allclose([*amplitudes.values()], amplitudes[8], rtol=0.02)
+
+
+def photographs(height, width):
+    return [formula_image(height, width, seed)[0] for seed in (1.0, 2.0)]
+
+
+def random_phases(height, width):
+    return np.random.default_rng(0).normal(1.0, 2.0, (1, height, width // 2 + 1, 3)).astype(np.float32)
+
+
+def test_pictures_of_phases_have_the_magnitudes_of_photographs():
+    magnitude = natural_magnitude(photographs(20, 26))
+    first, second = (np.abs(np.fft.rfft2(decorrelated(p), axes=(0, 1))) for p in photographs(20, 26))
+    np.testing.assert_allclose(magnitude, (first + second) / 2, rtol=1e-4)
+    variable = phase(magnitude)
+    shown = variable.decode(variable.init(Canvas((20, 26))), random_phases(20, 26))
+    found = np.abs(np.fft.rfft2(decorrelated(shown)[0], axes=(0, 1)))[:, 1:-1]
+    ratios = found / magnitude[:, 1:-1]  # the first and last column of a real spectrum are not free
+    np.testing.assert_allclose(ratios, np.median(ratios), rtol=2e-3)
+
+
+def test_phases_are_standardized_and_encoded_as_angles():
+    variable = phase(natural_magnitude(photographs(20, 27)))
+    basis, phases = variable.init(Canvas((20, 27))), random_phases(20, 27)
+    shown = variable.decode(basis, phases)
+    np.testing.assert_allclose(variable.decode(basis, 3 * phases - 2), shown, atol=1e-5)
+    angles = (phases - phases.mean()) / phases.std()
+    difference = np.exp(1j * variable.encode(basis, shown)) - np.exp(1j * angles)
+    np.testing.assert_allclose(difference[:, :, 1:], 0, atol=1e-3)
+
+
+def test_magnitudes_of_another_size_are_refused():
+    with pytest.raises(UserError, match=r"spectrum: .* are not of a 20 x 24 picture"):
+        phase(natural_magnitude(photographs(20, 26))).init(Canvas((20, 24)))
+
+
+def test_phases_decode_as_in_the_authors_library():
+    """Horama, by the authors of MACO."""
+    torch = pytest.importorskip("torch")
+    maco = pytest.importorskip("horama.maco_fv", reason="horama is not installed")
+    magnitude, phases = natural_magnitude(photographs(40, 32)), random_phases(40, 32)
+    variable = phase(magnitude)
+    shown = variable.decode(variable.init(Canvas((40, 32))), phases)
+    first = (torch.tensor(array).permute(2, 0, 1) for array in (magnitude, phases[0]))
+    theirs = maco.maco_preconditioner(*first, (0.0, 1.0), "cpu").permute(1, 2, 0)
+    np.testing.assert_allclose(shown[0], theirs, atol=2e-4)

@@ -1,5 +1,6 @@
 """Pictures that units want: motions, objectives, and that the unit meant is the one that fires."""
 
+import dataclasses
 import json
 from typing import NamedTuple
 
@@ -7,9 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 from nst_jax.config import OptimizerConfig, fields
 from nst_jax.errors import UserError
+from nst_jax.networks.network import PRE
 from nst_jax.networks.vgg import VGG
 from nst_jax.optimizers.methods import find_method
 from nst_jax.variables.fourier import fourier
@@ -17,11 +20,14 @@ from nst_jax.variables.variable import Canvas
 from nst_jax.vision import maximize, objectives, transforms
 from nst_jax.vision.maximize import Penalties, Wanted
 from nst_jax.vision.maximize_settings import MaximizeSettings
+from nst_jax.vision.response_painter import ResponsePainter
 from nst_jax.vision.transforms import Motion
+from nst_jax.weights import save
 from tests.command import assert_refused, call, pixels
 from tests.conftest import formula_image, formula_weights
 
 LAYER, WIDTH = "conv2_1", 6
+MODULE = "nst_jax.experiments.maximize"
 
 NO_MOTION = (0, 0.0, 0.0)
 
@@ -50,12 +56,13 @@ def painted(
     wanted = Wanted(
         basis,
         direction,
+        jnp.float32(1),
         transforms.random_motions(motions, steps + 1, within),
         jnp.int32(0),
         Penalties(jnp.float32(tv), jnp.float32(diversity)),
     )
     lanes = maximize.maximizer(LAYER, objective, variable, adam)
-    found = maximize.paint_responses(lanes, VGG(formula_weights()), wanted, start, 0.05)
+    (found,) = maximize.paint_responses(lanes, VGG(formula_weights()), wanted, start, 0.05, [steps])
     return Pictures(*(np.asarray(variable.decode(basis, array)) for array in (start, found)))
 
 
@@ -94,7 +101,9 @@ def test_objectives_are_what_they_say():
     d = jnp.float32([1, -2, 0.5])
     np.testing.assert_allclose(objectives.unit(F, d), F[:, 2, 2] @ d, rtol=1e-5)
     np.testing.assert_allclose(objectives.channel(F, d), np.mean(F @ d, (1, 2)), rtol=1e-5)
-    np.testing.assert_allclose(objectives.layer_energy(F, d), np.mean(np.square(F), (1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(
+        objectives.layer_energy(F, d), np.sqrt(np.mean(np.square(F), (1, 2, 3))), rtol=1e-5
+    )
     grams = [np.einsum("hwi,hwj->ij", f, f).ravel() for f in np.asarray(F)]
     cosine = grams[0] @ grams[1] / np.linalg.norm(grams[0]) / np.linalg.norm(grams[1])
     assert float(objectives.similarity(F)) == pytest.approx(cosine, rel=1e-4)
@@ -103,11 +112,14 @@ def test_objectives_are_what_they_say():
 
 def test_the_loss_is_of_the_moved_picture():
     network, still = VGG(formula_weights()), np.asarray(formula_image(20, 24))
-    F = network(transforms.moved(jnp.asarray(still), motion(3, -5)), (LAYER,))[LAYER]
+    F = network(transforms.moved(jnp.asarray(still), motion(3, -5)), (LAYER + PRE,))[LAYER + PRE]
     steps = [np.square(np.diff(still, axis=axis)).sum() for axis in (1, 2)]
-    expected = 5 * sum(steps) / still.size - np.log1p(float(F[..., 2].mean()) / objectives.LOG_OFFSET)
+    response = jnp.where(F < 0, 0.1, 1) * F
+    expected = 5 * sum(steps) / still.size - np.arcsinh(float(response[..., 2].mean()) / 3)
     motions = Motion(*(jnp.stack(parts) for parts in zip(motion(), motion(3, -5), strict=True)))
-    wanted = Wanted(None, one(2), motions, jnp.int32(1), Penalties(jnp.float32(5), jnp.float32(0)))
+    wanted = Wanted(
+        None, one(2), jnp.float32(3), motions, jnp.int32(1), Penalties(jnp.float32(5), jnp.float32(0))
+    )
     loss, _ = maximize.response_loss(LAYER, "channel")(network, wanted, jnp.asarray(still))
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
 
@@ -156,9 +168,11 @@ def test_a_loss_that_is_not_finite_is_said():
         ({"layer": "conv6_1"}, "layer: unknown 'conv6_1'; .*conv1_1"),
         ({"layer": "fire5", "network": {"arch": "resnet18"}}, "layer: unknown 'fire5'; .*block2_1"),
         ({"units": ()}, "units: is empty"),
+        ({"units": (2, 3, 2)}, "units: 2 is listed more than once"),
+        ({"variable": "pixels"}, "variable: unknown 'pixels'; choices: fourier, phase"),
         ({"units": ("a",)}, r"units: expected int, got 'a'"),
-        ({"jitter": -1}, "jitter: -1 is below 0"),
-        ({"tv_weight": -1.0}, "tv_weight: -1.0 is not a finite number >= 0"),
+        ({"jitter": -2}, "jitter: -2 is below 0"),
+        ({"tv_weight": -2.0}, "tv_weight: -2.0 is not a finite number >= 0"),
         ({"scale": 1.0}, "scale: 1.0 is not below 1"),
         ({"pictures": 0}, "pictures: 0 is below 1"),
         ({"objective": "neuron"}, "objective: unknown 'neuron'; .*unit, channel, layer, direction"),
@@ -184,7 +198,7 @@ def flags(file, folder, **given):
 
 def test_the_command_leaves_pictures_a_sheet_and_the_responses(tiny_weights, tmp_path):
     given = flags(tiny_weights, tmp_path, units="(4,1)", data="sample:", pictures=2)
-    result = call(*given, module="nst_jax.experiments.maximize")
+    result = call(*given, module=MODULE)
     assert result.returncode == 0, result.stderr
     record = json.loads((tmp_path / "maximize.json").read_text())
     assert record["network"]["name"] == "tiny.safetensors"
@@ -195,20 +209,80 @@ def test_the_command_leaves_pictures_a_sheet_and_the_responses(tiny_weights, tmp
         found = responses(np.float32(shown / 255), "channel", one(int(unit["unit"]))).mean()
         assert unit["reached"] == pytest.approx(float(found), rel=0.05)
         assert unit["reached"] > unit["start"] > 0
+        assert unit["peak"] >= unit["reached"]
+        assert unit["ratio"] == pytest.approx(unit["peak"] / unit["top_patch"])
     assert pixels(tmp_path / "sheet.png").shape[1] > 2 * 3 * 200, "two pictures and the patches, twice"
 
 
 def test_the_command_follows_a_direction(tiny_weights, tmp_path):
     given = flags(tiny_weights, tmp_path, objective="direction", direction="3:1.0,0:-0.5")
-    assert call(*given, module="nst_jax.experiments.maximize").returncode == 0
+    assert call(*given, module=MODULE).returncode == 0
     assert pixels(tmp_path / "conv2_1_direction.png").shape == (24, 24, 3)
     given = flags(tiny_weights, tmp_path / "none", objective="direction", direction="6:1")
-    assert_refused(call(*given, module="nst_jax.experiments.maximize"), "direction: conv2_1 has no unit 6")
+    assert_refused(call(*given, module=MODULE), "direction: conv2_1 has no unit 6")
 
 
 def test_a_unit_that_does_not_exist_is_refused_before_anything_is_written(tiny_weights, tmp_path):
-    result = call(
-        *flags(tiny_weights, tmp_path / "run", units="(1,6)"), module="nst_jax.experiments.maximize"
-    )
+    result = call(*flags(tiny_weights, tmp_path / "run", units="(1,6)"), module=MODULE)
     assert_refused(result, "units: conv2_1 has no unit 6", "choices: 0 to 5")
     assert not (tmp_path / "run").exists()
+
+
+def shifted_weights(by):
+    """Weights whose units of `LAYER` are off unless their response exceeds `by`."""
+    weights = formula_weights()
+    arrays = {**weights.arrays, f"{LAYER}.bias": weights.arrays[f"{LAYER}.bias"] - by}
+    return dataclasses.replace(weights, arrays=arrays)
+
+
+def response_painter(network, **given):
+    values = {
+        "layer": LAYER,
+        "size": 24,
+        "jitter": 2,
+        "optimizer": OptimizerConfig("adam", 30, 0.05),
+        **given,
+    }
+    return ResponsePainter(network, MaximizeSettings(**values))
+
+
+def test_a_unit_that_is_off_is_switched_on():
+    start = response_painter(VGG(formula_weights()), optimizer=OptimizerConfig("adam", 1)).paint(
+        np.asarray(one(4))
+    )
+    network = VGG(shifted_weights(2 * start.peak))
+    painted = response_painter(network).paint(np.asarray(one(4)))
+    assert painted.start == 0 < painted.peak
+    assert 0 < painted.reached <= painted.peak
+
+
+def test_a_unit_that_nothing_activates_is_said(tmp_path):
+    network = VGG(shifted_weights(1e6))
+    painted = response_painter(network).paint(np.asarray(one(4)))
+    assert painted.peak == painted.reached == 0
+    save(tmp_path / "off.safetensors", shifted_weights(1e6), "made by a formula")
+    result = call(*flags(tmp_path / "off.safetensors", tmp_path / "run", units="(4,)"), module=MODULE)
+    assert result.returncode == 0
+    assert "conv2_1: unit 4 never fires" in result.stderr
+    assert "1 x conv2_1, 1 of which never fire" in result.stdout
+
+
+def test_phases_respond_and_show_what_they_respond_to(tiny_weights, tmp_path):
+    given = flags(tiny_weights, tmp_path, units="(1,)", size=32, **{"optimizer.steps": 15})
+    given[0] += ":phase"
+    result = call(*given, module=MODULE)
+    assert result.returncode == 0, result.stderr
+    (unit,) = json.loads((tmp_path / "maximize.json").read_text())["units"]
+    assert unit["reached"] > unit["start"]
+    shown = np.asarray(Image.open(tmp_path / "conv2_1_001_transparent.png"))
+    assert shown.shape == (32, 32, 4)
+    np.testing.assert_array_equal(shown[:, :, :3], pixels(tmp_path / "conv2_1_001.png"))
+    assert 0.08 < (shown[:, :, 3] == 255).mean() < 0.12
+
+
+def test_what_another_variable_reads_is_said(caplog):
+    MaximizeSettings(variable="phase", finest=3.0)
+    assert "finest: has no effect with variable=phase" in caplog.text
+    caplog.clear()
+    MaximizeSettings(finest=3.0)
+    assert not caplog.text
