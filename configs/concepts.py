@@ -44,7 +44,7 @@ def get_config(variant: str = "slim") -> ConfigDict:
     config.workers = 0  # decoding threads; 0 for one per core
     config.steps = 200  # of the maximised picture of each concept; 0 for none
     config.picture = 128  # side of the maximised picture, pixels
-    config.finest = 6.0  # its smallest details, pixels; 0 for no limit
+    config.finest = -1.0  # its smallest details, pixels; 0 for no limit, -1: suited to the layer
     config.checkpoint_seconds = 60.0
     config.network = ConfigDict({"arch": "slim", "weights": "auto", "pool": "avg", "normalize": False})
     if variant not in VARIANTS:

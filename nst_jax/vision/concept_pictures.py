@@ -1,6 +1,5 @@
 """What the pictures show of concepts: patches, the places where they are, and pictures made for them."""
 
-import dataclasses
 from collections import defaultdict
 from typing import NamedTuple
 
@@ -15,7 +14,6 @@ from nst_jax.networks.network import Network
 from nst_jax.optimizers import compiler
 from nst_jax.vision.concept_search import Survey
 from nst_jax.vision.concept_settings import ConceptSettings
-from nst_jax.vision.maximize_settings import MaximizeSettings
 from nst_jax.vision.nmf import weights_of
 from nst_jax.vision.patches_sheet import cut, patch_side
 from nst_jax.vision.response_painter import Painted, ResponsePainter
@@ -103,16 +101,5 @@ def paint_directions(
     Raises:
         UserError: the pictures do not fit into memory, or the loss became non-finite.
     """
-    defaults = MaximizeSettings().optimizer
-    maximized = MaximizeSettings(
-        objective="direction",
-        layer=settings.layer,
-        direction="0:1",  # replaced by each of `directions`
-        size=settings.picture,
-        seed=settings.seed,
-        finest=settings.finest,
-        network=settings.network,
-        optimizer=dataclasses.replace(defaults, steps=settings.steps),
-    )
-    painter = ResponsePainter(network, maximized)
+    painter = ResponsePainter(network, settings.maximizing)
     return [painter.paint(np.asarray(direction)) for direction in directions]

@@ -3,11 +3,14 @@
 import dataclasses
 
 from nst_jax.config import NetworkConfig, fields
+from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
+from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.counterparts import require_layer
 from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES, require_field
 from nst_jax.vision.labels import AUTO
+from nst_jax.vision.maximize_settings import SUITED, MaximizeSettings
 from nst_jax.vision.relevance import CLASS, Towards, read_target
 from nst_jax.vision.search_settings import MOST_PATCHES, MOST_WORKERS
 
@@ -35,7 +38,7 @@ class ConceptSettings:
     workers: int = 0  # decoding threads; 0 for one per core
     steps: int = 200  # of the maximised picture of each concept; 0 for none
     picture: int = 128  # side of the maximised picture, pixels
-    finest: float = 6.0  # its smallest details, pixels; 0 for no limit
+    finest: float = float(SUITED)  # its smallest details, pixels; 0 for no limit, -1: suited to the layer
     checkpoint_seconds: float = 60.0
     network: NetworkConfig = dataclasses.field(default_factory=lambda: NetworkConfig(arch="slim"))
 
@@ -55,9 +58,11 @@ class ConceptSettings:
             fields.at_least(name, getattr(self, name), 0)
         fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)
         fields.at_least("workers", self.workers, 0, MOST_WORKERS)
-        fields.not_negative("finest", self.finest)
+        fields.at_least("picture", self.picture, SMALLEST_SIDE, LARGEST_INPUT)
         fields.positive("checkpoint_seconds", self.checkpoint_seconds)
         self._check_layer()
+        if self.steps:
+            self.maximizing  # noqa: B018 - checks what it is made of
 
     def _check_layer(self) -> None:
         arch = architecture(self.network.arch)
@@ -65,6 +70,8 @@ class ConceptSettings:
         if arch.up_to(self.layer)[-1].classes:
             raise UserError(f"layer: {self.layer} has the scores of classes; choose a layer before it")
         require_field(self.size, self.network.arch, self.layer)
+        if not all(receptive.shape(arch.layers, self.layer, self.picture, self.picture)):
+            raise UserError(f"picture: {self.picture} pixels are too few for {self.layer}")
         if not self.towards:
             return
         if self.towards.layer != CLASS:
@@ -81,3 +88,22 @@ class ConceptSettings:
             UserError: `target` has none of the forms of `relevance.FORMS`.
         """
         return read_target(self.target, self.network.arch) if self.target else None
+
+    @property
+    def maximizing(self) -> MaximizeSettings:
+        """The settings by which a picture is made for each concept.
+
+        Raises:
+            UserError: one of them is invalid.
+        """
+        defaults = MaximizeSettings().optimizer
+        return MaximizeSettings(
+            objective="direction",
+            layer=self.layer,
+            direction="0:1",  # in its place, a painter is given that of each concept
+            size=self.picture,
+            seed=self.seed,
+            finest=self.finest,
+            network=self.network,
+            optimizer=dataclasses.replace(defaults, steps=self.steps),
+        )
