@@ -45,13 +45,13 @@ def get_config(variant: str = "natural") -> ConfigDict:
     config.limit = 0  # maximum number of photographs; 0 for all
 
     # Random motion before each step, so that a picture cannot exploit single pixels or the grid of strides.
-    # -1: suited to the receptive field of the layer; from 48 pixels on, the numbers in brackets.
+    # -1: suited to the objective and the layer; for conv3_1 and deeper, the numbers in brackets.
     config.jitter = -1  # pixels (8)
     config.rotation = -1.0  # degrees (10)
     config.scale = -1.0  # relative change of the size (0.1)
     # Without a limit to details, narrow networks answer fine ribs more than any natural pattern.
     config.finest = -1.0  # pixels (6); VGG-19 needs only 3
-    config.contrast = -1.0  # standard deviation of noise before the sigmoid (1)
+    config.contrast = -1.0  # standard deviation of noise before the sigmoid (1; 1.5 to 3 for units)
     config.start = 0.2  # standard deviation of the initial spectrum
     config.tv_weight = -1.0  # relative to the logarithm of the response (10)
     config.spectrum = "sample:"  # for 'phase': photographs, whose spectrum the pictures have; folder:PATH

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import shlex
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from nst_jax import cli
 from nst_jax.api.results import load_result, picture_format
 from nst_jax.config import Config, from_dict, to_dict
 from nst_jax.config.effects import warn_of_idle
+from nst_jax.config.stages import stages_of
 from nst_jax.config.tables import extensible
 from nst_jax.devices import processes
 from nst_jax.errors import UserError
@@ -21,8 +23,8 @@ from nst_jax.optimizers.loop import Look
 from nst_jax.preview.server import define_preview, previewed
 from nst_jax.runs.checkpoint import broadcast_checkpoint
 from nst_jax.runs.folder import GROWING, RunFolder, read_settings, require_same
+from nst_jax.runs.logs.following import define_log, logged
 from nst_jax.runs.progress import Progress, byte_count, duration
-from nst_jax.runs.tensorboard_log import define_log, logged
 from nst_jax.runs.unwritten import UnwrittenFolder
 from nst_jax.terminal.signals import StopSignal
 from nst_jax.transfer.fitting import with_fitting_scales
@@ -32,7 +34,7 @@ from nst_jax.transfer.preparing import prepare
 from nst_jax.transfer.stage_session import StageSession
 
 USAGE = """python -m nst_jax.run --config=FILE [--config.FIELD=VALUE ...] [--workdir=FOLDER] [--out=FILE]
-    [--resume]
+    [--resume] [--dry_run]
 
 Renders the content of one picture in the style of another, as set in a config file. See configs/gatys.py."""
 EXAMPLE = "configs/gatys.py"
@@ -54,6 +56,8 @@ def _run(values: flags.FlagValues) -> int:
         return 0
     begun = processes.broadcast(folder.begun())
     cli.use_compilation_cache()
+    if values.dry_run:
+        return _dry_run(folder.config)
     with contextlib.ExitStack() as stack:
         with processes.agreeing():
             stack.enter_context(folder.claimed())
@@ -95,6 +99,19 @@ def _run(values: flags.FlagValues) -> int:
     return exit_status
 
 
+def _dry_run(config: Config) -> int:
+    """Print the settings as resolved, the stages, and the memory and time that they take; return 0."""
+    job = prepare(config)
+    job = with_history(job, fitting_history(job))
+    session = open_session([job])
+    memory = byte_count(require_memory(session, job))
+    _say(json.dumps(to_dict(job.config), indent=2))
+    for stage in stages_of(job.config):
+        _say(f"stage {stage.number + 1}: {round(job.config.size * stage.scale)} px, {stage.steps} steps")
+    _say(f"dry run: {memory} of memory{time_text(job)}, network {job.weights.name}; nothing was painted")
+    return 0
+
+
 def _copied(out: str | None, folder: RunFolder) -> Path:
     """Write the picture of a finished run to `out` too, if there is one; return the file to show."""
     if out and processes.is_first():
@@ -132,6 +149,7 @@ def _parse(argv: list[str]) -> flags.FlagValues:
     define_preview(values)
     define_log(values)
     processes.define_processes(values)
+    flags.DEFINE_bool("dry_run", False, "print settings, memory and time, and exit", flag_values=values)
     flags.DEFINE_string("out", None, "a file to which the picture is written too", flag_values=values)
     cli.parse(values, argv, USAGE, Config)
     if values.out is not None:

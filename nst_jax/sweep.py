@@ -2,6 +2,7 @@
 
 import sys
 import types
+from collections.abc import Callable
 from typing import Any
 
 from absl import flags
@@ -11,19 +12,23 @@ from nst_jax.cluster.joining import define_cluster
 from nst_jax.cluster.remote_sweep import run_remotely
 from nst_jax.config import Config, from_dict
 from nst_jax.config.tables import extensible
+from nst_jax.errors import UserError, unknown
 from nst_jax.preview.server import define_preview, previewed
-from nst_jax.runs.tensorboard_log import define_log, logged
+from nst_jax.runs.logs.following import define_log, logged
 from nst_jax.storage.locks import claimed
 from nst_jax.sweeps import gallery, plan
 from nst_jax.sweeps.collecting import collect_results
+from nst_jax.sweeps.combining import combined, read_axes
+from nst_jax.sweeps.dry_run import plan_lines
 from nst_jax.sweeps.fitting_runs import fitting_runs
 from nst_jax.sweeps.running import run_sweep
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
 
-USAGE = """python -m nst_jax.sweep --config=FILE [--vary=FIELD=VALUE,VALUE ...] [--workdir=FOLDER] [--resume]
+USAGE = """python -m nst_jax.sweep --config=FILE [--vary=FIELD=VALUE,VALUE ...] [--zip=FIELD=VALUE,VALUE ...]
+    [--sample=N] [--seeds=N] [--sweep=NAME] [--workdir=FOLDER] [--resume] [--dry_run]
 
-Performs every run that the config's `sweep(add)` adds, or every combination of the --vary values. Runs with
+Performs every run that the config's `sweep(add)` adds, with every combination of the --vary values. Runs with
 the same shapes and network share one compiled program. The sweep folder contains one run folder per run, plus
 sheet.png, table.csv, index.html and sweep.json. See configs/sweeps/ for examples."""
 EXAMPLE = "configs/sweeps/gatys2015_fig3.py"
@@ -34,6 +39,9 @@ def main(argv: list[str]) -> int:
     values = parse_flags(argv)
     sweep = open_sweep(values)
     cli.use_compilation_cache()
+    if values.dry_run:
+        print(*plan_lines(sweep, values.batch), sep="\n")
+        return 0
     stop = StopSignal()
     with claimed(sweep.path):
         with previewed(values, sweep.path), logged(values, sweep.path):
@@ -63,6 +71,29 @@ def parse_flags(argv: list[str]) -> flags.FlagValues:
         "content=folder:PATH: one run per picture",
         flag_values=values,
     )
+    flags.DEFINE_multi_string(
+        "zip",
+        [],
+        "as --vary, but the values of all fields given by --zip advance together",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "sample",
+        None,
+        "draw so many random combinations of the --vary values, which may be ranges: "
+        "content_weight=log:1e-3..1, style_scale=0.5..2",
+        1,
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "seeds",
+        None,
+        "repeat each run with so many seeds; the table has means and intervals",
+        1,
+        flag_values=values,
+    )
+    flags.DEFINE_string("sweep", None, "use sweep_NAME(add) of the config file", flag_values=values)
+    flags.DEFINE_bool("dry_run", False, "print the plan, its memory and time, and exit", flag_values=values)
     flags.DEFINE_integer(
         "batch", None, "runs computed together; default: as many as fit in memory", 1, flag_values=values
     )
@@ -78,14 +109,29 @@ def open_sweep(values: flags.FlagValues) -> Sweep:
     if values.resume and values["config"].value is None:
         return Sweep.load(cli.work_folder(values))
     base = cli.config_value(values, EXAMPLE)
-    given = cli.given_fields(values, cli.settings(values, from_dict, EXAMPLE))
-    cells = plan.cells_of(cli.config_program().get("sweep"), cli.config_path(values))
-    if values.vary:
-        cells = plan.vary(cells, values.vary)
-    runs = plan.plan_runs(base, cells)
-    plan.warn_of_repeats(runs, given)
+    config = cli.settings(values, from_dict, EXAMPLE)
+    cells = plan.cells_of(_adding(values.sweep), cli.config_path(values))
+    vary, in_step = read_axes("--vary", values.vary), read_axes("--zip", values.zip)
+    seeds = range(config.seed, config.seed + (values.seeds or 0))
+    runs = plan.plan_runs(base, combined(cells, vary, in_step, values.sample or 0, seeds))
+    plan.warn_of_repeats(runs, cli.given_fields(values, config))
     runs = fitting_runs(runs)
     return Sweep.open(cli.work_folder(values), cli.config_name(values), runs, values.resume)
+
+
+def _adding(name: str | None) -> Callable[..., None] | None:
+    """The function of the config file that adds the runs: `sweep`, or `sweep_NAME`; None if it has none.
+
+    Raises:
+        UserError: there is none of that name, or only some with names, and none is chosen.
+    """
+    program = cli.config_program()
+    named = {key.removeprefix("sweep_"): value for key, value in program.items() if key.startswith("sweep_")}
+    if name is not None and name not in named:
+        raise unknown("--sweep", name, named)
+    if name is None and named and "sweep" not in program:
+        raise UserError(f"--sweep: choose one of the sweeps in this config: {', '.join(named)}")
+    return named[name] if name is not None else program.get("sweep")
 
 
 class _Command(types.ModuleType):

@@ -20,6 +20,7 @@ from nst_jax.runs.metrics import POSITION
 from nst_jax.sweeps import judging
 from nst_jax.sweeps.axes import axis_labels, columns_of, titles
 from nst_jax.sweeps.cross_table import NeutralScores, cross_rows, crosses_losses
+from nst_jax.sweeps.over_seeds import seed_rows
 from nst_jax.sweeps.plan import Run, swept
 from nst_jax.sweeps.repeating import repeat_command
 from nst_jax.sweeps.sweep_folder import Sweep
@@ -36,7 +37,8 @@ Sources = Sequence[tuple[str, str, np.ndarray]]  # kind, name, picture
 def write_gallery(sweep: Sweep) -> Path:
     """Write sheet.png, table.csv and index.html of a sweep whose runs have ended; return the page's path.
 
-    If the runs differ in their style losses, cross_table.csv is written as well, see `cross_table`.
+    If the runs differ in their style losses, cross_table.csv is written as well, see `cross_table`, and if
+    some differ only in their seed, seeds.csv, see `over_seeds`.
 
     Raises:
         UserError: the folder cannot be written, or a file of a run cannot be read.
@@ -66,8 +68,10 @@ def write_gallery(sweep: Sweep) -> Path:
     crossed = cross_rows(network, sweep.runs, pictures, inputs, scores) if crosses_losses(sweep.runs) else []
     if crossed:
         files.write_text(sweep.path / "cross_table.csv", _csv(crossed))
+    if seeds := seed_rows(sweep.runs, rows):
+        files.write_text(sweep.path / "seeds.csv", _csv(seeds))
     page = sweep.path / "index.html"
-    files.write_text(page, _page(sweep, rows, crossed, sources, weights.name))
+    files.write_text(page, _page(sweep, rows, crossed, seeds, sources, weights.name))
     return page
 
 
@@ -149,7 +153,14 @@ def _csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def _page(sweep: Sweep, rows: Sequence[Row], crossed: Sequence[Row], sources: Sources, judge: str) -> str:
+def _page(
+    sweep: Sweep,
+    rows: Sequence[Row],
+    crossed: Sequence[Row],
+    seeds: Sequence[Row],
+    sources: Sources,
+    judge: str,
+) -> str:
     """Return index.html, and write the source pictures that it shows."""
     names = swept(sweep.runs)
     fields = [flat(run.config) for run in sweep.runs]
@@ -181,6 +192,8 @@ def _page(sweep: Sweep, rows: Sequence[Row], crossed: Sequence[Row], sources: So
         columns=_columns(rows),
         crossed=crossed,
         cross_columns=_columns(crossed),
+        seeds=seeds,
+        seed_columns=_columns(seeds),
         swept=names,
     )
 

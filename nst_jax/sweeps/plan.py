@@ -1,8 +1,6 @@
 """The plan of a sweep: a base config, and for each run its labels and the fields in which it differs."""
 
-import ast
 import dataclasses
-import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,12 +11,9 @@ from absl import logging
 
 from nst_jax.config import Config, flat, from_dict, to_dict
 from nst_jax.config.effects import effective, warn_of_all_idle
-from nst_jax.config.fields import hint_of
 from nst_jax.config.overriding import override, plain
 from nst_jax.errors import UserError, one_line
-from nst_jax.images.folders import FOLDER
 from nst_jax.storage.json_files import require_fields
-from nst_jax.sweeps.picture_folders import PICTURE_FIELDS, pictures_in
 
 Overrides = dict[str, Any]  # dotted field name -> value
 Cell = tuple[Sequence[Any], Overrides]  # labels, and the fields that are changed
@@ -97,44 +92,6 @@ def cells_of(sweep: Callable[..., Any] | None, path: str) -> list[Cell]:
     return cells
 
 
-def vary(cells: Sequence[Cell], flags: Sequence[str]) -> list[Cell]:
-    """Return the product of `cells` with the values of each flag, `field=value,value`.
-
-    `content=folder:PATH` and `style=folder:PATH` stand for all pictures in a folder.
-
-    Raises:
-        UserError: a flag has another form, a field is given twice, or a folder has no pictures.
-    """
-    axes = [_axis(flag) for flag in flags]
-    names = [name for name, _ in axes]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(f"--vary: {twice[0]} is given twice; list all its values in one flag")
-    return combine(cells, dict(axes))
-
-
-def combine(cells: Sequence[Cell], axes: Mapping[str, Sequence[Any]]) -> list[Cell]:
-    """Return the product of `cells` with the values of each field in `axes`; see `vary`."""
-    labelled = [
-        [(text, name, value) for item in values for text, value in _labelled(name, item)]
-        for name, values in axes.items()
-    ]
-    return [
-        (
-            (*labels, *(text for text, _, _ in combination)),
-            fields | {name: value for _, name, value in combination},
-        )
-        for labels, fields in cells
-        for combination in itertools.product(*labelled)
-    ]
-
-
-def _labelled(name: str, value: Any) -> list[tuple[str, Any]]:
-    """The values that one value of an axis stands for, with their labels."""
-    if name in PICTURE_FIELDS and str(value).startswith(FOLDER):
-        return pictures_in(name, value)
-    return [(f"{name}={label(value)}", value)]
-
-
 def label(value: Any) -> str:
     """Abbreviate a value: 0.00001 as `1e-05`, the path of a picture as its stem."""
     if isinstance(value, float):
@@ -177,37 +134,3 @@ def from_json(values: Iterable[Any]) -> list[Run]:
             raise ValueError(f"folder {folder!r} occurs twice")
         runs.append(Run(tuple(labels), value["fields"], from_dict(value["config"]), folder))
     return runs
-
-
-def _axis(flag: str) -> tuple[str, list[Any]]:
-    name, equals, text = flag.partition("=")
-    # Commas inside brackets belong to a value: scales=(0.5,1.0),(1.0,)
-    values = [value for value in re.split(r",(?![^(\[{]*[)\]}])", text) if value]
-    if not (name and equals and values):
-        raise UserError(f"--vary: {flag!r} is not field=value,value; e.g. --vary=seed=0,1,2")
-    if hint_of(Config, name) is str:
-        return name, _with_whole_paths(text.split(","))
-    return name, [_literal(value) for value in values]
-
-
-def _with_whole_paths(parts: Sequence[str]) -> list[str]:
-    """Join `parts` of text that was split at commas if they are the path of a file or folder; drop quotes."""
-    values, first = [], 0
-    while first < len(parts):
-        candidates = [",".join(parts[first:end]) for end in range(len(parts), first, -1)]
-        paths = [path for path in candidates[:-1] if path]
-        there = (path for path in paths if Path(path.removeprefix(FOLDER)).expanduser().exists())
-        value = next(there, candidates[-1])
-        values.append(value)
-        first += value.count(",") + 1
-    return [re.sub(r"""^(['"])(.*)\1$""", r"\2", value) for value in values if value]
-
-
-def _literal(text: str) -> Any:
-    """Parse `text` as a Python literal, or as `true` or `false`; any other text is returned unchanged."""
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text

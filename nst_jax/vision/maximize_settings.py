@@ -21,24 +21,22 @@ VARIABLES = ("fourier", "phase")
 READ = {"fourier": ("contrast", "finest", "start"), "phase": ("spectrum",)}  # fields that each reads alone
 MARGIN = 12  # pixels that are painted around the picture and cropped, because they see the gray beyond it
 
-
 SUITED = -1
-# A layer with a smaller receptive field sees, and its pictures need, finer details at a higher contrast.
-LARGE_FIELD = 48  # pixels
+# A smaller receptive field sees, and its pictures need, finer details at a higher contrast, or they respond less
+# than photographs do. Pictures of whole maps repeat a pattern, which is natural only with stronger limits.
+LARGE_FIELD = {"unit": 96, "map": 24}  # pixels
+CONTRAST = {"unit": 1.5, "map": 1.0}  # for a large field
 
 
-def suited(field: int) -> dict[str, Any]:
-    """Return how to move and to limit pictures for a layer with a receptive field of `field` pixels.
-
-    The motions of a small field would be longer than itself, and the details that it sees suppressed: its
-    pictures would respond less than photographs do.
-    """
-    share = min(1.0, field / LARGE_FIELD)
+def suited(objective: str, field: int) -> dict[str, Any]:
+    """Return how to move and to limit pictures for a layer with a receptive field of `field` pixels."""
+    kind = "unit" if objective == "unit" else "map"
+    share = min(1.0, field / LARGE_FIELD[kind])
     return {
-        "jitter": min(8, field // 6),
+        "jitter": int(8 * share),
         "rotation": 10 * share,
         "scale": 0.1 * share,
-        "contrast": min(3.0, 1 / share),
+        "contrast": min(3.0, CONTRAST[kind] / share),
         "finest": 6 * share,
         "tv_weight": 10 * share**2,
     }
@@ -57,7 +55,7 @@ class MaximizeSettings:
     diversity_weight: float = 0.0  # penalty for pictures of the same unit that are alike
     size: int = 128  # side of the square pictures, pixels
     seed: int = 0
-    # -1 in the next six fields: suited to the receptive field of the layer, see `suited`.
+    # -1 in the next six fields: suited to the objective and the layer's receptive field, see `suited`.
     jitter: int = SUITED  # maximum shift of the picture before each step, pixels
     rotation: float = SUITED  # maximum rotation, degrees
     scale: float = SUITED  # maximum relative change of the size
@@ -88,7 +86,8 @@ class MaximizeSettings:
             self.mixture()
         for name in without_effect(self):
             logging.warning("%s: has no effect with variable=%s", name, self.variable)
-        for name, value in suited(receptive.field_side(arch.layers, self.layer)).items():
+        field = receptive.field_side(arch.layers, self.layer)
+        for name, value in suited(self.objective, field).items():
             if getattr(self, name) == SUITED:
                 object.__setattr__(self, name, value)  # as dataclasses do where fields depend on others
         fields.at_least("seed", self.seed, 0, fields.LARGEST_SEED)

@@ -11,6 +11,7 @@ from nst_jax.config.optimization import READ
 from nst_jax.config.tables import extensible
 from nst_jax.optimizers.methods import METHODS
 from nst_jax.sweeps import plan
+from tests.sweeps.cells import varied
 
 STYLES = {"a": {"image": "a"}, "b": {"image": "b"}}
 # Settings -> the fields that they leave without effect, and fields that keep theirs.
@@ -125,7 +126,7 @@ def test_python_says_it_too(caplog):
 
 
 def runs_of(base, *flags):
-    return plan.plan_runs(base, plan.vary([((), {})], flags))
+    return plan.plan_runs(base, varied(flags))
 
 
 def test_a_sweep_says_what_it_varies_in_vain(caplog):

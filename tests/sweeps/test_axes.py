@@ -2,6 +2,7 @@
 
 from nst_jax.sweeps import plan
 from nst_jax.sweeps.axes import axis_labels, columns_of, titles
+from tests.sweeps.cells import varied
 
 
 def named(cells):
@@ -11,8 +12,8 @@ def named(cells):
 def test_labels_that_are_the_values_of_a_field_are_named_by_it():
     cells = [(("deep", ratio), {"content_weight": ratio}) for ratio in (1e-5, 0.5)]
     assert named(cells) == [("deep", "content_weight 1e-05"), ("deep", "content_weight 0.5")]
-    varied = plan.vary([((), {})], ["content_weight=1e-5,0.5", "seed=1,2"])
-    assert named(varied)[1] == ("content_weight 1e-05", "seed 2")
+    cells = varied(["content_weight=1e-5,0.5", "seed=1,2"])
+    assert named(cells)[1] == ("content_weight 1e-05", "seed 2")
 
 
 def test_other_labels_stay():

@@ -7,10 +7,10 @@ import pytest
 
 from nst_jax import images
 from nst_jax.errors import UserError
-from nst_jax.sweeps import plan
 from nst_jax.sweeps.picture_folders import pictures_in
 from tests.command import assert_refused, call, pixels
 from tests.conftest import formula_image
+from tests.sweeps.cells import varied
 from tests.test_sweep import SWEEP, tiny
 
 
@@ -30,7 +30,7 @@ def test_every_picture_is_a_run(photos, caplog):
     assert list(found) == ["beach", "dog", "my cat", "sea", "trip-beach"]
     assert found["trip-beach"] == str(photos / "trip/beach.png")
     assert "skipped 1 files that are not pictures: notes.txt" in caplog.text
-    cells = plan.vary([((), {})], [f"content=folder:{photos}", "seed=0,1"])
+    cells = varied([f"content=folder:{photos}", "seed=0,1"])
     assert cells[1] == (("beach", "seed=1"), {"content": str(photos / "beach.png"), "seed": 1})
     assert len(cells) == 10
 
@@ -59,9 +59,9 @@ def test_refused(photos, tiny_weights, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty/notes.txt").write_text("no picture")
     with pytest.raises(UserError, match=r"style: .*empty' contains no pictures \(.*\.jpg"):
-        plan.vary([((), {})], [f"style=folder:{tmp_path / 'empty'}"])
+        varied([f"style=folder:{tmp_path / 'empty'}"])
     with pytest.raises(UserError, match=r"content: .*no such folder"):
-        plan.vary([((), {})], ["content=folder:nowhere"])
+        varied(["content=folder:nowhere"])
     (photos / "notes.txt").unlink()
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     result = call(*tiny(tiny_weights, tmp_path / "out"), f"--vary=content=folder:{photos}", module=SWEEP)

@@ -15,6 +15,7 @@ from nst_jax.config.named import run_config
 from nst_jax.errors import UserError
 from nst_jax.sweeps import groups, plan
 from tests.command import ROOT, pixels
+from tests.sweeps.cells import varied
 from tests.test_sweep import CONFIGS, tiny
 
 
@@ -24,10 +25,10 @@ def test_a_picture_is_labelled_by_its_name(path):
 
 
 def test_values_in_a_flag():
-    [(labels, fields)] = plan.vary([((), {})], ["scales=(0.5,1.0)", "network.normalize=true"])
+    [(labels, fields)] = varied(["scales=(0.5,1.0)", "network.normalize=true"])
     assert fields == {"scales": (0.5, 1.0), "network.normalize": True}
     assert labels == ("scales=(0.5, 1.0)", "network.normalize=True")
-    cells = plan.vary([(("a",), {"seed": 1})], ["content=x.jpg,dir/y.png", "tv_weight=0,1e-3"])
+    cells = varied(["content=x.jpg,dir/y.png", "tv_weight=0,1e-3"], [(("a",), {"seed": 1})])
     assert [cell[0] for cell in cells][1:3] == [
         ("a", "content=x.jpg", "tv_weight=0.001"),
         ("a", "content=y", "tv_weight=0"),
@@ -41,7 +42,7 @@ def test_the_path_of_a_picture_is_text_and_may_contain_commas(tmp_path, monkeypa
         images.write(tmp_path / name, np.full((1, 32, 48, 3), 0.5, np.float32))
     assert values_of("content=1e5.jpg,1e5,2020,'x.png'") == ["1e5.jpg", "1e5", "2020", "x.png"]
     assert values_of("styles.a.image=1e5,a,b,c.png,z") == ["1e5", "a,b,c.png", "z"]
-    cells = plan.vary([((), {})], ["content=folder:Holiday, 2020,a,b,c.png"])
+    cells = varied(["content=folder:Holiday, 2020,a,b,c.png"])
     assert [fields["content"] for _, fields in cells] == [
         "Holiday, 2020/1e5.png",
         "Holiday, 2020/写真.png",
@@ -50,7 +51,7 @@ def test_the_path_of_a_picture_is_text_and_may_contain_commas(tmp_path, monkeypa
 
 
 def values_of(flag):
-    return [value for _, fields in plan.vary([((), {})], [flag]) for value in fields.values()]
+    return [value for _, fields in varied([flag]) for value in fields.values()]
 
 
 def test_a_sweep_may_add_what_a_config_file_has_at_hand(tmp_path):

@@ -14,6 +14,7 @@ from nst_jax.transfer.fitting import with_fitting_scales
 from nst_jax.transfer.preparing import prepare
 from tests.command import call, pixels
 from tests.command import tiny as tiny_flags
+from tests.sweeps.cells import varied
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_unreadable_pictures_are_left_to_reading(folder):
 
 def test_one_panorama_does_not_refuse_a_folder(folder, caplog):
     base = {"size": 512, "scales": (0.25, 1.0)}
-    runs = plan.plan_runs(base, plan.vary([((), {})], [f"content=folder:{folder}"]))
+    runs = plan.plan_runs(base, varied([f"content=folder:{folder}"]))
     fitting = fitting_runs(runs)
     assert [run.folder for run in fitting] == ["0_a", "1_b", "2_wide"]
     assert [run.config.scales for run in fitting] == [(0.25, 1.0), (0.25, 1.0), (1.0,)]
@@ -91,7 +92,7 @@ def test_one_panorama_does_not_refuse_a_folder(folder, caplog):
 
 def test_a_sweep_that_is_impossible_is_refused(folder):
     for flags in ([f"content={folder / 'wider.png'}"], ["size=64,512"]):
-        cells = plan.vary([((), {"content": str(folder / "wider.png")})], flags)
+        cells = varied(flags, [((), {"content": str(folder / "wider.png")})])
         with pytest.raises(UserError, match="leaves a shorter side of"):
             fitting_runs(plan.plan_runs({}, cells))
 
