@@ -11,9 +11,9 @@ what all concepts together explain.
 
 With a `target`, the importance of each concept for the score of a class is measured on the first `scored`
 pictures, as gradient times U and as total Sobol index by `designs` of masks: give a folder of pictures of
-that class, or of related ones. Expected: with ten concepts in a folder of a hundred related photos, a third
-to a half of the activation of SqueezeNet's fire8 is explained, and several concepts have a name: fur, grass,
-the sky. The default, the nine bundled photos, takes a minute on two CPU cores.
+that class, or of related ones. Expected: ten concepts of SqueezeNet's fire8 in a hundred photos of dogs
+explain a third of the activation, and most have a name, such as wiry fur, eyes, outlines. The default, the
+nine bundled photos, takes a minute or two on two CPU cores; ten concepts of `slim` explain 63 % there.
 
 Variants:
     configs/concepts.py:squeezenet   SqueezeNet 1.0, fire8, importance for each picture's class

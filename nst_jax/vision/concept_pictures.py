@@ -19,7 +19,7 @@ from nst_jax.vision.patches_sheet import cut, patch_side
 from nst_jax.vision.response_painter import Painted, ResponsePainter
 from nst_jax.vision.top_patches import Patch, patches_of
 
-DIMMED = 0.2  # brightness of a picture where a concept is absent
+DIMMED = 0.3  # brightness of a picture where a concept is absent
 
 
 class Shown(NamedTuple):
@@ -41,19 +41,17 @@ def show_patches(
         UserError: a picture of the search is missing.
     """
     patches = [patches_of(found.lists, concept) for concept in range(settings.concepts)]
-    holders: dict[int, list[int]] = defaultdict(list)  # concepts by image
+    of_image: dict[int, list[tuple[int, Patch]]] = defaultdict(list)  # with the number of the concept
     for concept, its in enumerate(patches):
         for patch in its:
-            holders[patch.image].append(concept)
+            of_image[patch.image].append((concept, patch))
     shown: dict[tuple[int, int], Shown] = {}
     geometry, side = network.geometry, patch_side(network, settings.layer)
-    for pixels, frame in stream.inputs(sorted(holders)):
+    for pixels, frame in stream.inputs(sorted(of_image)):
         picture = pixels.astype(np.float32) / 255
         U = np.asarray(weights_in(network, pixels[None], found.directions, layer=settings.layer))[0]
-        for concept in holders[frame.index]:
-            patch = next(patch for patch in patches[concept] if patch.image == frame.index)
-            size = settings.size
-            box = receptive.box(geometry, settings.layer, patch.row, patch.column, size, size)
+        for concept, patch in of_image[frame.index]:
+            box = receptive.box(geometry, settings.layer, patch.row, patch.column, *picture.shape[:2])
             lit = lit_by(picture, U[..., concept], geometry, settings.layer)
             shown[concept, frame.index] = Shown(patch, frame, box, cut(picture, box, side), lit[None])
     return [[shown[concept, patch.image] for patch in its] for concept, its in enumerate(patches)]

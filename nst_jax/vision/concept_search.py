@@ -108,7 +108,7 @@ def survey(
     F = jnp.where(images[:, None, None, None] == NO_IMAGE, 0, F)
     U = weights_of(F, found.directions)
     rows, weights = F.reshape(-1, F.shape[-1]), U.reshape(-1, U.shape[-1])
-    # Sums in float32: after a million pictures, they are off by 1e-5 of themselves.
+    # Sums in float32: after 80,000 batches, they are off by 3e-6 of themselves.
     surveyed = Survey(
         found.directions,
         merge(found.lists, strongest(U, images)),

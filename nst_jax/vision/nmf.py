@@ -3,8 +3,8 @@
 A holds a layer's activations, a row for each position; a row of W is a direction in the space of channels,
 and U says how much of each is at each position. Columns of U and rows of W are updated one after another,
 each to its exact optimum (HALS, Cichocki & Phan 2009, "Fast local algorithms for large scale nonnegative
-matrix and tensor factorizations"), as by the solver 'cd' of scikit-learn. It reaches a given error in a tenth
-of the sweeps of multiplicative updates.
+matrix and tensor factorizations"), as by the solver 'cd' of scikit-learn. In 20 sweeps, they come below the
+error of 400 multiplicative updates (ten concepts of SqueezeNet's fire8).
 """
 
 from typing import NamedTuple
