@@ -46,7 +46,9 @@ def show_patches(
         for patch in its:
             of_image[patch.image].append((concept, patch))
     shown: dict[tuple[int, int], Shown] = {}
-    geometry, side = network.geometry, patch_side(network, settings.layer)
+    geometry = network.geometry
+    # Where the receptive field exceeds the picture, a patch shows no more than the picture's size.
+    side = min(patch_side(network, settings.layer), settings.size)
     for pixels, frame in stream.inputs(sorted(of_image)):
         picture = pixels.astype(np.float32) / 255
         U = np.asarray(weights_in(network, pixels[None], found.directions, layer=settings.layer))[0]

@@ -7,6 +7,7 @@ from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
+from nst_jax.networks.classifier import INPUT_SIDE
 from nst_jax.networks.counterparts import require_layer
 from nst_jax.vision.framing import LARGEST_INPUT, MOST_PICTURES, require_field
 from nst_jax.vision.labels import AUTO
@@ -69,7 +70,8 @@ class ConceptSettings:
         require_layer("layer", self.layer, self.network.arch)
         if arch.up_to(self.layer)[-1].classes:
             raise UserError(f"layer: {self.layer} has the scores of classes; choose a layer before it")
-        require_field(self.size, self.network.arch, self.layer)
+        # The receptive fields of the deepest layers exceed the training pictures, whose size always suffices.
+        require_field(self.size, self.network.arch, self.layer, INPUT_SIDE)
         if not all(receptive.shape(arch.layers, self.layer, self.picture, self.picture)):
             raise UserError(f"picture: {self.picture} pixels are too few for {self.layer}")
         if not self.towards:

@@ -62,7 +62,7 @@ def concepts_sheet(
     painted: Sequence[Painted] = (),
 ) -> Float[np.ndarray, "1 _ _ 3"]:
     """Arrange a row for each concept: its patches, its maximised picture, and pictures bright where it is."""
-    side = patch_side(network, settings.layer)
+    side = min(patch_side(network, settings.layer), settings.size)
     lines = []
     for row, its in zip(rows, shown, strict=True):
         concept = row["concept"]

@@ -12,6 +12,7 @@ import pytest
 
 import nst_jax
 from nst_jax import UserError, images
+from nst_jax.config import NetworkConfig
 from nst_jax.experiments import concepts as command
 from nst_jax.images.streams import Stream
 from nst_jax.networks import receptive
@@ -198,6 +199,16 @@ def test_what_a_classifier_cannot_be_asked_is_refused(photos, tmp_path):
         given = flags("random", photos, tmp_path / "run", **fields)
         given[0] = "--config=concepts:squeezenet"
         assert_refused(call(*given, module=MODULE), words)
+
+
+def test_layers_that_see_more_than_a_training_picture_are_accepted():
+    network = NetworkConfig("resnet18", pool="max")
+    assert receptive.field_side(architecture("resnet18").layers, "block5_2") > 224
+    assert ConceptSettings(layer="block5_2", size=224, network=network).size == 224
+    with pytest.raises(UserError, match="size: 223 is less than the receptive field of block5_2"):
+        ConceptSettings(layer="block5_2", size=223, network=network)
+    with pytest.raises(UserError, match="picture: 16 pixels are too few for pool5"):
+        ConceptSettings(layer="pool5", picture=16)
 
 
 def test_activations_that_have_no_concepts_are_refused():
