@@ -24,6 +24,7 @@ from nst_jax.preview.server import define_preview, previewed
 from nst_jax.runs.checkpoint import broadcast_checkpoint
 from nst_jax.runs.folder import GROWING, RunFolder, read_settings, require_same
 from nst_jax.runs.logs.following import define_log, logged
+from nst_jax.runs.profiling import Profile, define_profile
 from nst_jax.runs.progress import Progress, byte_count, duration
 from nst_jax.runs.unwritten import UnwrittenFolder
 from nst_jax.terminal.signals import StopSignal
@@ -77,7 +78,8 @@ def _run(values: flags.FlagValues) -> int:
                 stack.enter_context(previewed(values, folder.path))
                 stack.enter_context(logged(values, folder.path))
         processes.require_equal(job.digest())
-        outcome, exit_status = _paint(session, job, folder, step)
+        profile = Profile(folder.path / "profile", values.profile if processes.is_first() else None)
+        outcome, exit_status = _paint(session, job, folder, step, profile)
     if outcome.status == "diverged":
         raise UserError(
             f"content_weight, style_weight, tv_weight: too large: the loss is not finite after step "
@@ -119,7 +121,9 @@ def _copied(out: str | None, folder: RunFolder) -> Path:
     return Path(out) if out else folder.result
 
 
-def _paint(session: StageSession, job: Job, folder: RunFolder, step: int) -> tuple[Outcome, int]:
+def _paint(
+    session: StageSession, job: Job, folder: RunFolder, step: int, profile: Profile
+) -> tuple[Outcome, int]:
     """Run from the folder's checkpoint, if there is one, to the end or until a signal, with a progress bar.
 
     The bar begins at `step`.
@@ -127,9 +131,11 @@ def _paint(session: StageSession, job: Job, folder: RunFolder, step: int) -> tup
     with processes.agreeing():
         read = folder.load_checkpoint(job.identity())
     saved = broadcast_checkpoint(read)
-    with StopSignal() as stop, Progress(work_of(job), processes.is_first(), step) as progress:
+    bar = Progress(work_of(job), processes.is_first(), step)
+    with StopSignal() as stop, bar as progress, contextlib.closing(profile):
 
         def watch(look: Look) -> bool:
+            profile.look(int(look.step[0]))
             progress.update(int(look.step[0]), float(look.value[0]), int(look.evaluations[0]))
             stop.number = processes.largest(stop.number)
             return not stop.requested
@@ -148,6 +154,7 @@ def _parse(argv: list[str]) -> flags.FlagValues:
     cli.define_resumable(values, argv, extensible)
     define_preview(values)
     define_log(values)
+    define_profile(values)
     processes.define_processes(values)
     flags.DEFINE_bool("dry_run", False, "print settings, memory and time, and exit", flag_values=values)
     flags.DEFINE_string("out", None, "a file to which the picture is written too", flag_values=values)

@@ -26,6 +26,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored below nohup
 from nst_jax.cli import use_compilation_cache  # noqa: E402
 from nst_jax.networks.architectures import architecture  # noqa: E402
 from nst_jax.networks.trained import OXFORD, Weights, make_weights  # noqa: E402
+from nst_jax.optimizers.loop import Loop  # noqa: E402
 from nst_jax.weights import save  # noqa: E402
 
 
@@ -46,6 +47,18 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.environ["NST_JAX_OFFLINE"] = "1"  # tests of downloads unset it, and have a cache of their own
     use_compilation_cache()
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_transfers_while_painting() -> None:
+    """Fail where steps of an optimisation would move arrays between the host and the device."""
+    advance = Loop._advance
+
+    def guarded(loop: Loop, evaluations: int, settle: bool = False) -> None:
+        with jax.transfer_guard("disallow"):
+            advance(loop, evaluations, settle)
+
+    Loop._advance = guarded
 
 
 def formula_weights(widths: tuple[int, ...] = (4, 6, 8, 8, 8), arch: str = "slim") -> Weights:

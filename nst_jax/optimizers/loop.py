@@ -126,7 +126,8 @@ class Loop:
         return Look(*jax.device_get((state.step, state.evaluations, state.value, state.status)))
 
     def _advance(self, evaluations: int, settle: bool = False) -> None:
-        limits = jnp.int32(self._stop), jnp.int32(evaluations), jnp.asarray(settle)
+        # Explicit, so that tests can forbid all other transfers.
+        limits = jax.device_put((np.int32(self._stop), np.int32(evaluations), np.bool_(settle)))
         self._running = self._lanes.advance(self._shared, self._data, self._running, *limits)
 
     def _restart(self, lane: int) -> None:

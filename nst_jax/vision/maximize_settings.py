@@ -22,8 +22,8 @@ READ = {"fourier": ("contrast", "finest", "start"), "phase": ("spectrum",)}  # f
 MARGIN = 12  # pixels that are painted around the picture and cropped, because they see the gray beyond it
 
 SUITED = -1
-# A smaller receptive field sees, and its pictures need, finer details at a higher contrast, or they respond less
-# than photographs do. Pictures of whole maps repeat a pattern, which is natural only with stronger limits.
+# A smaller receptive field sees, and its pictures need, finer details at a higher contrast, or they respond
+# less than photographs do. Pictures of whole maps look natural only with stronger limits.
 LARGE_FIELD = {"unit": 96, "map": 24}  # pixels
 CONTRAST = {"unit": 1.5, "map": 1.0}  # for a large field
 

@@ -11,7 +11,7 @@ from numpy import ndarray
 class Writer(NamedTuple):
     """An open log of one run."""
 
-    curves: Callable[[int, Mapping[str, float]], None]  # values by name, after a step
+    curves: Callable[[int, Mapping[str, Any]], None]  # values by name, after a step
     picture: Callable[[int, str, UInt8[ndarray, "h w 3"]], None]  # called 'picture' or 'result'
     flush: Callable[[], None]
     close: Callable[[], None]

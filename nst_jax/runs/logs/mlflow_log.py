@@ -36,7 +36,7 @@ def _start(run: Path, settings: Mapping[str, Any]) -> Writer:
     number = (run / ID).read_text(encoding="utf-8")
     client.update_run(number, status="RUNNING")
 
-    def curves(step: int, values: Mapping[str, float]) -> None:
+    def curves(step: int, values: Mapping[str, Any]) -> None:
         now = get_current_time_millis()
         client.log_batch(number, [Metric(name, value, now, step) for name, value in values.items()])
 

@@ -16,7 +16,7 @@ def _start(run: Path, settings: Mapping[str, Any]) -> Writer:
 
     writer = SummaryWriter(str(run))
 
-    def curves(step: int, values: Mapping[str, float]) -> None:
+    def curves(step: int, values: Mapping[str, Any]) -> None:
         for name, value in values.items():
             writer.add_scalar(name, value, step)
 
