@@ -158,18 +158,6 @@ def test_pictures_are_made_for_directions():
     assert (painted[0].pictures != painted[1].pictures).any()
 
 
-def test_importance_for_a_class_is_told(photos, tmp_path):
-    given = flags("random", photos, tmp_path, size=64, layer="fire2", target="class:3", scored=3, designs=0)
-    given[0] = "--config=concepts:squeezenet"
-    assert command.main(["", *given]) == 0
-    record = json.loads((tmp_path / "concepts.json").read_text())
-    assert record["importance"]["pictures"] == 3
-    assert record["importance"]["classes"] == {"tiger shark": 3}
-    assert all(concept["sobol"] is None and concept["gradient"] for concept in record["concepts"])
-    assert record["importance"]["score"] != record["importance"]["score_of_concepts"]
-    assert record["explained"] == pytest.approx(sum(concept["share"] for concept in record["concepts"]))
-
-
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
