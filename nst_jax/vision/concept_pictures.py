@@ -16,7 +16,7 @@ from nst_jax.vision.concept_search import Survey
 from nst_jax.vision.concept_settings import ConceptSettings
 from nst_jax.vision.nmf import weights_of
 from nst_jax.vision.patches_sheet import cut, patch_side
-from nst_jax.vision.response_painter import Painted, ResponsePainter
+from nst_jax.vision.response_painter import ResponsePainter, UnitPictures
 from nst_jax.vision.top_patches import Patch, patches_of
 
 DIMMED = 0.3  # brightness of a picture where a concept is absent
@@ -95,7 +95,7 @@ def lit_by(
 
 def paint_directions(
     network: Network, settings: ConceptSettings, directions: Float[np.ndarray, "concepts channels"]
-) -> list[Painted]:
+) -> list[UnitPictures]:
     """Maximise a picture for each direction.
 
     Raises:

@@ -13,7 +13,7 @@ from nst_jax.vision.concept_pictures import Shown
 from nst_jax.vision.concept_search import Survey
 from nst_jax.vision.concept_settings import ConceptSettings
 from nst_jax.vision.patches_sheet import patch_group, patch_side
-from nst_jax.vision.response_painter import Painted
+from nst_jax.vision.response_painter import UnitPictures
 
 HEIGHT, MAP_HEIGHT = 270, 180  # of the pictures on the sheets, pixels
 MAPS = 4  # on the sheet, the others are on the sheet of maps
@@ -24,7 +24,7 @@ def concept_rows(
     found: Survey,
     shown: Sequence[Sequence[Shown]],
     scored: Importance | None = None,
-    painted: Sequence[Painted] = (),
+    painted: Sequence[UnitPictures] = (),
 ) -> list[dict[str, Any]]:
     """Return what concepts.json says of each concept."""
     rows = []
@@ -59,7 +59,7 @@ def concepts_sheet(
     settings: ConceptSettings,
     rows: Sequence[dict[str, Any]],
     shown: Sequence[Sequence[Shown]],
-    painted: Sequence[Painted] = (),
+    painted: Sequence[UnitPictures] = (),
 ) -> Float[np.ndarray, "1 _ _ 3"]:
     """Arrange a row for each concept: its patches, its maximised picture, and pictures bright where it is."""
     side = min(patch_side(network, settings.layer), settings.size)
