@@ -59,15 +59,13 @@ def quartic(image):
 
 
 # Steps that are too short grow by the slopes, where optax and scipy double them.
-@pytest.mark.parametrize(
-    ("objective", "length"), [(bumpy, 1e-6), (bumpy, 1e-4), (quartic, 1e-5), (quartic, 1e-4)]
-)
-def test_short_steps_grow_in_fewer_evaluations_than_scipys(objective, length):
-    direction = -length * jax.grad(objective)(IMAGE)
+@pytest.mark.parametrize("length", [1e-5, 1e-4])
+def test_short_steps_grow_in_fewer_evaluations_than_scipys(length):
+    direction = -length * jax.grad(quartic)(IMAGE)
     search = ours(direction, objective)
-    start, step = objective(IMAGE), search.newest.step
-    slope = jnp.vdot(direction, jax.grad(objective)(IMAGE))
-    end, grad = jax.value_and_grad(objective)(IMAGE + step * direction)
+    start, step = quartic(IMAGE), search.newest.step
+    slope = jnp.vdot(direction, jax.grad(quartic)(IMAGE))
+    end, grad = jax.value_and_grad(quartic)(IMAGE + step * direction)
     assert end <= start + line_search.DECREASE * step * slope
     assert abs(jnp.vdot(direction, grad)) <= line_search.CURVATURE * abs(slope)
 
