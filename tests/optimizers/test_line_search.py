@@ -62,7 +62,7 @@ def quartic(image):
 @pytest.mark.parametrize("length", [1e-5, 1e-4])
 def test_short_steps_grow_in_fewer_evaluations_than_scipys(length):
     direction = -length * jax.grad(quartic)(IMAGE)
-    search = ours(direction, objective)
+    search = ours(direction, quartic)
     start, step = quartic(IMAGE), search.newest.step
     slope = jnp.vdot(direction, jax.grad(quartic)(IMAGE))
     end, grad = jax.value_and_grad(quartic)(IMAGE + step * direction)
