@@ -174,7 +174,7 @@ def test_maximisation():
     variable, zero = fourier(), jnp.zeros(())
     basis = variable.init(Canvas(PICTURE.shape[1:3]))
     motions = Motion(jnp.zeros((2, 2)), jnp.zeros(2), jnp.ones(2))
-    wanted = Wanted(basis, jnp.ones(6), motions, jnp.int32(0), Penalties(zero, zero))
+    wanted = Wanted(basis, jnp.ones(6), jnp.ones(()), motions, jnp.int32(0), Penalties(zero, zero))
     optimizer = maximize.maximizer(
         "conv2_1", "channel", variable, find_method(OptimizerConfig("adam"))
     ).optimizer
