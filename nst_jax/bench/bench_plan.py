@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from nst_jax.config import Config, NetworkConfig, fields, from_dict
-from nst_jax.config.effects import effective
 from nst_jax.config.named import read_config
 from nst_jax.config.overriding import override
+from nst_jax.config.transfer_methods import TRANSFER_METHODS
 from nst_jax.errors import UserError
 from nst_jax.images.folders import FOLDER
 from nst_jax.sweeps.combining import Range, read_axes
@@ -54,7 +54,7 @@ class BenchSettings:
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class PlannedRecipe:
     """A recipe with one content weight, `factor` times its own."""
 
     recipe: str
@@ -91,7 +91,7 @@ def planned_runs(settings: BenchSettings) -> list[Run]:
     return [dataclasses.replace(run, fields=names) for run, names in zip(runs, shown, strict=True)]
 
 
-def entries(settings: BenchSettings) -> list[Entry]:
+def entries(settings: BenchSettings) -> list[PlannedRecipe]:
     """Return the recipes of a bench in order, each with all content weights with which it is painted.
 
     Raises:
@@ -101,11 +101,12 @@ def entries(settings: BenchSettings) -> list[Entry]:
     for name in settings.recipes:
         config = recipe_config(settings, name)
         factors = sorted({1.0, *settings.factors}) if name in settings.curves else [1.0]
-        if len(factors) > 1 and "content_weight" not in effective(config):
+        is_used = "content_weight" not in TRANSFER_METHODS[config.method].unused
+        if len(factors) > 1 and not (is_used and config.content_weight and config.active_content()):
             raise UserError(f"curves: {name} has no content weight")
         for factor in factors:
             weight = {"content_weight": config.content_weight * factor}
-            found.append(Entry(name, factor, override(dataclasses.asdict(config), weight)))
+            found.append(PlannedRecipe(name, factor, override(dataclasses.asdict(config), weight)))
     return found
 
 

@@ -30,8 +30,8 @@ def recipe_rows(rows: Sequence[Row], reference: str) -> list[dict[str, Any]]:
             mean = sum(values) / len(values)
             line = {"entry": entry, "score": score, "mean": mean, "low": low, "high": high}
             if common:
-                both = ([of[pair][score] for pair in sorted(common)] for of in (ours, theirs))
-                line |= versus(*both, higher_is_better=score in HIGHER_IS_BETTER)._asdict()
+                mine, other = ([of[pair][score] for pair in sorted(common)] for of in (ours, theirs))
+                line |= versus(mine, other, score in HIGHER_IS_BETTER)._asdict()
             found.append(line)
     return found
 

@@ -60,10 +60,10 @@ class Judge:
         `self_similarity_divergence` at conv3_1. `ssim`, `edges`: of luminance. What needs a layer that the
         network lacks is left out.
         """
-        found = self.style(config.style).distances(picture)
-        style = neutral.shares(found, self.of_photo(config.content, config.style))
         photo = self.photo(config.content)
         resized = images.resize(picture, *photo.shape[1:3])
+        found = self.style(config.style).distances(resized)
+        style = neutral.shares(found, self.of_photo(config.content, config.style))
         F, P = (_activations(self.network, jnp.asarray(image), self.layers) for image in (resized, photo))
         scores = {}
         if CONTENT_LAYER in self.layers:

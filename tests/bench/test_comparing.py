@@ -11,20 +11,21 @@ from nst_jax.bench.tradeoffs import log_ratio
 
 def test_the_interval_of_a_mean():
     values = np.random.default_rng(1).normal(3, 2, 400)
-    low, high = mean_interval(values)
+    low, high = mean_interval(values.tolist())
     half = 1.96 * values.std() / 20
     assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.02)
     theirs = stats.bootstrap((values[:12],), np.mean, method="percentile", rng=np.random.default_rng(2))
-    assert mean_interval(values[:12]) == pytest.approx(tuple(theirs.confidence_interval), abs=0.06)
+    assert mean_interval(values[:12].tolist()) == pytest.approx(tuple(theirs.confidence_interval), abs=0.06)
     assert mean_interval([0.5] * 6) == (0.5, 0.5)
 
 
 def test_wins_by_pair():
     theirs = np.linspace(1, 2, 12)
-    assert versus(theirs - np.linspace(0.1, 0.2, 12), theirs) == (12, 12, pytest.approx(2 / 2**12))
-    assert versus(theirs - np.linspace(0.1, 0.2, 12), theirs, higher_is_better=True)[:2] == (0, 12)
-    assert versus([1, 2, 3, 4], [1, 2, 2, 1]) == (0, 2, pytest.approx(0.5))
-    assert versus([1, 2], [1, 2]) == (0, 0, 1.0)
+    ours = (theirs - np.linspace(0.1, 0.2, 12)).tolist()
+    assert versus(ours, theirs.tolist()) == (12, 12, pytest.approx(2 / 2**12))
+    assert versus(ours, theirs.tolist(), higher_is_better=True)[:2] == (0, 12)
+    assert versus([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 2.0, 1.0]) == (0, 2, pytest.approx(0.5))
+    assert versus([1.0, 2.0], [1.0, 2.0]) == (0, 0, 1.0)
 
 
 def exponential(scale, rate, contents):
