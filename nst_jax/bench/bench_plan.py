@@ -25,7 +25,7 @@ class BenchSettings:
     contents: tuple[str, ...]  # paths, sample:NAME, or folder:PATH for all pictures in a folder
     styles: tuple[str, ...]  # likewise
     recipes: dict[str, str]  # name -> a config and changes of its fields: 'best network.arch=vgg19'
-    reference: str = ""  # the recipe with which the others are compared; '' for the first one
+    reference: str = ""  # the recipe with which the others are compared; '' for the first by name
     most_contents: int = 0  # take the first so many; 0 for all
     most_styles: int = 0  # likewise
     size: int = 256  # longer side of the results, pixels
@@ -50,7 +50,7 @@ class BenchSettings:
     @property
     def compared_with(self) -> str:
         """The recipe with which the others are compared."""
-        return self.reference or next(iter(self.recipes))
+        return self.reference or min(self.recipes)
 
 
 @dataclasses.dataclass(frozen=True)
