@@ -15,6 +15,10 @@ would be the same for every image. Those of guided backpropagation differ, and a
 The top patches alone mislead, so patches at `quantiles` of each unit's maxima over the images are shown too,
 with a histogram of the maxima; `export` writes the maxima as activations.npz.
 
+index.html shows the whole photo of each patch, and for each unit those of its layer whose maxima correlate
+most with its own. `maximized=128` paints a picture of 128 pixels for each unit on the sheets, as
+configs/maximize.py does: with VGG-19, each takes 3 s (conv1_1) to a minute (conv5_1) on two busy CPU cores.
+
 `target` ranks patches by relevance, gradient times activation, instead of activation: towards the most
 probable class of each picture ('class'), a class ('class:285') or a deeper unit ('conv5_1:3').
 
@@ -39,6 +43,8 @@ def get_config(variant: str = "slim") -> ConfigDict:
     config.quantiles = (0.5, 0.75, 0.9, 0.99)  # at which patches are shown too; () for none
     config.sample = 1000  # images from which patches at quantiles are chosen
     config.export = False  # write activations.npz: each unit's maximum in each image
+    config.photos = 2000  # copies of photos on which the page shows where patches are from, 20 KB each
+    config.maximized = 0  # side of a picture painted to activate each unit on the sheets; 0 for none
     config.size = 224  # side of the square that the network sees, at least the deepest receptive field
     config.batch = 16
     config.limit = 0  # maximum number of images; 0 for all

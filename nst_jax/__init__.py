@@ -6,8 +6,8 @@
     result.save("result.png")
 
 `stylize` returns a `Result`, `paint` yields a `Snapshot` every few steps, `sweep` paints many settings, and a
-`Session` compiles once for many pictures; `stylize_video` paints a clip, and `top_patches` shows what units
-respond to. `nst-jax` lists the commands.
+`Session` compiles once for many pictures; `stylize_video` paints a clip. `top_patches` shows what units
+respond to, and `concepts` what directions of a layer do. `nst-jax` lists the commands.
 """
 
 import importlib
@@ -19,6 +19,7 @@ from nst_jax.terminal.signals import quieten_imports
 if TYPE_CHECKING:
     from nst_jax.api.clips import VideoFrame, stylize_video
     from nst_jax.api.inputs import load_config
+    from nst_jax.api.layer_concepts import Concepts, concepts
     from nst_jax.api.results import Result, Snapshot, SweepResult, load_result
     from nst_jax.api.stylizing import Session, paint, stylize
     from nst_jax.api.sweeping import sweep
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
 quieten_imports()
 __version__ = "0.1.0"
 __all__ = [
+    "Concepts",
     "Result",
     "Session",
     "Snapshot",
     "SweepResult",
     "UserError",
     "VideoFrame",
+    "concepts",
     "load_config",
     "load_result",
     "paint",
@@ -46,6 +49,7 @@ __all__ = [
 # as the function: importing it would otherwise replace the function.
 _HOMES = {
     **dict.fromkeys(("VideoFrame", "stylize_video"), "nst_jax.api.clips"),
+    **dict.fromkeys(("Concepts", "concepts"), "nst_jax.api.layer_concepts"),
     "load_config": "nst_jax.api.inputs",
     **dict.fromkeys(("Result", "Snapshot", "SweepResult", "load_result"), "nst_jax.api.results"),
     **dict.fromkeys(("Session", "paint", "stylize"), "nst_jax.api.stylizing"),

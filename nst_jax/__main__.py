@@ -42,6 +42,12 @@ COMMANDS = {
     "units": Command(
         f"{EXPERIMENTS}.top_patches", "find what units respond to in photos", "top_patches", ("config.data",)
     ),
+    "concepts": Command(
+        f"{EXPERIMENTS}.concepts",
+        "find directions of a layer that mean something",
+        "concepts",
+        ("config.data",),
+    ),
     "maximize": Command(f"{EXPERIMENTS}.maximize", "make pictures that activate units", "maximize"),
     "occlusion": Command(
         f"{EXPERIMENTS}.occlusion", "hide parts of a picture from a network", "occlusion", ("config.image",)

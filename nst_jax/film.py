@@ -1,10 +1,7 @@
 """A film of a run from its snapshots: `python -m nst_jax.film runs/NAME`."""
 
-import itertools
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from absl import flags
@@ -12,6 +9,7 @@ from PIL import Image
 
 from nst_jax import cli, files, images
 from nst_jax.errors import UserError
+from nst_jax.images.ffmpeg import write_mp4
 from nst_jax.images.writing import to_bytes
 
 USAGE = """python -m nst_jax.film FOLDER [--out=FILE] [--fps=N]
@@ -81,45 +79,6 @@ def write_film(out: Path, frames: Sequence[Image.Image], fps: float) -> None:
             loop=0,
             **options,
         )
-
-
-def write_mp4(path: Path, frames: Iterable[np.ndarray], fps: float, sound: Path | None = None) -> None:
-    """Write `frames`, "h w 3" of uint8 and one size, as H.264, with the sound of the file `sound`.
-
-    Colours are stored for squares of four pixels: an odd row or column at the edge is left out.
-
-    Raises:
-        UserError: imageio-ffmpeg is not installed, or ffmpeg fails.
-    """
-    program = ffmpeg()
-    if program is None:
-        raise UserError("--out: MP4 requires a package: pip install imageio-ffmpeg")
-    rest = iter(frames)
-    first = next(rest)
-    height, width = (side - side % 2 for side in first.shape[:2])
-    heard = {"audio_path": str(sound), "audio_codec": "aac"} if sound else {}
-    options = ["-f", "mp4", *(["-shortest"] if sound else [])]
-    writer = program.write_frames(
-        str(path), (width, height), fps=fps, macro_block_size=2, quality=8, output_params=options, **heard
-    )
-    try:
-        writer.send(None)
-        for frame in itertools.chain([first], rest):
-            writer.send(np.ascontiguousarray(frame[:height, :width]))
-        writer.close()
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"{path}: ffmpeg failed: {str(error).strip().splitlines()[-1]}") from error
-
-
-def ffmpeg() -> Any:
-    """Return the module imageio_ffmpeg; None if it is not installed."""
-    try:
-        import imageio_ffmpeg
-    except ModuleNotFoundError:
-        return None
-    # The child process runs another program at once, so that JAX's threads cannot be in its way.
-    warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
-    return imageio_ffmpeg
 
 
 if __name__ == "__main__":

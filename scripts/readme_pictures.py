@@ -5,6 +5,7 @@
     python scripts/readme_pictures.py gallery NAME ...   # some of them
     python scripts/readme_pictures.py controls  # docs/gallery/: a mix of scales and a seamless texture
     python scripts/readme_pictures.py video     # docs/video.webp: a camera over a photo, and painted
+    python scripts/readme_pictures.py units     # docs/units/convB_1.jpg: units of VGG-19; 20 minutes
 
 docs/hero.jpg shows one photo in the four bundled styles, painted with configs/quick.py.
 """
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import picture_tiles
 from PIL import Image
 
 import nst_jax
@@ -44,7 +46,7 @@ FIGURES = {
     "gatys2017_spatial": "slim",
     "style_losses": "slim",
 }  # networks by config
-HEIGHT = 200
+HEIGHT, UNIT_HEIGHT = 200, 220
 CLIP_FRAMES = 36
 
 
@@ -102,8 +104,35 @@ def video() -> None:
     write_film(HERO.parent / "video.webp", [Image.fromarray(frame) for frame in frames], 12.0)
 
 
-def _save(picture: np.ndarray, name: str) -> None:
-    path = HERO.parent / "gallery" / f"{name}.jpg"
+def units() -> None:
+    """Search the tiles of freely publishable pictures, and arrange six units of each layer of VGG-19."""
+    top_patches = importlib.import_module("nst_jax.experiments.top_patches")
+    with tempfile.TemporaryDirectory() as folder:
+        picture_tiles.main(Path(folder) / "tiles")
+        data = f"--config.data=folder:{folder}/tiles", f"--config.size={picture_tiles.SIDE}"
+        shown = "--config.shown=6", "--config.maximized=128"
+        config = "--config=configs/top_patches.py:vgg19", f"--workdir={folder}/run", *data, *shown
+        top_patches.main(["top_patches", *config])
+        arrange_units(Path(folder) / "run")
+
+
+def arrange_units(run: Path) -> None:
+    """Arrange the units of a finished search: patches, projections, and the maximised picture."""
+    for layer in sorted(path.name for path in (run / "units").iterdir()):
+        numbers = sorted(int(path.stem) for path in (run / "units" / layer).iterdir())
+        panels = [
+            [
+                (str(unit), images.read(str(run / "units" / layer / f"{unit}.png"))),
+                ("", images.read(str(run / "maximized" / layer / f"{unit}.png"))),
+            ]
+            for unit in numbers
+        ]
+        rows = [first + second for first, second in zip(panels[::2], panels[1::2], strict=True)]
+        _save(contact_sheet(rows, UNIT_HEIGHT), layer, "units")
+
+
+def _save(picture: np.ndarray, name: str, folder: str = "gallery") -> None:
+    path = HERO.parent / folder / f"{name}.jpg"
     path.parent.mkdir(exist_ok=True)
     Image.fromarray(np.uint8(picture[0] * 255)).save(path, quality=80, optimize=True)
 
@@ -131,5 +160,7 @@ if __name__ == "__main__":
             controls()
         case ["video"]:
             video()
+        case ["units"]:
+            units()
         case _:
             main()

@@ -9,6 +9,7 @@ import pytest
 
 from nst_jax.config import Config, to_dict
 from nst_jax.losses.style import STYLE_LOSSES
+from nst_jax.vision.concept_settings import ConceptSettings
 from nst_jax.vision.search_settings import TopPatchesSettings
 from scripts.docs_hooks import fields_table, on_page_markdown
 from tests.command import ROOT, call, metrics, tiny
@@ -18,13 +19,13 @@ def rows(table):
     return {line.split("`")[1]: line for line in table.splitlines()[2:]}
 
 
-@pytest.mark.parametrize("kind", [Config, TopPatchesSettings])
+@pytest.mark.parametrize("kind", [Config, TopPatchesSettings, ConceptSettings])
 def test_every_field_is_listed_with_its_meaning(kind):
     found = rows(fields_table(kind))
     for name, line in found.items():
         cells = line.replace("\\|", "").split("|")
         assert len(cells) == 6, line
-        documented = cells[4].strip() or kind is TopPatchesSettings
+        documented = cells[4].strip() or kind is not Config
         assert documented, f"{name} has no comment in its dataclass"
     if kind is Config:
         for name, value in to_dict(Config()).items():

@@ -131,7 +131,7 @@ def test_the_version_names_jax_and_the_network():
     assert second.startswith("VGG-19 in the cache: ")
 
 
-@pytest.mark.parametrize("name", ["maximize", "top_patches", "mix_scales"])
+@pytest.mark.parametrize("name", ["maximize", "top_patches", "concepts", "mix_scales"])
 def test_a_checkout_has_the_experiments_at_its_top(name):
     top, shipped = (
         importlib.import_module(f"{package}{name}") for package in ("experiments.", "nst_jax.experiments.")

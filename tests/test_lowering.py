@@ -18,7 +18,16 @@ from nst_jax.optimizers.methods import METHODS, find_method
 from nst_jax.transfer.preparing import prepare
 from nst_jax.variables.fourier import fourier
 from nst_jax.variables.variable import Canvas
-from nst_jax.vision import deconvnet, distributions, maximize, occlusion, top_patches
+from nst_jax.vision import (
+    concept_search,
+    deconvnet,
+    distributions,
+    maximize,
+    nmf,
+    occlusion,
+    position_sample,
+    top_patches,
+)
 from nst_jax.vision.maximize import Penalties, Wanted
 from nst_jax.vision.relevance import Towards
 from nst_jax.vision.transforms import Motion
@@ -141,6 +150,17 @@ def test_distributions_of_maxima():
     lowered(distributions.tally.__wrapped__, counted, found, jax.ShapeDtypeStruct((4,), jnp.int32))
 
 
+def test_concepts():
+    pixels, four = jax.ShapeDtypeStruct((4, SIDE, SIDE, 3), jnp.uint8), jax.ShapeDtypeStruct((4,), jnp.int32)
+    sample = position_sample.nothing_drawn(network(), "conv2_1", SIDE, 50)
+    draw = partial(position_sample.draw.__wrapped__, layer="conv2_1", key=jax.random.key(0))
+    lowered(draw, network(), sample, pixels, four)
+    A, W = sample.activation, sample.activation[:3]
+    lowered(nmf._descended.__wrapped__, A, nmf.Factors(A[:, :3], W))
+    found = concept_search.Survey(W, top_patches.nothing_yet(3, 4), jnp.zeros(3), jnp.zeros(()))
+    lowered(partial(concept_search.survey.__wrapped__, layer="conv2_1"), network(), found, pixels, four)
+
+
 def test_occlusion():
     program = partial(occlusion.look.__wrapped__, layer="conv5_1")
     lowered(program, network(), None, PICTURE)
@@ -154,7 +174,7 @@ def test_maximisation():
     variable, zero = fourier(), jnp.zeros(())
     basis = variable.init(Canvas(PICTURE.shape[1:3]))
     motions = Motion(jnp.zeros((2, 2)), jnp.zeros(2), jnp.ones(2))
-    wanted = Wanted(basis, jnp.ones(6), motions, jnp.int32(0), Penalties(zero, zero))
+    wanted = Wanted(basis, jnp.ones(6), jnp.ones(()), motions, jnp.int32(0), Penalties(zero, zero))
     optimizer = maximize.maximizer(
         "conv2_1", "channel", variable, find_method(OptimizerConfig("adam"))
     ).optimizer

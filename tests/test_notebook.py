@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from tests.command import ROOT, pixels
 
 NOTEBOOK = ROOT / "notebooks" / "quickstart.ipynb"
-PICTURES = 9  # sources, result, Gram matrices, losses, snapshots, sweep, patches, two portraits
+PICTURES = 10  # sources, result, Gram matrices, losses, snapshots, sweep, patches, clip, two portraits
 
 
 def outputs_of(notebook):

@@ -75,7 +75,7 @@ class Result:
         return f"Result({width} x {height}, {self.status}, {self.record['steps']} steps)"
 
     def _repr_png_(self) -> bytes:
-        return _png(self.image)
+        return png_bytes(self.image)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -95,7 +95,7 @@ class Snapshot:
         return f"Snapshot(step {self.step} of {self.steps}, total {self.metrics['total']:.4g})"
 
     def _repr_png_(self) -> bytes:
-        return _png(self.image)
+        return png_bytes(self.image)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -124,7 +124,7 @@ class SweepResult:
         return f"SweepResult({len(self)} runs: {', '.join(' '.join(labels) for labels in self.results)})"
 
     def _repr_png_(self) -> bytes:
-        return _png(self.sheet)
+        return png_bytes(self.sheet)
 
 
 def picture_format(path: Path, field: str) -> str:
@@ -157,7 +157,8 @@ def made_result(job: Any, outcome: Outcome, metrics: Sequence[dict[str, Any]]) -
     return Result(outcome.image, job.config, list(metrics), run_record(job, outcome))
 
 
-def _png(image: Image.Image) -> bytes:
+def png_bytes(image: Image.Image) -> bytes:
+    """Return `image` as a PNG file."""
     content = io.BytesIO()
     image.save(content, format="PNG")
     return content.getvalue()

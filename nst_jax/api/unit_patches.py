@@ -20,7 +20,7 @@ from nst_jax.vision.search_report import Report
 from nst_jax.vision.search_settings import top_patches_settings
 
 # Fields of what only the command writes, besides the sheet.
-OF_THE_COMMAND = ("quantiles", "sample", "export", "labels", "checkpoint_seconds")
+OF_THE_COMMAND = ("quantiles", "sample", "export", "photos", "maximized", "labels", "checkpoint_seconds")
 
 
 def top_patches(

@@ -107,7 +107,10 @@ def _require_cluster(address: str) -> None:
     except subprocess.TimeoutExpired:
         healthy = False
     if not healthy:
-        raise UserError(f"--cluster: what listens at {address} does not answer like a Ray cluster")
+        raise UserError(
+            f"--cluster: what listens at {address} does not answer like a Ray cluster; if it is one that "
+            "asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
+        )
 
 
 def _require_same_versions() -> None:

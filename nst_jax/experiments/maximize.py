@@ -25,14 +25,14 @@ from nst_jax.images.writing import to_bytes
 from nst_jax.networks.network import Network, entering
 from nst_jax.vision import patches_sheet, top_patches
 from nst_jax.vision.maximize_settings import MaximizeSettings
-from nst_jax.vision.response_painter import Painted, ResponsePainter, over_white, width
+from nst_jax.vision.response_painter import ResponsePainter, UnitPictures, over_white, width
 from nst_jax.weights import load_network
 
 ACROSS, ACROSS_WITH_PATCHES = 6, 4  # units per row of the sheet
 TOP = 9  # patches of each unit
 CELL = 200  # height of a row of the sheet, pixels
 
-Units = list[tuple[dict[str, Any], Painted]]  # entries of maximize.json
+Units = list[tuple[dict[str, Any], UnitPictures]]  # entries of maximize.json
 
 
 def main(argv: list[str]) -> int:
@@ -84,7 +84,7 @@ def never_fires(entry: Mapping[str, Any]) -> bool:
     return max(entry["peak"], entry["reached"]) <= 0
 
 
-def _write(config: MaximizeSettings, name: str, painted: Painted, folder: Path) -> list[str]:
+def _write(config: MaximizeSettings, name: str, painted: UnitPictures, folder: Path) -> list[str]:
     """Write the pictures of one unit, and return the names of the files."""
     stem = f"{config.layer}_{int(name):03d}" if config.by_unit else f"{config.layer}_{name}"
     endings = [f"_{index}" for index in range(config.pictures)] if config.pictures > 1 else [""]

@@ -6,10 +6,13 @@
 One pass over the data finds the strongest activations of every unit of the given layers, at most one per
 image, a histogram of each unit's maxima over the images, and patches at quantiles of them. The folder then
 holds units.jsonl, one sheet per layer (patches left, projections right), one with patches at quantiles,
-filters.png, and index.html to browse them; with `export` also activations.npz, the maxima by image. --resume
-continues after Ctrl-C or a crash. With `target`, units are ranked by their relevance (gradient times
-activation) towards a class or a deeper unit; units.jsonl then also counts the classes of each unit's patches.
---cluster searches on the machines of a Ray cluster.
+filters.png, and index.html to browse them: photos/ holds reduced copies of the photos, on which it shows
+where a patch is from, and with `maximized` maximized/ holds pictures painted to activate the units. With
+`export`, there is also activations.npz, the maxima by image. --resume continues after Ctrl-C or a crash.
+
+With `target`, units are ranked by their relevance (gradient times activation) towards a class or a deeper
+unit; units.jsonl then also counts the classes of each unit's patches. --cluster searches on the machines of a
+Ray cluster.
 """
 
 import dataclasses
@@ -25,13 +28,15 @@ from nst_jax.cluster.searching_task import SHARDS, SearchJob
 from nst_jax.errors import UserError
 from nst_jax.networks.trained import Weights
 from nst_jax.runs.checkpoint import input_digests
-from nst_jax.runs.folder import read_run, read_settings, require_same
+from nst_jax.runs.folder import read_run, read_settings, require_place
 from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.runs.progress import duration
-from nst_jax.storage.locks import claimed, require_unclaimed
+from nst_jax.storage.locks import claimed
 from nst_jax.vision import patches_report
 from nst_jax.vision.maxima_file import MaximaFile
-from nst_jax.vision.search import SearchPass, search
+from nst_jax.vision.maximized_units import maximizing_work
+from nst_jax.vision.one_pass import run_pass
+from nst_jax.vision.search import SearchPass
 from nst_jax.vision.search_file import SearchFile, SearchProgress, start
 from nst_jax.vision.search_inputs import search_inputs
 from nst_jax.vision.search_report import Report
@@ -67,9 +72,12 @@ def _run(config: TopPatchesSettings, folder: Path, resume: bool, cluster: str | 
         files.write_json(folder / "config.json", dataclasses.asdict(config))
         progress = start(network, config, len(stream))
     export = _export(config, folder, progress)
+    work = maximizing_work(network, config)
+    if work:
+        print(f"maximized: after the search, as much work as {work:.0f} images of it", flush=True)
     if cluster is None:
         searched = SearchPass(network, stream, config, progress, classifier, export)
-        found, exit_status = search(stream, config, checkpoint, searched)
+        found, exit_status = run_pass(stream, searched, checkpoint, config.checkpoint_seconds)
     else:
         found, exit_status = search_remotely(job, stream, folder, cluster, export)
     if exit_status:
@@ -124,12 +132,7 @@ def _open(values: flags.FlagValues) -> tuple[TopPatchesSettings, Path]:
         folder = cli.work_folder(values)
         return top_patches_settings(read_settings(folder)), folder
     config, folder = cli.settings(values, top_patches_settings, EXAMPLE), cli.work_folder(values)
-    begun = (folder / "config.json").exists()
-    if begun and not values.resume:
-        require_unclaimed(folder)
-        raise UserError(f"--workdir: {folder} already holds a run; add --resume or choose another folder")
-    if begun:
-        require_same(dataclasses.asdict(config), read_settings(folder))
+    require_place(folder, dataclasses.asdict(config), values.resume)
     return config, folder
 
 

@@ -1,4 +1,4 @@
-"""The centre square of a picture, decoded no larger than needed."""
+"""The centre square of a picture, or all of it, decoded no larger than needed."""
 
 import numpy as np
 from jaxtyping import UInt8
@@ -8,6 +8,7 @@ from nst_jax.images.decoding import lacks_memory
 from nst_jax.images.modes import to_rgb
 from nst_jax.images.orientation import upright, upright_size
 from nst_jax.images.reading import UnreadableError, orientation_of
+from nst_jax.images.resizing import fitted
 from nst_jax.images.tiff import DeepTiff
 
 # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if that leaves at least this many pixels per pixel of the
@@ -33,6 +34,17 @@ def centre_square(picture: Image.Image | DeepTiff, size: int, name: str) -> tupl
     # Turn last: the centre square is the same, and it has fewer pixels.
     orientation = orientation_of(picture)
     return upright(np.asarray(square), orientation), *upright_size((width, height), orientation)
+
+
+def reduced_rgb(picture: Image.Image | DeepTiff, longer_side: int, name: str) -> UInt8[np.ndarray, "h w 3"]:
+    """The whole picture, upright, with at most `longer_side` pixels along each side."""
+    if isinstance(picture, Image.Image):
+        picture.draft(None, (DRAFT_GAP * longer_side, DRAFT_GAP * longer_side))
+    whole = upright_rgb(picture, name)
+    if max(whole.shape) <= longer_side:
+        return whole
+    height, width = fitted(whole.shape[:2], longer_side)
+    return np.asarray(Image.fromarray(whole).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def upright_rgb(picture: Image.Image | DeepTiff, name: str) -> UInt8[np.ndarray, "h w 3"]:

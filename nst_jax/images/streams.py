@@ -4,21 +4,19 @@ Inputs are square: the picture is resized so that its shorter side fits, and the
 Fergus 2013, section 3). A `Frame` maps coordinates of the input back to the picture.
 """
 
-import contextlib
 import dataclasses
 import math
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import UInt8
 
 from nst_jax.errors import UserError
 from nst_jax.images import sources
+from nst_jax.images.decoding_ahead import decoding
 from nst_jax.images.reading import UnreadableError, opened, quieten_pillow
-from nst_jax.images.squares import centre_square, upright_rgb
+from nst_jax.images.squares import centre_square, reduced_rgb, upright_rgb
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, the last two exclusive
 
@@ -181,7 +179,19 @@ class Stream:
             UserError: a picture cannot be read.
         """
         quieten_pillow()
-        with self._decoding(indices, ahead=2 * self._workers) as futures:
+        with decoding(self._decode, indices, self._workers, ahead=2 * self._workers) as futures:
+            yield from (future.result() for future in futures)
+
+    def reduced(self, indices: Sequence[int], longer_side: int) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+        """Yield whole pictures, upright and reduced to `longer_side` pixels; otherwise as `inputs`."""
+
+        def decode(index: int) -> UInt8[np.ndarray, "h w 3"]:
+            name = self.name(index)
+            with self._source.open(self._order[index]) as file, opened(file, name) as picture:
+                return reduced_rgb(picture, longer_side, name)
+
+        quieten_pillow()
+        with decoding(decode, indices, self._workers, ahead=2 * self._workers) as futures:
             yield from (future.result() for future in futures)
 
     def _none_readable(self) -> UserError:
@@ -199,7 +209,7 @@ class Stream:
     def _inputs(self, indices: range, ahead: int) -> Iterator[Input]:
         """Yield the readable inputs, in order, while threads decode the next `ahead`."""
         quieten_pillow()
-        with self._decoding(indices, ahead) as futures:
+        with decoding(self._decode, indices, self._workers, ahead) as futures:
             for index, future in zip(indices, futures, strict=True):
                 try:
                     image = future.result()
@@ -207,27 +217,6 @@ class Stream:
                     self._unreadable[index] = f"{self.name(index)}: {error.why}"
                 else:
                     yield image
-
-    @contextlib.contextmanager
-    def _decoding(self, indices: Iterable[int], ahead: int) -> Iterator[Iterator[Future[Input]]]:
-        pool = ThreadPoolExecutor(self._workers, "decode")
-        try:
-            yield _submitted_ahead(pool, self._decode, indices, ahead)
-        finally:
-            # Whoever stops early does not wait for pictures that nobody wants any more.
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _submitted_ahead(
-    pool: ThreadPoolExecutor, function: Callable[[int], Input], items: Iterable[int], ahead: int
-) -> Iterator[Future[Input]]:
-    """Yield the futures of `function(item)` in order, each after `ahead` more have been submitted."""
-    pending: deque[Future[Input]] = deque()
-    for item in items:
-        pending.append(pool.submit(function, item))
-        if len(pending) > ahead:
-            yield pending.popleft()
-    yield from pending
 
 
 def _batch(inputs: Sequence[Input], rows: int) -> Batch:

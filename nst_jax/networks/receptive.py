@@ -40,6 +40,12 @@ def field_side(layers: Sequence[Layer], name: str) -> int:
     return high - low
 
 
+def centre(layers: Sequence[Layer], name: str) -> float:
+    """The centre of the receptive field of activation 0 of layer `name`, in pixels from the image's edge."""
+    low, high = _reach(up_to(layers, name))
+    return (low + high) / 2
+
+
 def stride(layers: Sequence[Layer], name: str) -> int:
     """Pixels from one activation of layer `name` to the next."""
     product = 1

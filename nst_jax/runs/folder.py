@@ -161,6 +161,18 @@ def require_free(folder: Path) -> None:
         raise UserError(f"--workdir: {folder} already holds a run; add --resume or choose another folder")
 
 
+def require_place(folder: Path, settings: Mapping[str, Any], resume: bool) -> None:
+    """Check that `folder` is free or, with `resume`, holds no run but one that began with these `settings`.
+
+    Raises:
+        UserError: it is not.
+    """
+    if not resume:
+        require_free(folder)
+    elif (folder / "config.json").exists():
+        require_same(settings, read_settings(folder))
+
+
 def read_settings(folder: str | Path, **fields: type) -> dict[str, Any]:
     """Return the contents of config.json in `folder`, which must have `fields` of these types.
 

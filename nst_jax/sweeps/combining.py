@@ -79,7 +79,7 @@ def combined(
         raise UserError(
             "--sample: draws values of --vary, which is missing; e.g. --vary=content_weight=log:0.01..10"
         )
-    drawn = sampled(cells, vary, sample) if sample else combine(cells, vary)
+    drawn = sampled_cells(cells, vary, sample) if sample else combine(cells, vary)
     return combine(zipped(drawn, in_step), [("seed", seeds)] if seeds else [])
 
 
@@ -107,7 +107,7 @@ def zipped(cells: Sequence[Cell], axes: Sequence[Axis]) -> list[Cell]:
     return _product(cells, [list(zip(*found, strict=True))] if found else [])
 
 
-def sampled(cells: Sequence[Cell], axes: Sequence[Axis], count: int, seed: int = 0) -> list[Cell]:
+def sampled_cells(cells: Sequence[Cell], axes: Sequence[Axis], count: int, seed: int = 0) -> list[Cell]:
     """Return the product of `cells` with `count` different random draws of a value from each axis.
 
     Raises:

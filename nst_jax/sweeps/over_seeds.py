@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from nst_jax.config import flat
 from nst_jax.sweeps.plan import Run, swept
@@ -41,6 +40,8 @@ def _mean(fields: Sequence[str], group: Sequence[Mapping[str, Any]]) -> dict[str
 
 def half_width(numbers: Sequence[float]) -> float:
     """Return half the width of the confidence interval of the mean of at least two numbers."""
+    from scipy import stats  # half a second, which only such tables are worth
+
     deviation = float(np.std(numbers, ddof=1))
     quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(numbers) - 1))
     return quantile * deviation / math.sqrt(len(numbers))

@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
         return 0
     joined = on_cluster(values.cluster) if on else contextlib.nullcontext()
     with claimed(folder), joined, StopSignal() as stop:
-        clip = Clip(settings, folder)
+        clip = Clip(settings, folder, in_chunks=on)
         require_alike(clip.folder, on)
         painter = clip.prepare()
         for _ in tqdm(clip.unpack(), desc="unpacking", unit="frame", dynamic_ncols=True):

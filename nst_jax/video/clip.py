@@ -34,10 +34,13 @@ from nst_jax.video.settings import VideoSettings
 class Clip:
     """A clip that is being painted in a run folder."""
 
-    def __init__(self, settings: VideoSettings, path: Path, say: Callable[[str], None] = print):
+    def __init__(
+        self, settings: VideoSettings, path: Path, say: Callable[[str], None] = print, in_chunks: bool = False
+    ):
         """Check the settings, the source and the disk; nothing is written yet.
 
-        `say` is told what is worth a line.
+        `say` is told what is worth a line. If the clip will be painted `in_chunks`, on a cluster, they are
+        kept until they are joined.
 
         Raises:
             UserError: the clip cannot be read, or does not fit on the disk, or the folder holds another one.
@@ -58,7 +61,9 @@ class Clip:
         self._length = -(-self._source.length // video.every)
         count = self._length = min(self._length, video.frames or self._length)
         height, width = images.fitted(self._source.size, settings.size)
-        needed = require_space(path, count, height * width, len(video.references), video.passes)
+        # Chunks hold the frames of their overlaps twice.
+        painted = 1 + video.chunk / (video.chunk - video.overlap) if in_chunks else video.passes
+        needed = require_space(path, count, height * width, len(video.references), painted)
         say(f"clip: about {count} frames of {width} x {height} px, {byte_count(needed)} on disk")
 
     def unpack(self) -> Iterator[int]:

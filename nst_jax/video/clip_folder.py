@@ -103,13 +103,13 @@ def floats(frame: Frame) -> Float32[np.ndarray, "1 h w 3"]:
     return frame[None].astype(np.float32) / 255
 
 
-def require_space(path: Path, count: int, pixels: int, references: int, passes: int) -> int:
-    """Return how many bytes the frames of a clip need on disk.
+def require_space(path: Path, count: int, pixels: int, references: int, painted: int | float) -> int:
+    """Return how many bytes the frames of a clip need on disk, each of them `painted` times on average.
 
     Raises:
         UserError: fewer are free.
     """
-    needed = int(SPARE * count * pixels * (PICTURE_BYTES * (1 + passes) + FLOW_BYTES * references))
+    needed = int(SPARE * count * pixels * (PICTURE_BYTES * (1 + painted) + FLOW_BYTES * references))
     existing = next(folder for folder in (path, *path.resolve().parents) if folder.exists())
     free = shutil.disk_usage(existing).free
     if needed > free:

@@ -11,12 +11,14 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from nst_jax import images
 from nst_jax.errors import UserError
-from nst_jax.film import ffmpeg
+from nst_jax.images.ffmpeg import failure, ffmpeg, read_video
 from nst_jax.images.folders import FOLDER, folder_pictures
 from nst_jax.images.writing import to_bytes
 
 Frame = UInt8[np.ndarray, "h w 3"]
 FOLDER_FPS = 25.0  # of numbered pictures, which say nothing about it
+# Transfer functions of HDR: PQ and HLG, and the luminance of white paper in them, in nits (ITU-R BT.2408).
+HDR, WHITE = ("smpte2084", "arib-std-b67"), 203
 ANIMATIONS = ("GIF", "WEBP", "PNG")
 _DIGITS = re.compile(r"(\d+)")
 
@@ -97,24 +99,35 @@ def _of_video(path: Path) -> ClipSource:
             "content: videos need a package: pip install 'nst-jax[video]'; GIF, WebP and folder:PATH do not"
         )
     try:
-        reader = program.read_frames(str(path))
-        about: dict[str, Any] = next(reader)
-        reader.close()
-        count, _ = program.count_frames_and_secs(str(path))
+        count, seconds = program.count_frames_and_secs(str(path))
+        about = _about(program, path, [])
+        filters = ["-vf", ",".join(_filters(about["pix_fmt"]))]
+        width, height = _about(program, path, filters)["size"]
     except (RuntimeError, OSError, StopIteration, KeyError) as error:
-        reason = (str(error).strip().splitlines() or ["no frame can be decoded"])[-1]
+        reason = failure(str(error)) or "no frame can be decoded"
         raise UserError(f"content: {path}: cannot be read as a video: {reason}") from error
     if count < 2:
         raise UserError(f"content: {path} has a single frame; paint a picture with python -m nst_jax.run")
-    width, height = about["size"]
-
-    def frames() -> Iterator[Frame]:
-        # ffmpeg turns upright what a phone has marked as turned, drops or repeats frames of a variable rate
-        # to the average one, and brings 10 bits down to 8.
-        decoded = program.read_frames(str(path), output_params=["-fps_mode", "cfr", "-r", str(about["fps"])])
-        next(decoded)
-        for frame in decoded:
-            yield np.frombuffer(frame, np.uint8).reshape(height, width, 3)
-
+    fps = float(about["fps"]) or FOLDER_FPS
+    # ffmpeg turns upright what a phone has marked as turned, brings 10 bits down to 8, and drops or repeats
+    # frames of a variable rate to the average one: there can be more than the file has.
+    options = [*filters, "-fps_mode", "cfr", "-r", str(fps)]
     sound = path if about.get("audio_codec") else None
-    return ClipSource(count, float(about["fps"]), (height, width), sound, frames)
+    length = max(count, round(seconds * fps))
+    return ClipSource(length, fps, (height, width), sound, lambda: read_video(path, (height, width), options))
+
+
+def _about(program: Any, path: Path, options: list[str]) -> dict[str, Any]:
+    reader = program.read_frames(str(path), output_params=options)
+    about: dict[str, Any] = next(reader)
+    reader.close()
+    return about
+
+
+def _filters(pixels: str) -> list[str]:
+    """The filters of ffmpeg that make frames of a format, such as 'yuv420p(tv, bt709)', sRGB and square."""
+    square = ["scale=iw*max(sar\\,1):ih*max(1/sar\\,1)", "setsar=1"]
+    if not any(transfer in pixels for transfer in HDR):
+        return square
+    linear = [f"zscale=t=linear:npl={WHITE}", "format=gbrpf32le", "zscale=p=bt709"]
+    return [*linear, "tonemap=mobius:desat=0", "zscale=t=iec61966-2-1:m=gbr:r=full", *square]

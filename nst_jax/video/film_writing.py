@@ -6,7 +6,8 @@ from pathlib import Path
 from PIL import Image
 
 from nst_jax import files
-from nst_jax.film import ffmpeg, write_film, write_mp4
+from nst_jax.film import write_film
+from nst_jax.images.ffmpeg import ffmpeg, write_mp4
 from nst_jax.video.clip_folder import read_frame
 
 

@@ -13,11 +13,16 @@ from nst_jax.transfer.memory import tree_bytes
 
 
 def require_activations(
-    network: Network, layers: Sequence[str], size: int, pictures: int, gradient: bool = False
+    network: Network,
+    layers: Sequence[str],
+    size: int,
+    pictures: int,
+    gradient: bool = False,
+    field: str = "size",
 ) -> None:
     """Check that the activations up to `layers` of so many square pictures together fit into the free memory.
 
-    With a gradient, all of them are held, otherwise at least the largest.
+    With a gradient, all of them are held, otherwise at least the largest. `field` is the setting of `size`.
 
     Raises:
         UserError: they do not fit.
@@ -29,6 +34,6 @@ def require_activations(
     needed, free = pictures * (sum(held) if gradient else max(held)), free_memory_bytes()
     if needed > free:
         raise UserError(
-            f"size: {pictures} x {size} px need at least {byte_count(needed)} of memory, but only "
+            f"{field}: {pictures} x {size} px need at least {byte_count(needed)} of memory, but only "
             f"{byte_count(free)} are free; use a smaller size, or fewer pictures together"
         )

@@ -17,7 +17,8 @@ from nst_jax.vision.top_patches import Patch
 
 # Pixels. Gaps between patches, between the two groups of a unit, and between units.
 PATCH_GAP, GROUP_GAP, UNIT_GAP = 2, 6, 18
-SMALLEST_CELL, LARGEST_CELL, FILTER_CELL = 60, 90, 36
+# Any smaller, projections of deep layers would blur to gray: they are made of lines a few pixels wide.
+SMALLEST_CELL, LARGEST_CELL, LARGEST_QUANTILE_CELL, FILTER_CELL = 60, 160, 90, 36
 LABEL_SIZE = 15
 UNITS_ACROSS, FILTERS_ACROSS = 4, 16
 NO_PATCH = (240, 240, 240)
@@ -54,7 +55,7 @@ def rows_of_group(top: int) -> int:
 
 def patch_group(patches: Sequence[Panel], top: int, side: int) -> Float[np.ndarray, "1 _ _ 3"]:
     """Arrange the patches of a unit in a square of `top` cells; `side` as in `tile`."""
-    return _array(_group([scaled(patch) for patch in patches], top, side))
+    return _array(_group([scaled(patch) for patch in patches], top, cell_side(side)))
 
 
 def tile(
@@ -64,26 +65,27 @@ def tile(
 
     Both are `scaled`; `side` is the side of the receptive field.
     """
-    return _grid([_group(patches, top, side), _group(projections, top, side)], 2, GROUP_GAP)
+    return _grid([_group(cells, top, cell_side(side)) for cells in (patches, projections)], 2, GROUP_GAP)
 
 
-def _group(patches: Sequence[Image.Image], top: int, side: int) -> Image.Image:
-    return _grid(_filled(patches, top, side), rows_of_group(top), PATCH_GAP)
+def _group(patches: Sequence[Image.Image], top: int, cell: int) -> Image.Image:
+    return _grid(_filled(patches, top, cell), rows_of_group(top), PATCH_GAP)
 
 
 def scaled(patch: Panel) -> Image.Image:
     """Return a patch, which is a whole receptive field, at the size at which sheets show it."""
-    return _image(patch, _cell(len(patch)), Image.Resampling.BICUBIC)
+    return _image(patch, cell_side(len(patch)), Image.Resampling.BICUBIC)
 
 
-def _cell(side: int) -> int:
+def cell_side(side: int) -> int:
+    """Return the side of a patch on sheets, of which a receptive field has `side` pixels."""
     return min(max(side, SMALLEST_CELL), LARGEST_CELL)
 
 
-def _filled(cells: Sequence[Image.Image], count: int, side: int) -> list[Image.Image]:
-    """Fill up to `count` cells with empty ones."""
-    empty = Image.new("RGB", (_cell(side), _cell(side)), NO_PATCH)
-    return [*cells, *[empty] * (count - len(cells))]
+def _filled(patches: Sequence[Image.Image], count: int, cell: int) -> list[Image.Image]:
+    """Reduce patches to cells, and fill up to `count` of them with empty ones."""
+    reduced = [patch if patch.width == cell else patch.resize((cell, cell)) for patch in patches]
+    return reduced + [Image.new("RGB", (cell, cell), NO_PATCH)] * (count - len(reduced))
 
 
 def quantile_tile(
@@ -93,10 +95,10 @@ def quantile_tile(
 
     The patches are `scaled`; `side` is the side of the receptive field.
     """
-    rows = rows_of_group(count)
-    groups = {f"top {count}": _group(top, count, side)}
+    rows, cell = rows_of_group(count), min(cell_side(side), LARGEST_QUANTILE_CELL)
+    groups = {f"top {count}": _group(top, count, cell)}
     for title, patches in columns.items():
-        groups[title] = _grid(_filled(patches, rows, side), 1, PATCH_GAP)
+        groups[title] = _grid(_filled(patches, rows, cell), 1, PATCH_GAP)
     labelled = [_labelled(title, group) for title, group in groups.items()]
     width = sum(group.width + GROUP_GAP for group in labelled) - GROUP_GAP
     canvas = Image.new("RGB", (width, labelled[0].height), "white")

@@ -28,7 +28,7 @@ SENSED_EVERY = 10  # steps between two evaluations of the gradients that transpa
 OPAQUE = 90  # percentile of the accumulated gradients from which on a picture is opaque
 
 
-class Painted(NamedTuple):
+class UnitPictures(NamedTuple):
     """Pictures of the same unit or direction, and its responses, which are of activations after the ReLU."""
 
     pictures: Float[np.ndarray, "n h w 3"]
@@ -67,7 +67,7 @@ class ResponsePainter:
         loss = jax.grad(maximize.response_loss(config.layer, config.objective), 2, has_aux=True)
         self._gradient = jax.jit(lambda network, wanted, pictures: loss(network, wanted, pictures)[0])
 
-    def paint(self, direction: Float[np.ndarray, "c"]) -> Painted:
+    def paint(self, direction: Float[np.ndarray, "c"]) -> UnitPictures:
         """Paint what activates a `direction` of the layer.
 
         Raises:
@@ -97,7 +97,7 @@ class ResponsePainter:
         )
         opacity = _opacity(np.asarray(_cropped(jnp.asarray(sensed)))) if config.transparency else None
         pictures = np.asarray(self._pictures(found))
-        return Painted(pictures, opacity, float(first), float(reached), float(peak))
+        return UnitPictures(pictures, opacity, float(first), float(reached), float(peak))
 
     def _random_start(self, key: Array, side: int) -> Float[Array, "1 rows _ 3"]:
         """White noise in the variable, of all pictures one below the other: the optimiser holds one array."""

@@ -1,4 +1,4 @@
-"""Search for top patches: one pass over the data, with a progress bar, checkpoints and signals."""
+"""The search for top patches as a pass over the data."""
 
 import time
 from collections import deque
@@ -6,19 +6,16 @@ from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
-from tqdm import tqdm
 
 from nst_jax.images.streams import Stream
 from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.network import Network
-from nst_jax.terminal.signals import StopSignal
 from nst_jax.vision.distributions import slots_of, tally
 from nst_jax.vision.maxima_file import MaximaFile
-from nst_jax.vision.search_file import SearchFile, SearchProgress
+from nst_jax.vision.one_pass import AHEAD
+from nst_jax.vision.search_file import SearchProgress
 from nst_jax.vision.search_settings import TopPatchesSettings
 from nst_jax.vision.top_patches import Strongest, numbers, step
-
-AHEAD = 2  # batches in flight: the device never idles, and memory stays bounded
 
 
 class SearchPass:
@@ -88,25 +85,3 @@ class SearchPass:
             jax.block_until_ready(found)
             if self._export:
                 self._export.append(found, images)
-
-
-def search(
-    stream: Stream, settings: TopPatchesSettings, checkpoint: SearchFile, searched: SearchPass
-) -> tuple[SearchProgress, int]:
-    """Search to the end of the stream; return the state, and 0 or the exit status of a signal.
-
-    The checkpoint is written every `settings.checkpoint_seconds` and at the end.
-    """
-    due = time.monotonic() + settings.checkpoint_seconds
-    options = {"initial": searched.position, "unit": " images", "dynamic_ncols": True}
-    with StopSignal() as stop, tqdm(total=len(stream), **options) as bar:
-        for position in searched.positions(len(stream)):
-            bar.update(position - bar.n)
-            if stop.requested:
-                break
-            if time.monotonic() >= due:
-                checkpoint.save(searched.now())
-                due = time.monotonic() + settings.checkpoint_seconds
-        progress = searched.now()
-        checkpoint.save(progress)
-    return progress, stop.exit_status if stop.requested and progress.position < len(stream) else 0

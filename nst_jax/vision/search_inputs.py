@@ -10,6 +10,7 @@ from nst_jax.networks.trained import Weights
 from nst_jax.vision.activations import require_activations
 from nst_jax.vision.classes import classifier_behind
 from nst_jax.vision.labels import class_names
+from nst_jax.vision.maximize_settings import MARGIN
 from nst_jax.vision.relevance import CLASS
 from nst_jax.vision.search_settings import TopPatchesSettings
 from nst_jax.vision.top_patches import empty_lists
@@ -40,6 +41,9 @@ def search_inputs(
     deeper = (towards.layer,) if towards and towards.layer != CLASS else ()
     network, weights = load_network(settings.network, (*settings.layers, *deeper), begun)
     require_activations(network, (*settings.layers, *deeper), settings.size, settings.batch)
+    if settings.maximized:
+        side = settings.maximized + 2 * MARGIN
+        require_activations(network, settings.layers, side, 1, gradient=True, field="maximized")
     units = {
         layer: len(lists.image)
         for layer, lists in empty_lists(network, (*settings.layers, *deeper), settings.size, 1).items()

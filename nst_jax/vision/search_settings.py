@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from nst_jax.config import NetworkConfig, fields
+from nst_jax.config.schema import SMALLEST_SIDE
 from nst_jax.errors import UserError
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
@@ -16,7 +17,7 @@ from nst_jax.vision.units import require_units
 
 ALL = "all"
 # Limits that no real search comes near; a number beyond them is a mistake.
-MOST_PATCHES, MOST_WORKERS, LARGEST_SAMPLE = 1000, 256, 100_000
+MOST_PATCHES, MOST_WORKERS, LARGEST_SAMPLE, MOST_PHOTOS = 1000, 256, 100_000, 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,8 @@ class TopPatchesSettings:
     quantiles: tuple[float, ...] = (0.5, 0.75, 0.9, 0.99)  # at which patches are shown too; () for none
     sample: int = 1000  # images from which patches at quantiles are chosen
     export: bool = False  # write activations.npz: each unit's maximum in each image
+    photos: int = 2000  # maximum number of reduced copies, which the page shows whole; about 20 KB each
+    maximized: int = 0  # side of a picture painted to activate each unit on the sheets; 0 for none
     size: int = 224  # side of the square that the network sees, pixels
     batch: int = 16
     limit: int = 0  # maximum number of images; 0 for all
@@ -51,6 +54,7 @@ class TopPatchesSettings:
             if not 0 <= quantile <= 1:
                 raise UserError(f"quantiles: {quantile} is not between 0 and 1")
         fields.distinct("quantiles", self.quantiles)
+        fields.at_least("photos", self.photos, 0, MOST_PHOTOS)
         fields.at_least("size", self.size, 1, LARGEST_INPUT)
         fields.at_least("batch", self.batch, 1, MOST_PICTURES)
         fields.at_least("shown", self.shown, 1)
@@ -75,6 +79,11 @@ class TopPatchesSettings:
         fields.distinct("layers", self.layers)
         deepest = max(self.layers, key=lambda layer: receptive.field_side(arch.layers, layer))
         require_field(self.size, self.network.arch, deepest)
+        if self.maximized:
+            fields.at_least("maximized", self.maximized, SMALLEST_SIDE, LARGEST_INPUT)
+            for layer in self.layers:
+                if not all(receptive.shape(arch.layers, layer, self.maximized, self.maximized)):
+                    raise UserError(f"maximized: {self.maximized} pixels are too few for {layer}")
 
     def _check_target(self, towards: Towards) -> None:
         """Refuse layers that are not before the layer of the target."""

@@ -1,4 +1,4 @@
-"""The rows of units.jsonl: patches, histogram, quantiles and classes of each unit."""
+"""The rows of units.jsonl: patches, histogram, quantiles, classes and similar units of each unit."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,9 +8,11 @@ import numpy as np
 
 from nst_jax.images.streams import Frame
 from nst_jax.vision.distributions import NOT_SEEN
+from nst_jax.vision.maximized_units import MaximizedUnit
 from nst_jax.vision.patches_sheet import rows_of_group
 from nst_jax.vision.quantile_patches import AtQuantile, histogram_of
 from nst_jax.vision.search_report import Report
+from nst_jax.vision.similar_units import similar_units
 from nst_jax.vision.top_patches import Patch
 
 MOST_LABELS = 10  # the most frequent labels that a row counts
@@ -36,17 +38,35 @@ def listed_images(units: Iterable[Listed]) -> set[int]:
 
 
 def unit_rows(
-    report: Report, units: Iterable[Listed], frames: Mapping[int, Frame]
+    report: Report,
+    units: Iterable[Listed],
+    frames: Mapping[int, Frame],
+    photos: Mapping[int, str],
+    maximized: Mapping[tuple[str, int], MaximizedUnit],
 ) -> Iterator[dict[str, Any]]:
-    """Yield a line of units.jsonl for each unit; `frames` holds those of all images listed."""
+    """Yield a line of units.jsonl for each unit.
+
+    `frames` holds those of all images listed, `photos` the files of the copies of some of them, and
+    `maximized` the pictures of some units.
+    """
     labels = _labels(report, frames)
+    similar = {
+        layer: similar_units(np.asarray(report.distributions[layer].activation))
+        for layer in report.settings.layers
+    }
     for layer, unit, top, quantiles in units:
         row: dict[str, Any] = {
             "layer": layer,
             "unit": unit,
             "patches": _lines(report, layer, top, frames),
             "histogram": histogram_of(report.distributions[layer], unit),
+            "similar": [each._asdict() for each in similar[layer][unit]],
         }
+        if (layer, unit) in maximized:
+            row["maximized"] = maximized[layer, unit]._asdict()
+        for line, patch in zip(row["patches"], top, strict=True):
+            if patch.image in photos:
+                line["photo"] = photos[patch.image]
         if labels:
             row["labels"] = _counted(labels.get(patch.image, "") for patch in top)
         if report.names:

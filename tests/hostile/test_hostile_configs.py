@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from nst_jax.config import Config, fields, from_dict, to_dict
 from nst_jax.errors import UserError
 from nst_jax.experiments.mix_scales import MixSettings
+from nst_jax.vision.concept_settings import ConceptSettings
 from nst_jax.vision.correspondence import CorrespondenceSettings
 from nst_jax.vision.evolution import EvolutionSettings
 from nst_jax.vision.invariance import InvarianceSettings
@@ -23,7 +24,7 @@ from tests.hostile.damage import ODD_VALUES, with_odd_value
 
 KINDS = (
     *(Config, TopPatchesSettings, OcclusionSettings, InvarianceSettings, CorrespondenceSettings),
-    *(EvolutionSettings, MaximizeSettings, DistillSettings, MixSettings),
+    *(EvolutionSettings, MaximizeSettings, ConceptSettings, DistillSettings, MixSettings),
 )
 STYLE = {"image": "a", "weight": 1.0, "strength": 1.0, "region": "", "mask": "", "scale": 1.0, "layers": []}
 PLAIN = json.loads(json.dumps(to_dict(Config()))) | {"styles": {"a": STYLE, "b": STYLE}}

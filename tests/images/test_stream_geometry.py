@@ -90,3 +90,14 @@ def test_large_jpegs_are_decoded_smaller_at_the_same_place(tmp_path, monkeypatch
     assert frame == expected
     assert (frame.width, frame.height) == (1003, 701)
     assert 0 < np.abs(drafted.astype(float) - whole).max() <= 3
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_whole_pictures_are_reduced_and_never_enlarged(tmp_path, orientation):
+    save(smooth(701, 1003), tmp_path / "a.jpg", orientation, quality=95)
+    save(smooth(20, 31), tmp_path / "b.png", orientation)
+    small, large = Stream(f"folder:{tmp_path}", 16).reduced([1, 0], 100)
+    np.testing.assert_array_equal(small, smooth(20, 31))
+    assert large.shape == (70, 100, 3)
+    # Their first and last pixels lie at other places: half a pixel of a hundred, along waves of up to 9.
+    assert np.abs(large.astype(float) - smooth(70, 100)).max() <= 12

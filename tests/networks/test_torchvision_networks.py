@@ -15,7 +15,6 @@ from nst_jax.networks.architectures import architecture
 from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.convnet import build_network
 from nst_jax.networks.counterparts import counterpart
-from nst_jax.networks.network import PRE, entering
 from nst_jax.networks.trained import CAFFE, TORCHVISION, make_weights
 from nst_jax.transfer.preparing import prepare
 from nst_jax.vision import deconvnet
@@ -74,25 +73,6 @@ def test_every_layer_and_the_scores_agree_with_pytorch(files, arch, size):
     assert_close(classifier(found[classifier.layer]), expected["scores"], "scores")
     for name, F in found.items():
         assert receptive.shape(network.geometry, name, *size) == F.shape[1:3], name
-
-
-@pytest.mark.parametrize("arch", ["vgg19", *ARCHS])
-def test_what_enters_the_last_relu_of_a_layer(arch):
-    network = build_network(random_weights(arch, 0), pool="max")
-    image = formula_image(64, 72)
-    names = [layer.name for layer in network.geometry]
-    found = network(image, [*names, *(name + PRE for name in names)])
-    for layer in network.geometry:
-        before, after = np.asarray(found[layer.name + PRE]), np.asarray(found[layer.name])
-        if layer.rectified:
-            assert before.min() < 0 < before.max(), layer.name
-            np.testing.assert_array_equal(np.maximum(before, 0), after, err_msg=layer.name)
-        else:
-            np.testing.assert_array_equal(before, after, err_msg=layer.name)
-        assert entering(network, layer.name) == layer.name + PRE * layer.rectified
-    assert [layer.name for layer in network.geometry if layer.weighted and not layer.rectified] == (
-        ["fc"] if arch == "resnet18" else []
-    )
 
 
 def test_average_pooling_of_an_incomplete_window_is_pytorch_s():

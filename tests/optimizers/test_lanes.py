@@ -80,7 +80,7 @@ def test_a_settled_lane_goes_on_from_its_state_alone():
     lanes, running = five_lanes("lbfgs")
     whole = lanes.advance(None, DATA, running, jnp.int32(9), MANY, NO).state
     pieces = lanes.start(None, DATA, STARTS, jnp.full(5, 1e-3))
-    for _ in range(4):  # then some lanes are in the middle of a search
+    for _ in range(2):  # then some lanes are in the middle of a search
         pieces = lanes.advance(None, DATA, pieces, jnp.int32(9), jnp.int32(1), NO)
     assert bool(pieces.searching.any())
     pieces = lanes.advance(None, DATA, pieces, jnp.int32(9), jnp.int32(0), ~NO)

@@ -146,5 +146,5 @@ def test_a_step_keeps_one_state_and_the_callers_picture(name):
 
 
 def test_an_unknown_method_is_named():
-    with pytest.raises(UserError, match=r"optimizer\.name: unknown 'sgd'.*lbfgs, adam, gd"):
+    with pytest.raises(UserError, match=r"optimizer\.name: unknown 'sgd'.*lbfgs, adam, nadam, gd"):
         find_method(OptimizerConfig("sgd"))

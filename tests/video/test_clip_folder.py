@@ -7,9 +7,11 @@ import pytest
 from PIL import Image
 
 from nst_jax.video import clip_folder, film_writing
+from nst_jax.video.clip import Clip
 from nst_jax.video.clip_folder import ClipFolder, require_space, write_frame
 from nst_jax.video.clip_sources import open_source
 from nst_jax.video.film_writing import write_clip
+from nst_jax.video.settings import VideoSettings
 from scripts.moving_scene import scene
 
 # imageio-ffmpeg leaves the pipes of a program that it has stopped to the garbage collector.
@@ -34,6 +36,14 @@ def test_a_clip_that_does_not_fit_on_the_disk_is_refused(tmp_path, monkeypatch):
     ):
         require_space(tmp_path / "new" / "run", 10_000, 512 * 288, 3, 1)
     assert not (tmp_path / "new").exists()
+
+
+def test_the_chunks_of_a_cluster_need_space_too(paths, tmp_path):
+    settings, said = VideoSettings(content=f"folder:{paths[0].parent}", size=48), []
+    for in_chunks in (False, True):
+        Clip(settings, tmp_path / "run", said.append, in_chunks)
+    alone, chunked = (float(line.split()[-4]) for line in said)
+    assert chunked > 1.1 * alone
 
 
 def test_a_flow_comes_back_but_for_half_precision(tmp_path):

@@ -1,9 +1,12 @@
 """Frames of a clip from every kind of source, and what is no clip."""
 
+import subprocess
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from nst_jax.images.ffmpeg import write_mp4
 from nst_jax.video.clip_sources import open_source
 from scripts.moving_scene import scene
 
@@ -40,18 +43,53 @@ def test_an_animation(tmp_path, suffix, tolerance):
 
 
 def test_a_video(tmp_path):
-    ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    pytest.importorskip("imageio_ffmpeg")
     path = tmp_path / "clip.mp4"
-    writer = ffmpeg.write_frames(str(path), (48, 32), fps=10, quality=10, macro_block_size=2)
-    writer.send(None)
-    for frame in FRAMES:
-        writer.send(frame.tobytes())
-    writer.close()
+    write_mp4(path, FRAMES, 10.0)
     source = open_source(str(path))
     assert (source.length, source.fps, source.size, source.sound) == (4, 10.0, (32, 48), None)
     frames = list(source.frames())
     assert len(frames) == 4
     assert np.abs(np.array(frames, int) - FRAMES).mean() < 12
+
+
+# Ten frames of ffmpeg's test picture, encoded in ways that phones, cameras and screen recorders have.
+PQ = "format=gbrp,setparams=color_primaries=bt709:color_trc=iec61966-2-1:colorspace=gbr:range=pc,"
+PQ += "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt2020:t=smpte2084:m=bt2020nc:r=tv:npl=203"
+RATE = "setpts=if(lt(N\\,5)\\,N\\,5+(N-5)*4)/10/TB"
+ENCODINGS = {
+    "plain.mp4": ("-c:v libx264", (64, 96), 10),
+    "ten_bits.mp4": ("-pix_fmt yuv420p10le -c:v libx264", (64, 96), 10),
+    "pq.mp4": (f"-vf {PQ} -pix_fmt yuv420p10le -c:v libx265 -x265-params log-level=error", (64, 96), 10),
+    "wide_pixels.mp4": ("-vf setsar=2 -c:v libx264", (64, 192), 10),
+    "odd.mkv": ("-vf scale=97:65 -c:v ffv1", (65, 97), 10),
+    "variable.mp4": (f"-vf {RATE} -fps_mode vfr -c:v libx264", (64, 96), 15),
+}
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_an_encoding(tmp_path, name):
+    ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    options, size, count = ENCODINGS[name]
+    source = f"-v error -f lavfi -i testsrc2=size=96x64:rate=10:duration=1 {options}".split()
+    subprocess.run([ffmpeg.get_ffmpeg_exe(), *source, str(tmp_path / name)], check=True)
+    found = open_source(str(tmp_path / name))
+    frames = np.array(list(found.frames()))
+    assert (found.size, frames.shape) == (size, (count, *size, 3))
+    assert abs(found.length - count) <= 1
+    # PQ taken for an ordinary transfer function would give 38; the tone mapping of highlights takes some.
+    assert frames[0].std((0, 1)).mean() == pytest.approx(77 if name == "pq.mp4" else 97, abs=5)
+
+
+def test_a_turned_clip_is_upright(tmp_path):
+    ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    flat, turned = tmp_path / "flat.mp4", tmp_path / "turned.mp4"
+    write_mp4(flat, FRAMES, 10.0)
+    turn = ["-v", "error", "-display_rotation", "90", "-i", str(flat), "-c", "copy", str(turned)]
+    subprocess.run([ffmpeg.get_ffmpeg_exe(), *turn], check=True)
+    source = open_source(str(turned))
+    assert source.size == (48, 32)
+    assert np.abs(np.array(list(source.frames()), int) - np.rot90(FRAMES, 1, (1, 2))).mean() < 12
 
 
 @pytest.mark.parametrize(

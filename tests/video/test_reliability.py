@@ -6,7 +6,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 
 from nst_jax.video.flow import read_flo, tvl1
 from nst_jax.video.reliability import carried, reliability, warped_along
-from scripts.moving_scene import scene, true_flow, truly_visible
+from scripts.moving_scene import patch_at, scene, true_flow, truly_visible
 
 SIZE = (60, 90)
 
@@ -38,6 +38,19 @@ def test_the_estimated_flow_is_that_of_the_scene():
     sure = binary_erosion(truly_visible(1, 0, SIZE), np.ones((9, 9)))
     error = np.linalg.norm(tvl1(second, first) - true_flow(1, 0, SIZE), axis=-1)
     assert np.median(error[sure]) < 0.5
+
+
+def test_a_patch_on_a_textured_ground_is_given_its_own_flow():
+    size = (128, 192)
+    frames = scene(6, size)
+    weight = reliability(tvl1(frames[5], frames[4]), tvl1(frames[4], frames[5]))
+    inside = binary_erosion(patch_at(5, size), np.ones((9, 9)))
+    assert weight[inside].mean() > 0.9
+
+
+def test_the_noise_of_a_flow_is_not_the_edge_of_a_motion():
+    flow, back = np.random.default_rng(0).normal(0, 0.05, (2, *SIZE, 2))
+    assert np.median(reliability(flow, back)) > 0.95
 
 
 def test_a_mix_of_frames_has_the_gradient_of_their_losses():

@@ -118,14 +118,6 @@ def test_a_still_clip_stays_still(tiny_weights, tmp_path):
     assert abs(frames[-1].mean() - frames[0].mean()) < 1
 
 
-def test_two_passes_go_forwards_and_back(tiny_weights, clip, tmp_path):
-    done = call(*flags(tiny_weights, tmp_path / "run", clip, passes=2, frames=3), module=MODULE)
-    assert done.returncode == 0, done.stderr
-    order = [(line["pass"], line["frame"]) for line in metrics(tmp_path / "run")]
-    assert order == [(1, 0), (1, 1), (1, 2), (2, 2), (2, 1), (2, 0)]
-    assert len(painted(tmp_path / "run")) == 3
-
-
 def test_each_nth_frame_is_taken(tiny_weights, clip, tmp_path):
     done = call(*flags(tiny_weights, tmp_path / "run", clip, every=2, references="(1,)"), module=MODULE)
     assert done.returncode == 0, done.stderr
@@ -134,24 +126,30 @@ def test_each_nth_frame_is_taken(tiny_weights, clip, tmp_path):
     np.testing.assert_array_equal(contents, wanted)
 
 
-def test_a_killed_clip_resumes_bit_for_bit(tiny_weights, clip, tmp_path):
+def test_a_clip_killed_in_every_pass_resumes_bit_for_bit(tiny_weights, clip, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert call(*flags(tiny_weights, whole, clip), module=MODULE).returncode == 0
-    process = subprocess.Popen(
-        command(*flags(tiny_weights, killed, clip), module="nst_jax.video"), env=os.environ
-    )
-    while not (killed / "frames" / "000001.png").exists() and process.poll() is None:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert len(list((killed / "frames").iterdir())) < 6
-    with (killed / "metrics.jsonl").open("a") as file:
-        file.write('{"frame": 4, "pa')  # a torn line
-    done = call(f"--workdir={killed}", "--resume", module=MODULE)
-    assert done.returncode == 0, done.stderr
+    twice = {"passes": 2, "frames": 3}
+    assert call(*flags(tiny_weights, whole, clip, **twice), module=MODULE).returncode == 0
+    resumed = (f"--workdir={killed}", "--resume")
+    for given, done in (
+        (flags(tiny_weights, killed, clip, **twice), killed / "passes/1/000001.png"),
+        (resumed, killed / "frames/000001.png"),  # the second pass goes backwards
+    ):
+        process = subprocess.Popen(command(*given, module="nst_jax.video"), env=os.environ)
+        while not done.exists() and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        with (killed / "metrics.jsonl").open("a") as file:
+            file.write('{"frame": 4, "pa')  # a torn line
+    assert not (killed / "frames/000000.png").exists()
+    assert call(*resumed, module=MODULE).returncode == 0
     np.testing.assert_array_equal(painted(killed), painted(whole))
-    losses = [[line["total"] for line in metrics(folder)] for folder in (whole, killed)]
+    losses = [
+        [(line["pass"], line["frame"], line["total"]) for line in metrics(run)] for run in (whole, killed)
+    ]
     assert losses[0] == losses[1]
+    assert [place[:2] for place in losses[0]] == [(1, 0), (1, 1), (1, 2), (2, 2), (2, 1), (2, 0)]
 
 
 def test_ctrl_c_names_the_command_that_resumes(tiny_weights, clip, tmp_path):

@@ -41,6 +41,27 @@ def rows(folder):
     return [json.loads(line) for line in (folder / "units.jsonl").read_text().splitlines()]
 
 
+def nearest(maxima, unit):
+    correlations = np.corrcoef(maxima.T)[unit]
+    return [other for other in np.argsort(-correlations) if other != unit and correlations[other] > 0]
+
+
+def test_copies_of_photos_are_those_of_the_strongest_patches(tiny_weights, photos, tmp_path):
+    assert run(tiny_weights, photos, tmp_path / "run", "--config.photos=5", shown=6, top=4) == 0
+    found = rows(tmp_path / "run")
+    kept = {path.name for path in (tmp_path / "run" / "photos").iterdir()}
+    assert len(kept) == 5
+    copies = {patch["image"]: patch["photo"] for row in found for patch in row["patches"] if "photo" in patch}
+    assert {f"photos/{name}" for name in kept} == set(copies.values())
+    firsts = [row["patches"][0]["image"] for row in found]
+    assert set(list(dict.fromkeys(firsts))[:5]) <= set(copies)
+    for name, file in copies.items():
+        copy = np.asarray(Image.open(tmp_path / "run" / file), np.float32)
+        whole = np.asarray(Image.open(photos / name), np.float32)
+        assert copy.shape == whole.shape
+        assert np.abs(copy.mean((0, 1)) - whole.mean((0, 1))).max() < 2
+
+
 def test_rows_agree_with_the_exported_maxima(tiny_weights, photos, tmp_path):
     assert run(tiny_weights, photos, tmp_path / "run", export=True, top=4) == 0
     made = np.load(tmp_path / "run" / "activations.npz")
@@ -65,6 +86,7 @@ def test_rows_agree_with_the_exported_maxima(tiny_weights, photos, tmp_path):
                 x0, y0, x1, y1 = patch["box"]
                 assert 0 <= x0 < x1 <= 48
                 assert 0 <= y0 < y1 <= 40
+        assert [each["unit"] for each in row["similar"]] == nearest(made[row["layer"]], row["unit"])
     files = {str(path.relative_to(tmp_path / "run")) for path in (tmp_path / "run").rglob("*")}
     assert {"quantiles/conv1_1.png", "quantiles/conv2_1/0.png"} <= files
     assert "maxima.rows" not in files
@@ -99,10 +121,13 @@ def test_an_interrupted_export_resumes_to_the_same_file(tiny_weights, photos, tm
     assert all(len(row["quantiles"][0]["patches"]) == 3 for row in rows(tmp_path / "run"))
 
 
-def test_quantiles_can_be_left_out(tiny_weights, photos, tmp_path):
-    assert run(tiny_weights, photos, tmp_path / "run", quantiles="()", limit=4) == 0
-    assert not (tmp_path / "run" / "quantiles").exists()
-    assert all(row["quantiles"] == [] for row in rows(tmp_path / "run"))
+def test_quantiles_and_copies_of_photos_can_be_left_out(tiny_weights, photos, tmp_path):
+    assert run(tiny_weights, photos, tmp_path / "run", "--config.photos=0", quantiles="()", limit=4) == 0
+    for name in ("quantiles", "photos"):
+        assert not (tmp_path / "run" / name).exists()
+    found = rows(tmp_path / "run")
+    assert all(row["quantiles"] == [] for row in found)
+    assert not any("photo" in patch for row in found for patch in row["patches"])
 
 
 @pytest.mark.parametrize(

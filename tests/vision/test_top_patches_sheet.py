@@ -1,23 +1,15 @@
-"""How top patches are shown: the sheet's layout, first-layer filters, and the page in a real browser."""
-
-from pathlib import Path
+"""How top patches are shown: the sheet's layout, and first-layer filters."""
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from nst_jax.experiments import top_patches
 from nst_jax.networks.trained import TORCHVISION, make_weights
 from nst_jax.networks.vgg import VGG
 from nst_jax.vision import patches_sheet
 from nst_jax.vision.patches_sheet import FILTER_CELL, GROUP_GAP, PATCH_GAP, SMALLEST_CELL, UNIT_GAP, scaled
-from tests import browser
-from tests.command import ROOT
 from tests.conftest import formula_weights
 
 RED, BLUE = (np.broadcast_to(np.float32(colour), (10, 10, 3)) for colour in ((1, 0, 0), (0, 0, 1)))
-LAYERS = ("conv1_1", "conv2_1")
-SETTLED = "new Promise(done => setTimeout(done, 100))"  # what a click sets off has happened
 
 
 def test_a_clipped_field_lies_where_it_was_and_the_rest_is_gray():
@@ -89,76 +81,3 @@ def test_first_layer_filters_are_shown_in_rgb(order):
         cell[third : 2 * third, 2 * third :], np.broadcast_to((1, 0.5, 0.5), (third, third, 3)), atol=3e-3
     )
     np.testing.assert_allclose(cell[:, :third], 0.5, atol=3e-3)
-
-
-@pytest.fixture(scope="module")
-def page(tiny_weights, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("page")
-    for number in range(3):
-        noise = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
-        Image.fromarray(noise).save(folder / f"<b> & {number}.png")
-    folder = folder / "run"
-    values = {
-        "data": f"folder:{folder.parent}",
-        "layers": ",".join(LAYERS),
-        "size": 32,
-        "shown": 3,
-        "network.weights": tiny_weights,
-    }
-    config = f"--config={ROOT / 'configs' / 'top_patches.py'}"
-    fields = [f"--config.{name}={value}" for name, value in values.items()]
-    assert top_patches.main(["top_patches", config, f"--workdir={folder}", *fields]) == 0
-    return folder / "index.html"
-
-
-def test_the_page_shows_layers_and_units_in_a_browser(page, tmp_path):
-    with browser.opened(page, tmp_path) as shown:
-        text = "document.querySelector({!r}).innerText".format
-        pictures = (
-            "[...document.querySelectorAll('main img')].map(i => [i.getAttribute('src'), i.naturalWidth > 0])"
-        )
-        assert shown.ask("[...document.querySelectorAll('nav a')].map(a => a.innerText)") == list(LAYERS)
-        assert shown.ask(text("main h2")) == "conv2_1", "one in the middle comes first"
-        shown.click("nav a:nth-child(1)")
-        shown.ask(SETTLED)
-        assert shown.ask(text("main h2")) == "conv1_1"
-        drawn = [f"units/conv1_1/{unit}.png" for unit in (0, 1, 2)]
-        assert shown.ask(pictures) == [[name, True] for name in ("filters.png", *drawn)]
-        assert shown.ask(text(".others")) == "3", "units that are not drawn are listed"
-
-        shown.click("nav a:nth-child(2)")
-        shown.ask(SETTLED)
-        assert shown.ask(text("main h2")) == "conv2_1"
-        shown.click("figure:nth-child(3) a")
-        shown.ask(SETTLED)
-        assert shown.ask(text("dialog h2")) == "conv2_1 unit 4"
-        assert shown.ask("document.querySelector('dialog img').naturalWidth") > 0
-        rows = shown.ask(
-            "[...document.querySelectorAll('.patches tbody tr')].map(row => row.cells[2].innerText)"
-        )
-        assert sorted(rows) == [f"<b> & {number}.png" for number in range(3)], "names are text"
-        shown.wait_for("document.querySelectorAll('dialog img')[1].naturalWidth > 0")  # those at quantiles
-        assert "fired in 3 of 3 images" in shown.ask(text("dialog"))
-        assert shown.ask("document.querySelectorAll('dialog .histogram rect').length") > 0
-        assert shown.ask("document.querySelector('dialog').scrollTop") == 0
-        shown.press("ArrowLeft")
-        shown.ask(SETTLED)
-        shown.press("ArrowLeft")
-        shown.ask(SETTLED)
-        assert shown.ask(text("dialog h2")) == "conv2_1 unit 0"
-        assert shown.ask("document.querySelector('[aria-label=\"Previous unit\"]').disabled")
-        shown.click("dialog [aria-label='Next unit']")
-        shown.ask(SETTLED)
-        assert shown.ask(text("dialog h2")) == "conv2_1 unit 2"
-        shown.resize(390, 844)
-        assert shown.ask("document.querySelector('dialog').scrollWidth") <= 390, "nothing sticks out"
-        shown.resize(1280, 900)
-        shown.click("dialog .close")
-        shown.ask(SETTLED)
-        assert not shown.ask("document.querySelector('dialog').open")
-        assert shown.ask("location.hash") == "#conv2_1"
-
-        shown.ask("location.hash = '#conv1_1/3'")
-        shown.ask(SETTLED)
-        assert shown.ask(text("dialog h2")) == "conv1_1 unit 3", "an address leads to a unit"
-        assert shown.errors == []

@@ -1,5 +1,6 @@
-// The units of a search. The fragment of the address selects a layer, #conv3_1, or one of its units, #conv3_1/17.
-const layers = JSON.parse(document.getElementById("data").textContent);
+// The units of a search. The fragment of the address selects a layer, #conv3_1, one of its units, #conv3_1/17, or one
+// of the unit's patches, #conv3_1/17/2.
+const {layers, photos} = JSON.parse(document.getElementById("data").textContent);
 const dialog = document.getElementById("unit"), main = document.getElementById("layer");
 
 function make(kind, properties, ...children) {
@@ -56,90 +57,44 @@ function histogramText({silent, counts, edges}) {
     + (firing ? `, maxima from ${number(edges[0])} to ${number(edges.at(-1))}` : "");
 }
 
-const labelText = labels => Object.entries(labels).map(([label, count]) => `${label || "none"} ${count}`).join(", ");
-
-function table(className, heads, rows) {
-  const line = (kind, values) => make("tr", {}, ...values.map(value => make(kind, {}, String(value))));
-  const body = make("tbody", {}, ...rows.map(row => line("td", row)));
-  return make("div", {className: "scroll", tabIndex: 0}, make("table", {className}, make("thead", {}, line("th", heads)), body));
-}
-
-// What is known of the distribution of a unit's maxima over all images.
-function distribution(layer, number) {
-  const unit = layers[layer].units[number];
-  const parts = [make("h3", {}, "Maximum in each image"), make("p", {}, histogramText(unit.histogram)), ...histogram(unit)];
-  if (layers[layer].drawn.map(String).includes(number) && unit.quantiles.length)
-    parts.push(make("h3", {}, "Patches at quantiles"), picture("quantiles", layer, number, "patches at quantiles"));
-  const rows = unit.quantiles.map(at => [at.quantile, at[MEASURE].toPrecision(5), ...(at.labels ? [labelText(at.labels)] : [])]);
-  const heads = ["quantile", MEASURE, ...(unit.labels ? ["labels of the images above"] : [])];
-  if (rows.length) parts.push(table("quantiles", heads, rows));
-  return parts;
-}
-
 function showLayer(layer) {
-  const {units, about, quantiles} = layers[layer], [drawn, others] = orderOf(layer);
+  const {units, about, reading, quantiles, filters} = layers[layer], [drawn, others] = orderOf(layer);
   const silent = others.filter(unit => !fired(units[unit])), rest = others.filter(unit => fired(units[unit]));
   main.dataset.layer = layer;
-  main.replaceChildren(make("h2", {}, layer), make("p", {}, about + " ",
+  main.replaceChildren(make("h2", {}, layer), make("p", {className: "how"}, `${about} ${reading} `,
     make("a", {href: layer + ".png"}, "Contact sheet"),
     ...(quantiles ? [" ", make("a", {href: `quantiles/${layer}.png`}, "Sheet of quantiles")] : [])));
-  if (layer === "conv1_1")
-    main.append(make("p", {}, make("img", {src: "filters.png", className: "filters", alt: "Filters of conv1_1"})));
+  if (filters)
+    main.append(figure("", `The filters of ${layer}, unit after unit: gray is a weight of 0.`,
+      make("img", {src: "filters.png", className: "filters", alt: `Filters of ${layer}`})));
   main.append(make("div", {className: "units"}, ...drawn.map(unit => make("figure", {},
     link(layer, unit, picture("units", layer, unit, "patches and their projections")),
     make("figcaption", {}, "unit " + unit), ...histogram(units[unit])))));
-  for (const [title, some] of [["Units without a picture", rest], ["Units that never fired", silent]])
-    if (some.length) main.append(make("h3", {}, title), make("p", {className: "others"}, ...some.map(unit => link(layer, unit, unit))));
+  const numbers = some => make("p", {className: "others"}, ...some.map(unit => link(layer, unit, unit)));
+  const cards = some => make("div", {className: "cards"}, ...some.map(unit => card(layer, unit, "unit " + unit)));
+  const hasPhotos = Object.keys(photos).length > 0;
+  if (rest.length) main.append(make("h3", {}, "Other units"), hasPhotos ? cards(rest) : numbers(rest));
+  if (silent.length) main.append(make("h3", {}, "Units that never fired"), numbers(silent));
   for (const tab of document.querySelectorAll("#layers a")) {
     if (tab.textContent === layer) tab.setAttribute("aria-current", "page"); else tab.removeAttribute("aria-current");
   }
 }
 
-// Opens the unit `steps` further on; the Back button of the browser leads out of the dialog, not through the units.
-function turn(layer, unit, steps) {
-  const next = orderOf(layer).flat().at(orderOf(layer).flat().indexOf(unit) + steps);
-  location.replace(`#${layer}/${next}`);
-}
-
-function bar(layer, unit) {
-  const order = orderOf(layer).flat(), at = order.indexOf(unit);
-  const button = (text, label, steps, ends) => make("button", {
-    className: "plain", type: "button", ariaLabel: label, disabled: ends, onclick: () => turn(layer, unit, steps)}, text);
-  return make("div", {className: "bar"}, make("h2", {id: "name"}, `${layer} unit ${unit}`),
-    button("\u2190", "Previous unit", -1, at === 0), button("\u2192", "Next unit", 1, at === order.length - 1),
-    make("form", {method: "dialog"}, make("button", {className: "plain close", autofocus: true}, "Close")));
-}
-
-function showUnit(layer, unit) {
-  const found = layers[layer].units[unit];
-  const rows = found.patches.map((patch, rank) =>
-    [rank + 1, patch[MEASURE].toPrecision(5), patch.image, patch.row, patch.column, ...patch.box]);
-  const drawn = layers[layer].drawn.map(String).includes(unit) && fired(found);
-  dialog.replaceChildren(bar(layer, unit),
-    ...(drawn ? [picture("units", layer, unit, "patches and their projections")] : []),
-    rows.length ? table("patches", ["rank", MEASURE, "image", "row", "column", "x0", "y0", "x1", "y1"], rows)
-      : make("p", {}, "This unit never fired."),
-    ...(found.labels && rows.length ? [make("p", {}, "Labels: " + labelText(found.labels))] : []),
-    ...distribution(layer, unit));
-  dialog.onkeydown = event => {
-    const steps = {ArrowRight: 1, ArrowLeft: -1}[event.key];
-    if (steps) dialog.querySelector(`.bar > button:nth-of-type(${steps < 0 ? 1 : 2})`).click();
-  };
-  if (!dialog.open) dialog.showModal();
-  dialog.querySelector(".close").focus();
-  dialog.scrollTop = 0;
-}
-
 function show() {
-  const [asked, unit] = decodeURIComponent(location.hash.slice(1)).split("/"), names = Object.keys(layers);
+  const [asked, unit, rank] = decodeURIComponent(location.hash.slice(1)).split("/"), names = Object.keys(layers);
   const layer = asked in layers ? asked : names[names.length >> 1];  // the first layers have little to show, the last are hard to read
   if (main.dataset.layer !== layer) showLayer(layer);
-  if (unit in layers[layer].units) showUnit(layer, unit); else dialog.close();
+  if (!(unit in layers[layer].units)) return dialog.close();
+  if (!dialog.open || dialog.dataset.unit !== `${layer}/${unit}`) showUnit(layer, unit);
+  showPatch(layer, unit, rank);
+  if (rank) dialog.querySelector(".photo")?.scrollIntoView({block: "nearest"});
 }
 
 document.getElementById("layers").append(
   ...Object.keys(layers).map(layer => make("a", {className: "plain", href: "#" + layer}, layer)));
-dialog.onclose = () => { location.hash = main.dataset.layer; };
+// Unless the Back button has closed it.
+dialog.onclose = () => { if (location.hash.includes("/")) location.hash = main.dataset.layer; };
 dialog.onclick = event => { if (event.target === dialog) dialog.close(); };
+dialog.onkeydown = turnByKeys;
 addEventListener("hashchange", show);
 show();
