@@ -122,9 +122,12 @@ def recipe_config(settings: BenchSettings, name: str) -> Config:
         raise UserError(f"recipes.{name}: {settings.recipes[name]!r} is not a config with changes") from error
     try:
         changes = {field: _only(field, values) for field, values in read_axes("change", texts)}
-        return from_dict(override(read_config(config), {"size": settings.size, **changes}))
+        found = from_dict(override(read_config(config), {"size": settings.size, **changes}))
     except UserError as error:
         raise error.prefixed(f"recipes.{name}") from error
+    if found.styles:
+        raise UserError(f"recipes.{name}: has styles of its own ({', '.join(found.styles)})")
+    return found
 
 
 def _only(field: str, values: Sequence[Any] | Range) -> Any:

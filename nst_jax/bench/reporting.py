@@ -41,7 +41,7 @@ def report(sweep: Sweep, settings: BenchSettings) -> Path:
     """
     network, weights = load_network(settings.judge, settings.style_layers)
     judge = Judge(network, weights, settings.style_layers, Pictures(run.config for run in sweep.runs))
-    judged_by = f"{weights.sha256} {','.join(settings.style_layers)}"
+    judged_by = f"{weights.sha256} {settings.judge} {','.join(settings.style_layers)}"
     scores = {run.folder: _scores(sweep, run, judge, judged_by) for run in sweep.runs}
     recipes = {entry.name: entry.recipe for entry in entries(settings)}
     rows = [_row(sweep, run, recipes[run.labels[1]]) | scores[run.folder] for run in sweep.runs]

@@ -134,6 +134,7 @@ REFUSED = {
     "field": ({"recipes": {"mine": "quick content_wieght=1"}}, "recipes.mine", "content_wieght"),
     "change": ({"recipes": {"mine": "quick content_weight"}}, "recipes.mine", "field=value"),
     "two values": ({"recipes": {"mine": "quick seed=1,2"}}, "recipes.mine", "seed", "one value"),
+    "styles": ({"recipes": {"mine": "quick styles.a.image=a.jpg"}}, "recipes.mine", "styles", "(a)"),
     "quotes": ({"recipes": {"mine": "quick 'seed=1"}}, "recipes.mine"),
     "curve": ({"curves": ("best",)}, "curves", "best"),
     "no weight": ({"recipes": {"n": "nnst:256"}, "curves": ("n",)}, "curves", "n has no content weight"),
