@@ -34,6 +34,7 @@ COMMANDS = {
     "paint": Command("nst_jax.run", "paint a photo in the style of a painting", "quick", PICTURES),
     "video": Command("nst_jax.video.__main__", "paint a clip in the style of a painting", "video", PICTURES),
     "sweep": Command("nst_jax.sweep", "paint many settings, or a folder of photos, and compare them"),
+    "bench": Command(f"{EXPERIMENTS}.bench", "compare recipes on the same pictures", "bench"),
     "preview": Command("nst_jax.preview.__main__", "show a run or a sweep on a local page"),
     "film": Command("nst_jax.film", "make an animation of a run's snapshots"),
     "configs": Command("nst_jax.config.listing", "list the configs that ship with the package"),

@@ -20,6 +20,7 @@ LAYERS = (
         "methods",
         "figures",
         "sweeps",
+        "bench",
         "vision",
         "cli",
         "cluster",

@@ -16,8 +16,8 @@ DPI = 100  # of raster images
 HEIGHT = round(SIZE[1] * DPI)  # of raster images, pixels
 
 
-def line_plot(series: Mapping[str, Sequence[XY]], across: str, up: str = "") -> Any:
-    """Return a matplotlib figure with one line per named series, and a legend."""
+def line_plot(series: Mapping[str, Sequence[XY]], across: str, up: str = "", marker: str = "") -> Any:
+    """Return a matplotlib figure with one line per named series, and a legend; `marker` is at each point."""
     from matplotlib.figure import Figure  # imported here: it takes half a second, and few commands plot
     from matplotlib.font_manager import FontProperties
 
@@ -26,7 +26,9 @@ def line_plot(series: Mapping[str, Sequence[XY]], across: str, up: str = "") -> 
     for name, points in series.items():
         # matplotlib reads $ as mathematics and hides labels that begin with an underscore.
         label = " " + drawable(name).replace("$", r"\$")
-        axes.plot(*zip(*points, strict=True) if points else ((), ()), label=label, linewidth=1.5)
+        axes.plot(
+            *zip(*points, strict=True) if points else ((), ()), label=label, linewidth=1.5, marker=marker
+        )
     axes.set_ylim(bottom=0)
     axes.grid(color="#dddddd")
     legend = axes.legend(fontsize="small", ncols=math.ceil(len(series) / 12))

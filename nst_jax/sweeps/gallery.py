@@ -5,7 +5,7 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,17 +28,45 @@ from nst_jax.transfer.pictures import Pictures, picture_sources
 
 MOST_CHOICES = 20  # of a filter
 CURVE_POINTS = 100  # of a run; the page holds the curves of all runs
+ABOUT_SEEDS = (
+    "Means of the runs that differ only in their seed; +- is half the width of the 95 % confidence interval "
+    "(Student's t)."
+)
+ABOUT_LOSSES = (
+    "Each result, scored by every loss of the sweep and by the neutral score: its distance to the style as a "
+    "share of the photo's, on average over the layers. 0: the statistics of the style, 1: as far away as the "
+    "photo."
+)
 
 Row = dict[str, Any]
 Lines = Sequence[Mapping[str, Any]]  # lines of a run's metrics.jsonl
 Sources = Sequence[tuple[str, str, np.ndarray]]  # kind, name, picture
 
 
-def write_gallery(sweep: Sweep) -> Path:
+class Table(NamedTuple):
+    """A table on the page beside that of the runs; nothing is written if it has no rows."""
+
+    title: str
+    about: str
+    file: str
+    rows: Sequence[Row]
+
+
+class Judged(NamedTuple):
+    """What is said of the runs of a sweep; `scores` and `differing` are by folder."""
+
+    judge: str
+    scores: Mapping[str, Row]
+    differing: Mapping[str, Mapping[str, str]]  # the values by which the page filters
+    tables: Sequence[Table]
+
+
+def write_gallery(sweep: Sweep, judged: Judged | None = None) -> Path:
     """Write sheet.png, table.csv and index.html of a sweep whose runs have ended; return the page's path.
 
-    If the runs differ in their style losses, cross_table.csv is written as well, see `cross_table`, and if
-    some differ only in their seed, seeds.csv, see `over_seeds`.
+    Without `judged`, the results are measured as in `judging` and `neutral`; cross_table.csv is written as
+    well if the runs differ in their style losses, see `cross_table`. If some runs differ only in their seed,
+    seeds.csv is written, see `over_seeds`.
 
     Raises:
         UserError: the folder cannot be written, or a file of a run cannot be read.
@@ -56,23 +84,36 @@ def write_gallery(sweep: Sweep) -> Path:
     pictured = {name: (kind.split()[0], picture) for kind, name, picture in sources if not _is_mask(kind)}
     sheet = sweep_sheet(cells, list(pictured.values()))
     images.write(sweep.path / "sheet.png", sheet)
-    network, weights = judging.judge([run.config for run in sweep.runs])
-    scores = NeutralScores(network, inputs)
-    rows = [
-        _row(sweep, run)
-        | judging.measure(network, run.config, pictures[run.folder], inputs)
-        | scores(run.config, pictures[run.folder])
-        for run in sweep.runs
-    ]
-    files.write_text(sweep.path / "table.csv", _csv(rows))
-    crossed = cross_rows(network, sweep.runs, pictures, inputs, scores) if crosses_losses(sweep.runs) else []
-    if crossed:
-        files.write_text(sweep.path / "cross_table.csv", _csv(crossed))
-    if seeds := seed_rows(sweep.runs, rows):
-        files.write_text(sweep.path / "seeds.csv", _csv(seeds))
+    judged = judged or _measured(sweep, pictures, inputs)
+    rows = [_row(sweep, run) | judged.scores[run.folder] for run in sweep.runs]
+    files.write_text(sweep.path / "table.csv", csv_text(rows))
+    seeds = Table("Over seeds", ABOUT_SEEDS, "seeds.csv", seed_rows(sweep.runs, rows))
+    tables = [table for table in (*judged.tables, seeds) if table.rows]
+    for table in tables:
+        files.write_text(sweep.path / table.file, csv_text(table.rows))
     page = sweep.path / "index.html"
-    files.write_text(page, _page(sweep, rows, crossed, seeds, sources, weights.name))
+    files.write_text(page, _page(sweep, rows, judged, tables, sources))
     return page
+
+
+def _measured(sweep: Sweep, pictures: Mapping[str, np.ndarray], inputs: Pictures) -> Judged:
+    """Measure the results of a sweep with the network that suits its runs."""
+    runs = sweep.runs
+    network, weights = judging.judge([run.config for run in runs])
+    neutral = NeutralScores(network, inputs)
+    scores = {
+        run.folder: judging.measure(network, run.config, pictures[run.folder], inputs)
+        | neutral(run.config, pictures[run.folder])
+        for run in runs
+    }
+    crossed = cross_rows(network, runs, pictures, inputs, neutral) if crosses_losses(runs) else []
+    fields = {run.folder: flat(run.config) for run in runs}
+    differing = {
+        folder: {name: short(values.get(name, 0.0)) for name in swept(runs)}
+        for folder, values in fields.items()
+    }
+    crossing = Table("Style losses", ABOUT_LOSSES, "cross_table.csv", crossed)
+    return Judged(weights.name, scores, differing, [crossing])
 
 
 def _labels(sweep: Sweep, run: Run, labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -145,7 +186,8 @@ def _columns(rows: Sequence[Row]) -> list[str]:
     return sorted(names, key=lambda name: prefixes.index(name.partition("/")[0]))
 
 
-def _csv(rows: Sequence[Row]) -> str:
+def csv_text(rows: Sequence[Row]) -> str:
+    """Return CSV text with a line per row; what a row lacks is left empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, _columns(rows), restval="", lineterminator="\n")
     writer.writeheader()
@@ -154,17 +196,11 @@ def _csv(rows: Sequence[Row]) -> str:
 
 
 def _page(
-    sweep: Sweep,
-    rows: Sequence[Row],
-    crossed: Sequence[Row],
-    seeds: Sequence[Row],
-    sources: Sources,
-    judge: str,
+    sweep: Sweep, rows: Sequence[Row], judged: Judged, tables: Sequence[Table], sources: Sources
 ) -> str:
     """Return index.html, and write the source pictures that it shows."""
-    names = swept(sweep.runs)
-    fields = [flat(run.config) for run in sweep.runs]
-    values = {name: dict.fromkeys(short(each.get(name, 0.0)) for each in fields) for name in names}
+    names = list(next(iter(judged.differing.values())))
+    values = {name: dict.fromkeys(each[name] for each in judged.differing.values()) for name in names}
     title_of = titles(sweep.runs)
     shown, photos = [], {}
     for index, (kind, name, picture) in enumerate(sources):
@@ -181,31 +217,28 @@ def _page(
         # A full grid has the columns of the sheet; anything else wraps at the page's width.
         across=columns_of(sweep.runs) or "auto-fill",
         runs=[
-            _dialog(run, row, names, photos) | {"title": title_of[run.folder]}
+            _dialog(run, row, judged.differing[run.folder], photos) | {"title": title_of[run.folder]}
             for run, row in zip(sweep.runs, rows, strict=True)
         ],
         curves={run.folder: loss_curves(run.config, _lines(sweep, run), CURVE_POINTS) for run in sweep.runs},
         filters={name: [*each] for name, each in values.items() if 1 < len(each) <= MOST_CHOICES},
         scores=[name for name in _columns(rows) if name not in names and _is_score(rows[0].get(name))],
-        judge=f"Distances are measured with {judge} for all runs, whichever network painted them.",
+        judge=f"Distances are measured with {judged.judge} for all runs, whichever network painted them.",
         rows=rows,
         columns=_columns(rows),
-        crossed=crossed,
-        cross_columns=_columns(crossed),
-        seeds=seeds,
-        seed_columns=_columns(seeds),
+        tables=[table._asdict() | {"columns": _columns(table.rows)} for table in tables],
         swept=names,
     )
 
 
-def _dialog(run: Run, row: Row, names: Sequence[str], photos: Mapping[str, str]) -> dict[str, Any]:
+def _dialog(run: Run, row: Row, differing: Mapping[str, str], photos: Mapping[str, str]) -> dict[str, Any]:
     """The values of one run's dialog: its measurements and settings."""
     settings = flat(run.config)
     return {
         "folder": run.folder,
-        "measurements": {name: value for name, value in row.items() if name not in (*settings, *names)},
+        "measurements": {name: value for name, value in row.items() if name not in (*settings, *differing)},
         "settings": settings,
-        "differing": {name: short(settings.get(name, 0.0)) for name in names},
+        "differing": differing,
         "scores": {name: value for name, value in row.items() if _is_score(value) and math.isfinite(value)},
         "photo": photos.get(run.config.content, ""),
         "command": repeat_command(run.config),

@@ -1,0 +1,1 @@
+"""The bench: recipes that paint the same pairs of pictures, judged alike."""
