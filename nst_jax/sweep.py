@@ -9,7 +9,7 @@ from absl import flags
 
 from nst_jax import cli
 from nst_jax.cluster.joining import define_cluster
-from nst_jax.cluster.remote_sweep import run_remotely
+from nst_jax.cluster.remote_sweep import paint_sweep
 from nst_jax.config import Config, from_dict
 from nst_jax.config.tables import extensible
 from nst_jax.errors import UserError, unknown
@@ -21,7 +21,6 @@ from nst_jax.sweeps.collecting import collect_results
 from nst_jax.sweeps.combining import combined, read_axes
 from nst_jax.sweeps.dry_run import plan_lines
 from nst_jax.sweeps.fitting_runs import fitting_runs
-from nst_jax.sweeps.running import run_sweep
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
 
@@ -45,11 +44,7 @@ def main(argv: list[str]) -> int:
     stop = StopSignal()
     with claimed(sweep.path):
         with previewed(values, sweep.path), logged(values, sweep.path):
-            finished = (
-                run_remotely(sweep, values.cluster, values.batch, stop)
-                if values.cluster is not None
-                else run_sweep(sweep, values.batch, stop)
-            )
+            finished = paint_sweep(sweep, values.cluster, values.batch, stop)
         if not finished:
             print(f"interrupted; resume with: {cli.resuming('nst_jax.sweep', sweep.path)}")
             return stop.exit_status

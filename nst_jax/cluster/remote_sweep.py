@@ -11,11 +11,16 @@ from nst_jax.cluster.joining import on_cluster
 from nst_jax.cluster.painting_task import paint_task
 from nst_jax.config.stages import total_steps
 from nst_jax.sweeps.groups import BatchOutcome, group_task
-from nst_jax.sweeps.running import painted_text, prepared_groups, warn_of_endings
+from nst_jax.sweeps.running import painted_text, prepared_groups, run_sweep, warn_of_endings
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
 
 BATCH = 4  # runs of a task, which a worker paints together
+
+
+def paint_sweep(sweep: Sweep, cluster: str | None, batch: int | None, stop: StopSignal) -> bool:
+    """Paint the unfinished runs on the `cluster` at an address, or on this machine; see both functions."""
+    return run_sweep(sweep, batch, stop) if cluster is None else run_remotely(sweep, cluster, batch, stop)
 
 
 def run_remotely(sweep: Sweep, address: str, batch: int | None, stop: StopSignal) -> bool:

@@ -11,14 +11,13 @@ from nst_jax.bench.bench_plan import BenchSettings, planned_runs
 from nst_jax.bench.exporting import export, require_empty
 from nst_jax.bench.reporting import report
 from nst_jax.cluster.joining import define_cluster
-from nst_jax.cluster.remote_sweep import run_remotely
+from nst_jax.cluster.remote_sweep import paint_sweep
 from nst_jax.config import fields
 from nst_jax.errors import UserError
 from nst_jax.storage.json_files import read_json
 from nst_jax.storage.locks import claimed
 from nst_jax.sweeps.dry_run import plan_lines
 from nst_jax.sweeps.fitting_runs import fitting_runs
-from nst_jax.sweeps.running import run_sweep
 from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
 
@@ -43,11 +42,7 @@ def main(argv: list[str]) -> int:
     stop = StopSignal()
     with claimed(sweep.path):
         files.write_json(sweep.path / SETTINGS, dataclasses.asdict(settings))
-        finished = (
-            run_remotely(sweep, values.cluster, values.batch, stop)
-            if values.cluster is not None
-            else run_sweep(sweep, values.batch, stop)
-        )
+        finished = paint_sweep(sweep, values.cluster, values.batch, stop)
         if not finished:
             print(f"interrupted; resume with: {cli.resuming('nst_jax.experiments.bench', sweep.path)}")
             return stop.exit_status

@@ -18,7 +18,7 @@ from nst_jax.sweeps.picture_folders import PICTURE_FIELDS, pictures_in
 from nst_jax.sweeps.plan import Cell, label
 
 DIGITS = 4  # significant digits of a number that is drawn, so that it can be typed again
-MOST_MISSES = 100  # draws in a row that have occurred before, after which there are taken to be no others
+MOST_MISSES = 1000  # draws in a row that have occurred before, after which there are taken to be no others
 
 
 class Range(NamedTuple):
@@ -30,11 +30,13 @@ class Range(NamedTuple):
 
     def draw(self, random: np.random.Generator) -> int | float:
         """Draw a number."""
-        if isinstance(self.low, int) and isinstance(self.high, int) and not self.log:
-            return int(random.integers(self.low, self.high + 1))
+        whole = isinstance(self.low, int) and isinstance(self.high, int)
+        if whole and not self.log:
+            return int(random.integers(int(self.low), int(self.high) + 1))
         ends = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
         drawn = random.uniform(*ends)
-        return float(f"{math.exp(drawn) if self.log else drawn:.{DIGITS}g}")
+        value = math.exp(drawn) if self.log else drawn
+        return round(value) if whole else float(f"{value:.{DIGITS}g}")
 
 
 Axis = tuple[str, Sequence[Any] | Range]
@@ -114,6 +116,11 @@ def sampled_cells(cells: Sequence[Cell], axes: Sequence[Axis], count: int, seed:
         UserError: there are fewer different draws, or a folder has no pictures.
     """
     random, drawn = np.random.default_rng(seed), dict[tuple[str, ...], tuple[Labelled, ...]]()
+    if not any(isinstance(values, Range) for _, values in axes):
+        every = list(itertools.product(*map(_values, axes)))
+        if count > len(every):
+            raise UserError(f"--sample: {count} is more than the {len(every)} combinations of --vary")
+        return _product(cells, [[every[i] for i in random.choice(len(every), count, replace=False)]])
     choices = [axis if isinstance(axis[1], Range) else _values(axis) for axis in axes]
     misses = 0
     while len(drawn) < count and misses < MOST_MISSES:

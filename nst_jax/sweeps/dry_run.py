@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from nst_jax.methods.estimate import require_lanes, require_memory
+from nst_jax.methods.estimate import require_memory
 from nst_jax.methods.speed import predicted_seconds
-from nst_jax.methods.transfers import open_session
 from nst_jax.runs.progress import byte_count, roughly
 from nst_jax.sweeps.plan import label
-from nst_jax.sweeps.running import prepared_groups
+from nst_jax.sweeps.running import group_session, prepared_groups, require_room_here
 from nst_jax.sweeps.sweep_folder import Sweep
 
 
@@ -18,12 +17,12 @@ def plan_lines(sweep: Sweep, batch: int | None = None) -> Iterator[str]:
         UserError: a run cannot be prepared, or does not fit into memory.
     """
     unfinished = {run.folder: run for run in sweep.unfinished()}
+    require_room_here(sweep)
     _, jobs, groups = prepared_groups(sweep)
     for members in groups:
         waiting = [folder for folder in members if folder in unfinished]
         job = jobs[members[0]]
-        session = open_session([jobs[folder] for folder in members], batch or sweep.batch_of(members))
-        require_lanes(session, job)
+        session = group_session(sweep, jobs, members, batch)
         alone = session.width == 1
         needed = require_memory(session, job) if alone else session.width * session.lane_bytes()
         seconds = [predicted_seconds(jobs[folder]) for folder in waiting]

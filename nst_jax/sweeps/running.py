@@ -34,12 +34,10 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
     unfinished = {run.folder: run.config for run in sweep.unfinished()}
     if not unfinished:
         return True
-    for folder, config in unfinished.items():
-        with field_named(f"in run {folder}"):
-            require_room(config, list(inputs_of_files(config)))
+    require_room_here(sweep)
     configs, jobs, every_group = prepared_groups(sweep)
     wanted = [members for members in every_group if not unfinished.keys().isdisjoint(members)]
-    groups = [(members, _session(sweep, jobs, members, batch)) for members in wanted]
+    groups = [(members, group_session(sweep, jobs, members, batch)) for members in wanted]
     entries = sweep.enter_groups(
         [(members, session.width, session.lanes.mesh.size) for members, session in groups]
     )
@@ -64,8 +62,25 @@ def run_sweep(sweep: Sweep, batch: int | None = None, stop: StopSignal | None = 
     return True
 
 
-def _session(sweep: Sweep, jobs: Mapping[str, Job], members: list[str], batch: int | None) -> StageSession:
-    """A session for the runs of a group, all lanes of which fit into memory."""
+def require_room_here(sweep: Sweep) -> None:
+    """Check, before anything is read, that no unfinished run is far too large for this machine.
+
+    Raises:
+        UserError: one is; the message names it.
+    """
+    for run in sweep.unfinished():
+        with field_named(f"in run {run.folder}"):
+            require_room(run.config, list(inputs_of_files(run.config)))
+
+
+def group_session(
+    sweep: Sweep, jobs: Mapping[str, Job], members: list[str], batch: int | None
+) -> StageSession:
+    """Return a session for the runs of a group, all lanes of which fit into memory.
+
+    Raises:
+        UserError: they do not fit.
+    """
     session = open_session([jobs[folder] for folder in members], batch or sweep.batch_of(members))
     require_lanes(session, jobs[members[0]])
     return session

@@ -50,8 +50,12 @@ def test_samples_are_different_and_fill_their_ranges():
 def test_all_combinations_can_be_sampled_but_no_more():
     found = cells(["size=64,128", "seed=0,1,2"], sample=6)
     assert len({(fields["size"], fields["seed"]) for fields in found}) == 6
-    with pytest.raises(UserError, match="--sample: 7 is more than the 6 different combinations"):
+    many = cells([f"size={','.join(map(str, range(64, 264)))}"], sample=200)
+    assert sorted(fields["size"] for fields in many) == [*range(64, 264)]
+    with pytest.raises(UserError, match="--sample: 7 is more than the 6 combinations"):
         cells(["size=64,128", "seed=0,1,2"], sample=7)
+    with pytest.raises(UserError, match="--sample: 4 is more than the 3 different combinations"):
+        cells(["seed=0..2"], sample=4)
 
 
 @pytest.mark.parametrize(
@@ -73,9 +77,12 @@ def test_what_cannot_be_combined_is_said(given, message):
         cells(**given)
 
 
-def test_a_range_of_integers_holds_both_ends():
+@pytest.mark.parametrize("log", [False, True])
+def test_a_range_of_integers_holds_both_ends(log):
     random = np.random.default_rng(0)
-    assert {Range(1, 3).draw(random) for _ in range(50)} == {1, 2, 3}
+    drawn = {Range(1, 3, log).draw(random) for _ in range(50)}
+    assert drawn == {1, 2, 3}
+    assert all(isinstance(value, int) for value in drawn)
 
 
 def test_intervals_cover_the_mean_as_often_as_they_say():
