@@ -28,11 +28,16 @@ def plan_lines(sweep: Sweep, batch: int | None = None) -> Iterator[str]:
         seconds = [predicted_seconds(jobs[folder]) for folder in waiting]
         time = f", {roughly(sum(filter(None, seconds)))}" if waiting and None not in seconds else ""
         yield (
-            f"{len(waiting)} runs at {job.config.size} px in one program, {session.width} at a time, "
+            f"{counted(len(waiting))} at {job.config.size} px in one program, {session.width} at a time, "
             f"{byte_count(needed)} of memory{time}:"
         )
         for folder in waiting:
             fields = ", ".join(f"{name}={label(value)}" for name, value in unfinished[folder].fields.items())
             yield f"  {folder}: {fields}"
     done = len(sweep.runs) - len(unfinished)
-    yield f"dry run: {len(unfinished)} runs" + (f", and {done} finished already" if done else "")
+    yield f"dry run: {counted(len(unfinished))}" + (f", and {done} finished already" if done else "")
+
+
+def counted(runs: int) -> str:
+    """Return a number of runs as text."""
+    return f"{runs} run{'s' * (runs != 1)}"
