@@ -91,7 +91,7 @@ def _guess(state: BandedState, radial: Radial) -> Array:
     scales = _scales(state.energies, colors).reshape(colors, -1).T[radial][jnp.newaxis]
     # Rescaled by the newest step, as in standard L-BFGS.
     change = history.changes[history.newest].reshape(scales.shape)
-    product = history.products[history.newest, history.newest]
+    product = history.curvatures[history.newest]
     against = jnp.vdot(change, scales * change) / jnp.where(product > 0, product, 1)
     # Without a step, the first update has a length of 1: at 512 px, 0.4 of 255 for each pixel. The gradient
     # can be a hundred times shorter, and the first line search would have to double it seven times.

@@ -1,15 +1,16 @@
 """The history of L-BFGS and its product with a gradient, in four passes over the remembered steps.
 
-The two loops of Nocedal & Wright 2006, algorithm 7.4, visit the steps one by one. Here their coefficients are
-two triangular systems in the products s_i . y_j, the compact form of Byrd, Nocedal & Schnabel 1994, and what
-remains are matrix-vector products: faster on a CPU, and a few kernels instead of hundreds on a GPU.
+The two loops of Nocedal & Wright 2006, algorithm 7.4, visit the steps one by one. Here their coefficients
+solve two triangular systems in the products s_i . y_j, the compact form of Byrd, Nocedal & Schnabel 1994. The
+inverse of the triangle is kept: without its oldest row and column it is that of the triangle without them, and
+a new step adds a column. All that remains are matrix-vector products: faster on a CPU, and a few kernels
+instead of hundreds on a GPU.
 """
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
-from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Bool, Float, Int
 
 from nst_jax.optimizers.state import VariableArray
@@ -22,18 +23,14 @@ class History(NamedTuple):
     gradient: VariableArray  # the last one
     steps: Float[Array, "memory n"]
     changes: Float[Array, "memory n"]
-    products: Float[Array, "memory memory"]  # s_i . y_j where i is no newer than j; 0 for empty slots
+    curvatures: Float[Array, "memory"]  # s_i . y_i; 0 for empty slots, as all that follows
+    inverse: Float[Array, "memory memory"]  # of the matrix of s_i . y_j where i is no newer than j, else 0
     slopes: Float[Array, "memory"]  # s_i . gradient
 
     @property
     def newest(self) -> Int[Array, ""]:
         """The slot of the last step."""
         return (self.calls - 2) % len(self.slopes)
-
-    @property
-    def order(self) -> Int[Array, "memory"]:
-        """The slots from the oldest step to the newest."""
-        return (self.newest + 1 + jnp.arange(len(self.slopes))) % len(self.slopes)
 
 
 def empty(memory: int, like: VariableArray) -> History:
@@ -44,7 +41,8 @@ def empty(memory: int, like: VariableArray) -> History:
         gradient=jnp.zeros_like(like),
         steps=slots,
         changes=slots,
-        products=jnp.zeros((memory, memory), like.dtype),
+        curvatures=jnp.zeros(memory, like.dtype),
+        inverse=jnp.zeros((memory, memory), like.dtype),
         slopes=jnp.zeros(memory, like.dtype),
     )
 
@@ -63,40 +61,32 @@ def remember(history: History, s: VariableArray, gradient: VariableArray) -> tup
     steps, changes = history.steps.at[slot].set(s.ravel()), history.changes.at[slot].set(y.ravel())
     slopes = _products(steps, gradient)
     is_slot = jnp.arange(len(slopes)) == slot
+    older = jnp.where(is_slot | is_slot[:, None], 0, history.inverse)
     # s_i . y of the older steps, from their slopes before and after.
-    column = jnp.where(valid, jnp.where(is_slot, product, slopes - history.slopes), 0)
-    products = jnp.where(is_slot[:, None], 0, history.products)
-    products = jnp.where(is_slot, column[:, None], products)
-    result = History(history.calls + 1, gradient, steps, changes, products, slopes)
+    column = jnp.where(is_slot, -1, _products(older, slopes - history.slopes))
+    column = jnp.where(valid, -column / jnp.where(valid, product, 1), 0)
+    inverse = jnp.where(is_slot, column[:, None], older)
+    curvatures = history.curvatures.at[slot].set(jnp.where(valid, product, 0))
+    result = History(history.calls + 1, gradient, steps, changes, curvatures, inverse, slopes)
     return result, valid
 
 
 def times_inverse_hessian(history: History, guess: Array) -> VariableArray:
     """The inverse Hessian times the last gradient; it is the diagonal `guess` before any step is applied."""
-    order = history.order
-    older = jnp.triu(history.products[order][:, order])
-    filled = jnp.diag(older)
-    # An identity row for an empty slot, whose coefficients are then 0.
-    triangle = older + jnp.diag(jnp.where(filled > 0, 0, 1).astype(filled.dtype))
-    alpha = solve_triangular(triangle, history.slopes[order])
-    q = history.gradient - _combination(alpha, order, history.changes, history.gradient)
-    r = guess * q
-    beta = _products(history.changes, r)[order]
-    rest = solve_triangular(triangle, filled * alpha - beta, trans="T")
-    return r + _combination(rest, order, history.steps, r)
+    alpha = _products(history.inverse, history.slopes)
+    r = guess * (history.gradient - _combination(alpha, history.changes, history.gradient))
+    beta = _products(history.changes, r)
+    rest = _products(history.inverse.T, history.curvatures * alpha - beta)
+    return r + _combination(rest, history.steps, r)
 
 
-def _products(rows: Float[Array, "memory n"], image: VariableArray) -> Float[Array, "memory"]:
+def _products(rows: Float[Array, "memory n"], array: Array) -> Float[Array, "memory"]:
     # HIGHEST: the curvature s . y is a small difference of large products.
-    return jnp.matmul(rows, image.ravel(), precision=lax.Precision.HIGHEST)
+    return jnp.matmul(rows, array.ravel(), precision=lax.Precision.HIGHEST)
 
 
 def _combination(
-    coefficients: Float[Array, "memory"],
-    order: Int[Array, "memory"],
-    rows: Float[Array, "memory n"],
-    like: VariableArray,
+    coefficients: Float[Array, "memory"], rows: Float[Array, "memory n"], like: VariableArray
 ) -> VariableArray:
-    """The sum of `rows` times `coefficients`, which are sorted by `order`, in the shape of `like`."""
-    by_slot = jnp.zeros_like(coefficients).at[order].set(coefficients)
-    return jnp.matmul(by_slot, rows, precision=lax.Precision.HIGHEST).reshape(like.shape)
+    """The sum of `rows` times `coefficients`, in the shape of `like`."""
+    return jnp.matmul(coefficients, rows, precision=lax.Precision.HIGHEST).reshape(like.shape)

@@ -104,7 +104,7 @@ def test_a_step_that_curves_the_wrong_way_is_not_remembered(memory):
     for _ in range(3):  # the gradient grows along the steps: s . y < 0
         direction, state = update(g, state, x)
         x, g = x - direction, 1.1 * g
-    np.testing.assert_array_equal(state.history.products, 0)
+    np.testing.assert_array_equal(state.history.inverse, 0)
     np.testing.assert_array_equal(state.energies, 0)
     assert float(jnp.vdot(direction, g)) > 0
 

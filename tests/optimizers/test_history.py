@@ -40,5 +40,5 @@ def test_without_steps_the_guess_alone_counts():
     assert not valid, "the first call has no step"
     history, valid = remember(history, points[0], gradients[0] - 0.1 * points[0])
     assert not valid, "the gradient shrinks along the step: s . y < 0"
-    np.testing.assert_array_equal(history.products, 0)
+    np.testing.assert_array_equal(history.inverse, 0)
     np.testing.assert_allclose(times_inverse_hessian(history, jnp.float32(0.5)), 0.5 * history.gradient)
