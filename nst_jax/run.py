@@ -20,7 +20,7 @@ from nst_jax.methods.estimate import fitting_history, require_memory, with_histo
 from nst_jax.methods.speed import time_text, work_of
 from nst_jax.methods.transfers import open_session
 from nst_jax.optimizers.loop import Look
-from nst_jax.preview.server import define_preview, previewed
+from nst_jax.preview.flag import define_preview, previewed
 from nst_jax.runs.checkpoint import broadcast_checkpoint
 from nst_jax.runs.folder import GROWING, RunFolder, read_settings, require_same
 from nst_jax.runs.logs.following import define_log, logged

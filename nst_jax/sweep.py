@@ -13,7 +13,7 @@ from nst_jax.cluster.remote_sweep import paint_sweep
 from nst_jax.config import Config, from_dict
 from nst_jax.config.tables import extensible
 from nst_jax.errors import UserError, unknown
-from nst_jax.preview.server import define_preview, previewed
+from nst_jax.preview.flag import define_preview, previewed
 from nst_jax.runs.logs.following import define_log, logged
 from nst_jax.storage.locks import claimed
 from nst_jax.sweeps import gallery, plan

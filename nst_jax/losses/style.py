@@ -23,7 +23,9 @@ LayerLosses = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 def averaged(statistics: Sequence[Any], weights: Sequence[float]) -> Any:
-    """The weighted average of statistics of equal shapes."""
+    """The weighted average of statistics of equal shapes; the weights sum to 1."""
+    if len(statistics) == 1:
+        return statistics[0]
     return jax.tree.map(
         lambda *leaves: sum(weight * leaf for weight, leaf in zip(weights, leaves, strict=True)), *statistics
     )

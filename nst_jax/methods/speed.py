@@ -5,7 +5,6 @@ import math
 import time
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from nst_jax.methods.transfers import method_of
@@ -67,7 +66,8 @@ def time_text(job: Job, begun: int = 0) -> str:
 @functools.cache
 def _multiply_adds_per_second() -> float:
     """The speed of direct 3x3 convolutions in this process, measured in a few milliseconds."""
-    x, kernel = jnp.ones(_PROBE), jnp.ones((3, 3, _PROBE[-1], _PROBE[-1]))
+    shapes = _PROBE, (3, 3, _PROBE[-1], _PROBE[-1])
+    x, kernel = (jax.device_put(np.ones(shape, np.float32)) for shape in shapes)
     program, seconds = jax.jit(conv3x3), []
     # The first call compiles.
     program(x, kernel).block_until_ready()

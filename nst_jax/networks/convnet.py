@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -44,8 +45,9 @@ class Conv(nnx.Module):
         direct, and pad by zeros. `precision` does not apply to 'winograd'; if it is 'bfloat16', 'auto' may
         choose `nst_jax.networks.products`.
         """
-        self.kernel = nnx.Param(jnp.asarray(kernel))
-        self.bias = nnx.Param(jnp.asarray(bias))
+        # device_put: jnp.asarray would load a program for each shape.
+        self.kernel = nnx.Param(jax.device_put(kernel))
+        self.bias = nnx.Param(jax.device_put(bias))
         self.precision, self.padding, self.stride, self.border = precision, padding, stride, border
         self.is_3x3 = (kernel.shape[:2], stride, border) == ((3, 3), 1, 1)
         if algorithm == "auto":
@@ -56,7 +58,7 @@ class Conv(nnx.Module):
         if self.algorithm in PREPARED:
             prepare, _ = PREPARED[self.algorithm]
             self.filters, self.turned = (
-                nnx.Variable(jnp.asarray(prepare(k))) for k in (kernel, turned(kernel))
+                nnx.Variable(jax.device_put(prepare(k))) for k in (kernel, turned(kernel))
             )
 
     def __call__(self, x: Float[Array, "b h w i"], relu: Relu = nnx.relu) -> Float[Array, "b _ _ o"]:

@@ -17,7 +17,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from absl import flags
 from PIL import Image
 
 from nst_jax import images
@@ -125,25 +124,6 @@ def _state(folder: Path) -> bytes:
 def _inside(file: Path, folder: Path) -> bool:
     """Whether `file` is a file in `folder`, with links followed."""
     return file.is_file() and file.resolve().is_relative_to(folder.resolve())
-
-
-def define_preview(values: flags.FlagValues) -> None:
-    """Add the flag `--preview` to `values`."""
-    help_text = "show the pictures on a local page while they are painted"
-    flags.DEFINE_bool("preview", False, help_text, flag_values=values)
-
-
-def previewed(values: flags.FlagValues, folder: Path) -> contextlib.AbstractContextManager[object]:
-    """While the block runs, serve a preview of `folder` if the flag is set, and print its address.
-
-    Raises:
-        UserError: no port can be opened.
-    """
-    if not values.preview:
-        return contextlib.nullcontext()
-    server = PreviewServer(folder)
-    print(f"preview: {server.address}", flush=True)
-    return server.in_background()
 
 
 def before_picture(folder: Path) -> bytes | None:

@@ -65,8 +65,7 @@ class MinimizingSession(ABC):
         could not be compared.
         """
         data = [self.data(job, stage, picture) for job, picture in zip(jobs, pictures, strict=True)]
-        # Stacked even for one job: a single run is a batch of one.
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *data)
+        stacked = _stacked(data)
         rates = [job.config.optimizer.learning_rate for job in jobs]
         lanes = self._programs[stage.extra].at(self._job.shape_at(stage.scale))
 
@@ -105,3 +104,9 @@ class MinimizingSession(ABC):
         return max(
             programs.step_bytes(job.shape_at(1.0), self.network, *shapes) for programs, shapes in in_use
         )
+
+
+@jax.jit
+def _stacked(data: Sequence[Any]) -> Any:
+    """The data of all jobs with a leading axis, which a single run has as well: it is a batch of one."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *data)

@@ -81,12 +81,13 @@ def test_without_activations_every_relative_loss_is_one():
     for name, loss in STYLE_LOSSES.items():
         statistic = loss.statistic(target, 30, None)
         goal, nothing = loss.fit(statistic, 5, 6), loss.statistic(0 * target, 30, None)
-        sizes = style_sizes({"": {name: goal}}, shape, {"": None}, {"": 1.0})
-        assert loss.distance(nothing, goal) / sizes[name] == pytest.approx(1, rel=1e-5), name
+        sizes = style_sizes({"x": {"": {name: goal}}}, {"x": shape}, {"x": {"": None}}, {"x": {"": 1.0}})
+        assert loss.distance(nothing, goal) / sizes["x"][name] == pytest.approx(1, rel=1e-5), name
 
 
 def test_a_region_counts_by_its_share():
     grams = {region: {"gram": scale * jnp.eye(3)} for region, scale in {"a": 1.0, "b": 3.0}.items()}
     F, T = (jax.ShapeDtypeStruct((1, 4, 5, n), jnp.float32) for n in (3, 1))
-    (size,) = style_sizes(grams, F, dict.fromkeys("ab", ByRows(T)), {"a": 0.5, "b": 0.5}).values()
-    assert size == pytest.approx(np.mean([3 / 36, 27 / 36]))
+    guides, shares = dict.fromkeys("ab", ByRows(T)), {"a": 0.5, "b": 0.5}
+    sizes = style_sizes({"x": grams}, {"x": F}, {"x": guides}, {"x": shares})
+    assert sizes["x"]["gram"] == pytest.approx(np.mean([3 / 36, 27 / 36]))

@@ -6,6 +6,7 @@ serves networks and sizes whose losses differ by orders of magnitude.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -57,6 +58,7 @@ class ContentTarget:
     loss: str = dataclasses.field(metadata={"static": True})
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2))
 def content_size(target: Float[Array, "1 h w n"], loss: str, positions: int) -> Float[Array, ""]:
     """The size of a layer's target of so many `positions`; the loss is one of `CONTENT_LOSSES`."""
     # Black pictures and silent layers have targets of zeros.

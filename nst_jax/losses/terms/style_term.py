@@ -4,7 +4,8 @@ A relative loss is divided by the size of its target, which is its value for a p
 |A|^2 / (4 N^2) for Gram matrices, and the mean square of a filter for `w2`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -30,50 +31,72 @@ class StyleTarget(NamedTuple):
 
 def fitted_statistics(network: Network, found: Statistics, size: tuple[int, int]) -> Statistics:
     """The targets for a result of `size` (height, width), from the statistics of a style."""
+    return _fitted(found, tuple((layer, *receptive.shape(network.geometry, layer, *size)) for layer in found))
+
+
+@partial(jax.jit, static_argnums=1)
+def _fitted(found: Statistics, positions: Sequence[tuple[str, int, int]]) -> Statistics:
     return {
-        layer: {
-            region: fitted_targets(by_loss, *receptive.shape(network.geometry, layer, *size))
-            for region, by_loss in regions.items()
-        }
-        for layer, regions in found.items()
+        layer: {region: fitted_targets(by_loss, height, width) for region, by_loss in found[layer].items()}
+        for layer, height, width in positions
     }
 
 
 def style_sizes(
-    targets: Mapping[str, Mapping[str, Any]],
-    activations: jax.ShapeDtypeStruct,
-    guides: Mapping[str, Any],
-    shares: Mapping[str, float],
-) -> dict[str, Float[Array, ""]]:
-    """The size of a layer's target by loss: an average over regions, weighted by their `shares`.
+    targets: Statistics,
+    activations: Mapping[str, jax.ShapeDtypeStruct],
+    guides: Guides,
+    shares: Mapping[str, Mapping[str, float]],
+) -> dict[str, dict[str, Float[Array, ""]]]:
+    """The size of each layer's target by loss: an average over regions, weighted by their `shares`.
 
-    `targets` are by region and loss. `activations`, whose shape is enough, and `guides`, by region, are those
-    of the result.
+    `targets` are by layer, region and loss. `activations`, whose shapes are enough, and `guides`, by region,
+    are those of the result.
     """
-    positions = activations.shape[1] * activations.shape[2]
-    sizes: dict[str, Array] = {}
-    for region, by_loss in targets.items():
-        guide = guides[region].values if guides[region] else None
-        for name, target in by_loss.items():
-            loss = STYLE_LOSSES[name]
-            shapes = jax.eval_shape(
-                lambda F, T, loss=loss: loss.statistic(F, positions, T), activations, guide
-            )
-            # The statistic of a picture that excites no filter.
-            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-            sizes[name] = sizes.get(name, jnp.zeros(())) + shares[region] * loss.distance(nothing, target)
-    return {name: jnp.maximum(size, SMALLEST_SIZE) for name, size in sizes.items()}
+
+    def shape(layer: str, region: str, name: str) -> Any:
+        F, guide = activations[layer], guides[layer][region]
+        statistic = partial(STYLE_LOSSES[name].statistic, positions=F.shape[1] * F.shape[2])
+        return jax.eval_shape(lambda F, T: statistic(F, guide=T), F, guide.values if guide else None)
+
+    shapes = {
+        layer: {
+            region: {name: shape(layer, region, name) for name in by_loss}
+            for region, by_loss in regions.items()
+        }
+        for layer, regions in targets.items()
+    }
+    leaves, structure = jax.tree.flatten(shapes)
+    return _sizes(targets, shares, tuple(leaves), structure)
+
+
+# One program for all layers: each operation on its own would have to be loaded.
+@partial(jax.jit, static_argnums=(2, 3))
+def _sizes(
+    targets: Statistics, shares: Any, shapes: Sequence[jax.ShapeDtypeStruct], structure: Any
+) -> dict[str, dict[str, Array]]:
+    # The statistics of a picture that excites no filter.
+    nothing = jax.tree.unflatten(structure, [jnp.zeros(one.shape, one.dtype) for one in shapes])
+    sizes: dict[str, dict[str, Array]] = {}
+    for layer, regions in targets.items():
+        of_layer: dict[str, Array] = {}
+        for region, by_loss in regions.items():
+            for name, target in by_loss.items():
+                distance = STYLE_LOSSES[name].distance(nothing[layer][region][name], target)
+                of_layer[name] = of_layer.get(name, jnp.zeros(())) + shares[layer][region] * distance
+        sizes[layer] = {name: jnp.maximum(size, SMALLEST_SIZE) for name, size in of_layer.items()}
+    return sizes
 
 
 def _prepare(inputs: Inputs) -> StyleTarget:
     config, (targets, guides, shares, activations) = inputs.config, inputs.style
     weights = dict.fromkeys(targets, 0.0) | config.active_style()
+    sizes = style_sizes(targets, activations, guides, shares) if config.relative_losses else {}
     losses: dict[str, dict[str, Any]] = {}
     for layer, by_region in targets.items():
         strengths: dict[str, Any] = config.losses_at(layer)
-        if config.relative_losses and any(shares[layer].values()):
-            sizes = style_sizes(by_region, activations[layer], guides[layer], shares[layer])
-            strengths = {name: weight / sizes[name] for name, weight in strengths.items()}
+        if sizes and any(shares[layer].values()):
+            strengths = {name: weight / sizes[layer][name] for name, weight in strengths.items()}
         losses[layer] = dict.fromkeys(next(iter(by_region.values())), 0.0) | strengths
     return StyleTarget(targets, guides, *jax.tree.map(jnp.float32, (shares, losses, weights)))
 
