@@ -2,9 +2,9 @@
 
 The two loops of Nocedal & Wright 2006, algorithm 7.4, visit the steps one by one. Here their coefficients
 solve two triangular systems in the products s_i . y_j, the compact form of Byrd, Nocedal & Schnabel 1994. The
-inverse of the triangle is kept: without its oldest row and column it is that of the triangle without them, and
-a new step adds a column. All that remains are matrix-vector products: faster on a CPU, and a few kernels
-instead of hundreds on a GPU.
+inverse of the triangle is kept: without its oldest row and column, it is that of the smaller triangle, and a
+new step adds a column. All that remains are matrix-vector products: faster on a CPU, and on a GPU a few
+kernels instead of hundreds.
 """
 
 from typing import NamedTuple
