@@ -29,6 +29,7 @@ def get_config(variant: str = "4096") -> ConfigDict:
         halvings += 1
     config.scales = tuple(0.5**scale for scale in range(halvings, -1, -1))
     config.optimizer.steps = tuple(max(FIRST_STEPS // 3**scale, LEAST_STEPS) for scale in range(halvings + 1))
+    config.content_weight = 0.15  # less than in quick, since more steps keep more of the photo
     config.tile = 512
     config.optimizer.least_memory = 4  # of 10; each takes 24 bytes per pixel
     config.output = "png16"

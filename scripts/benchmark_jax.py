@@ -59,6 +59,7 @@ def write_inputs(job: Job, task: dict[str, Any]) -> dict[str, Any]:
         "style": config.active_style(),
         "alpha": config.content_weight,
         "beta": config.style_weight,
+        "relative": config.relative_losses,
     }
     weighted = [layer for layer in order if f"{layer}.kernel" in job.weights.arrays]
     keys = [f"{layer}.{part}" for layer in weighted for part in ("kernel", "bias")]

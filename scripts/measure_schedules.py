@@ -40,22 +40,25 @@ FACTORS = (1.0, 1.6)  # of the recipe's content weight
 SHARE = 0.01  # a scale stops where ten more steps lower its loss by less
 
 
-def schedule(*steps: int, scales: Sequence[float] = (0.25, 0.5, 1.0), **fields: Any) -> dict[str, Any]:
+def schedule(*steps: int, scales: Sequence[float] = (0.25, 0.5, 1.0)) -> dict[str, Any]:
     """Return the fields of a variant with these numbers of steps at its scales."""
-    return {"optimizer.steps": steps, "scales": tuple(scales), **fields}
+    return {"optimizer.steps": steps, "scales": tuple(scales)}
 
 
+SHORT = schedule(50, 30, 20)
 VARIANTS: dict[str, dict[str, Any]] = {
     AS_IS: {},
+    "100 + 80 + 60": schedule(100, 80, 60),
+    "90 + 60 + 40": schedule(90, 60, 40),
     "100 + 60 + 20": schedule(100, 60, 20),
     "60 + 60 + 25": schedule(60, 60, 25),
     "60 + 40 + 25": schedule(60, 40, 25),
-    "50 + 30 + 20": schedule(50, 30, 20),
+    "50 + 30 + 20": SHORT,
     "30 + 20 + 12": schedule(30, 20, 12),
-    "50 + 30 + 20, memory 10": schedule(50, 30, 20, **{"optimizer.memory": 10}),
-    "50 + 30 + 20, no bands": schedule(50, 30, 20, **{"optimizer.bands": False}),
-    "50 + 30 + 20, from noise": schedule(50, 30, 20, init="noise"),
-    "50 + 30 + 20, recoloured photo": schedule(50, 30, 20, init=RECOLORED, init_scale=0.25),
+    "50 + 30 + 20, memory 30": SHORT | {"optimizer.memory": 30},
+    "50 + 30 + 20, no bands": SHORT | {"optimizer.bands": False},
+    "50 + 30 + 20, from noise": SHORT | {"init": "noise"},
+    "50 + 30 + 20, recoloured photo": SHORT | {"init": RECOLORED, "init_scale": 0.25},
     "1/4 and 1: 60 + 25": schedule(60, 25, scales=(0.25, 1)),
     "1/2 and 1: 50 + 25": schedule(50, 25, scales=(0.5, 1)),
     "1: 60": schedule(60, scales=(1,)),
@@ -111,8 +114,9 @@ def measure(recipe: str, size: int, network: str, variants: list[str], folder: P
             seconds = time.process_time() - began
             path = folder / "pictures" / f"{pair} {variant} {factor:g}.png".replace("/", "-")
             result.save(path)
-            row = problem | {"variant": variant, "processor_seconds": seconds, "work": work(result)}
-            row |= {"worthwhile": worthwhile(result)} | score(judge, images.read(str(path)), photo, painting)
+            scores = score(judge, images.read(str(path)), photo, painting)
+            row = {"variant": variant, "processor_seconds": seconds, "work": work(result)}
+            row = problem | row | {"worthwhile": worthwhile(result), **scores}
             with (folder / "results.jsonl").open("a") as file:
                 file.write(json.dumps(row) + "\n")
             print(row, flush=True)

@@ -39,7 +39,7 @@ ABOUT_LOSSES = (
 )
 
 Row = dict[str, Any]
-Lines = Sequence[Mapping[str, Any]]  # lines of a run's metrics.jsonl
+Lines = Sequence[Mapping[str, Any]]  # of a run's metrics.jsonl
 Sources = Sequence[tuple[str, str, np.ndarray]]  # kind, name, picture
 
 
@@ -82,8 +82,7 @@ def write_gallery(sweep: Sweep, judged: Judged | None = None) -> Path:
     cells = {_labels(sweep, run, labels[run.folder]): pictures[run.folder] for run in sweep.runs}
     # Each picture once, without masks, which the page shows.
     pictured = {name: (kind.split()[0], picture) for kind, name, picture in sources if not _is_mask(kind)}
-    sheet = sweep_sheet(cells, list(pictured.values()))
-    images.write(sweep.path / "sheet.png", sheet)
+    images.write(sweep.path / "sheet.png", sweep_sheet(cells, list(pictured.values())))
     judged = judged or _measured(sweep, pictures, inputs)
     rows = [_row(sweep, run) | judged.scores[run.folder] for run in sweep.runs]
     files.write_text(sweep.path / "table.csv", csv_text(rows))
@@ -202,6 +201,8 @@ def _page(
     names = list(next(iter(judged.differing.values())))
     values = {name: dict.fromkeys(each[name] for each in judged.differing.values()) for name in names}
     title_of = titles(sweep.runs)
+    # The judge first: losses of different weights cannot be compared.
+    sortable = dict.fromkeys([*next(iter(judged.scores.values())), *_columns(rows)])
     shown, photos = [], {}
     for index, (kind, name, picture) in enumerate(sources):
         file = f"sources/{index}.png"
@@ -222,7 +223,7 @@ def _page(
         ],
         curves={run.folder: loss_curves(run.config, _lines(sweep, run), CURVE_POINTS) for run in sweep.runs},
         filters={name: [*each] for name, each in values.items() if 1 < len(each) <= MOST_CHOICES},
-        scores=[name for name in _columns(rows) if name not in names and _is_score(rows[0].get(name))],
+        scores=[name for name in sortable if name not in names and _is_score(rows[0].get(name))],
         judge=f"Distances are measured with {judged.judge} for all runs, whichever network painted them.",
         rows=rows,
         columns=_columns(rows),

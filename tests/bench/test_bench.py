@@ -78,6 +78,7 @@ def test_a_killed_bench_goes_on_and_is_judged_compared_and_exported(tiny_weights
     page = (folder / "index.html").read_text()
     for words in ("Recipes, compared with best", "quick x0.5", "<option>cfsd</option>"):
         assert words in page
+    assert page.index("<option>gram</option>") < page.index("<option>total</option>")
     check_export(exported, folder)
 
 
