@@ -99,7 +99,13 @@ def measure(recipe: str, size: int, network: str, variants: list[str], folder: P
         photo, painting = images.read(content), images.read(style)
         session = nst_jax.Session(recipe, size=size, **network_fields(network))
         for variant, factor in itertools.product(variants, FACTORS):
-            problem = {"recipe": recipe, "network": network, "size": size, "pair": pair, "factor": factor}
+            problem = {
+                "recipe": Path(recipe).stem,
+                "network": network,
+                "size": size,
+                "pair": pair,
+                "factor": factor,
+            }
             known = {row["variant"]: row for row in recorded(folder) if problem.items() <= row.items()}
             if variant in known:
                 continue
