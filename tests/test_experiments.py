@@ -12,6 +12,7 @@ SMALL = [
 ]
 
 
+@pytest.mark.slow
 def test_network_ablation_paints_and_judges_with_what_is_at_hand(tmp_path):
     result = call(*SMALL, f"--workdir={tmp_path}", module="nst_jax.experiments.network_ablation")
     assert result.returncode == 0, result.stderr

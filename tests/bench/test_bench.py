@@ -98,6 +98,7 @@ def check_export(exported, folder):
         assert ["coffee" in path.name for path in content] == [True, False]
 
 
+@pytest.mark.slow
 def test_another_judge_scores_the_same_pictures(tiny_weights, tmp_path):
     flags = flags_of(tiny_weights, tmp_path)
     assert call(*flags, "--config.curves=()", module=BENCH).returncode == 0

@@ -59,6 +59,7 @@ def is_bounded(job):
     return least < needed_bytes(job) < enough - PROCESS
 
 
+@pytest.mark.slow
 def test_what_is_said_to_fit_does(wide_weights, monkeypatch):
     monkeypatch.setattr(estimate, "COMPILER_BYTES", 0)
     job = prepare(from_dict({**fields(wide_weights), "size": 600, "optimizer": {"name": "adam"}}))

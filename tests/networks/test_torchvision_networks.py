@@ -221,9 +221,10 @@ def test_a_layer_of_another_network_is_refused_with_the_one_that_would_do():
     assert counterpart("conv5_1", "vgg19", "resnet18") == "block4_1"
 
 
-@pytest.mark.parametrize(
-    ("arch", "layers"), [("squeezenet1_1", ("pool1", "fire3")), ("resnet18", ("conv1", "block2_1"))]
-)
+RESNET18 = pytest.param("resnet18", ("conv1", "block2_1"), marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("arch", "layers"), [("squeezenet1_1", ("pool1", "fire3")), RESNET18])
 def test_regions_are_painted_with_every_network(arch, layers, tmp_path):
     rows, halves = np.arange(400) < 200, {}
     for name, half in {"top": rows, "bottom": ~rows}.items():

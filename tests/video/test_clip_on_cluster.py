@@ -101,6 +101,7 @@ def test_a_cross_fade_keeps_the_contrast_of_strokes():
         np.testing.assert_array_equal(cross_faded(one, one, share), one)
 
 
+@pytest.mark.slow
 def test_chunks_are_painted_as_the_whole_clip_is(here, tiny_weights, shots, tmp_path):
     alone, remote = tmp_path / "alone", tmp_path / "remote"
     assert call(*chunked(tiny_weights, alone, shots), module=MODULE).returncode == 0

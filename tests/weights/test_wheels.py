@@ -102,6 +102,7 @@ def test_a_busy_machine_is_given_time(monkeypatch):
     assert resolving._slowdown() == pytest.approx(10, rel=0.2)
 
 
+@pytest.mark.slow
 def test_a_slow_line_is_given_time(told, index, monkeypatch):
     monkeypatch.setattr(resolving, "_AUTO_PATIENCE", 4.0)
     slow = "print('Collecting toyfilters==1.0', flush=True); time.sleep(5); " + COPY
