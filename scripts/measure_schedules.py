@@ -49,6 +49,7 @@ SHORT = schedule(50, 30, 20)
 VARIANTS: dict[str, dict[str, Any]] = {
     AS_IS: {},
     "100 + 80 + 60": schedule(100, 80, 60),
+    "120 + 90 + 70": schedule(120, 90, 70),
     "90 + 60 + 40": schedule(90, 60, 40),
     "100 + 60 + 20": schedule(100, 60, 20),
     "60 + 60 + 25": schedule(60, 60, 25),
