@@ -3,10 +3,11 @@
     python -m nst_jax.video --config=configs/video.py --config.content=clip.mp4 --config.style=painting.jpg
     python -m nst_jax.video --config=configs/video.py --config.content=folder:FRAMES
 
-The first frame of a shot is painted as configs/quick.py paints a picture. Every other frame starts from the
-last one, moved along the optical flow, and a temporal term keeps it there wherever the flow can be trusted;
-what comes into view is painted from coarse to fine. The objective is otherwise that of `quick`, and every
-field of it can be set. Videos need `pip install 'nst-jax[video]'`; GIF, WebP and folders of pictures do not.
+The first frame of a shot is painted as configs/quick.py paints a picture, with more steps. Every other frame
+starts from the last one, moved along the optical flow, and a temporal term keeps it there wherever the flow
+can be trusted; what comes into view is painted from coarse to fine. The objective is otherwise that of
+`quick`, and every field of it can be set. Videos need `pip install 'nst-jax[video]'`; GIF, WebP and folders
+of pictures do not.
 """
 
 from ml_collections import ConfigDict
