@@ -62,9 +62,9 @@ def remember(history: History, s: VariableArray, gradient: VariableArray) -> tup
     slopes = _products(steps, gradient)
     is_slot = jnp.arange(len(slopes)) == slot
     older = jnp.where(is_slot | is_slot[:, None], 0, history.inverse)
-    # s_i . y of the older steps, from their slopes before and after.
-    column = jnp.where(is_slot, -1, _products(older, slopes - history.slopes))
-    column = jnp.where(valid, -column / jnp.where(valid, product, 1), 0)
+    # The slopes before and after give s_i . y of the older steps, and these the new column of the inverse.
+    column = jnp.where(is_slot, 1, -_products(older, slopes - history.slopes))
+    column = jnp.where(valid, column / jnp.where(valid, product, 1), 0)
     inverse = jnp.where(is_slot, column[:, None], older)
     curvatures = history.curvatures.at[slot].set(jnp.where(valid, product, 0))
     result = History(history.calls + 1, gradient, steps, changes, curvatures, inverse, slopes)
