@@ -155,10 +155,10 @@ class Objective:
             self.P = {layer: P[layer] for layer in self.about["content"]}
             self.A = {layer: gram(Q[layer]) for layer in self.about["style"]}
         if self.about["relative"]:  # to the losses of a picture that excites no filter
-            for layer, P in self.P.items():
-                self.about["content"][layer] /= 0.5 * P.square().sum().item()
-            for layer, A in self.A.items():
-                self.about["style"][layer] /= A.square().sum().item() / (4 * A.shape[0] ** 2)
+            for layer, target in self.P.items():
+                self.about["content"][layer] /= 0.5 * target.square().sum().item()
+            for layer, target in self.A.items():
+                self.about["style"][layer] /= target.square().sum().item() / (4 * target.shape[0] ** 2)
 
     def channels(self, layout: torch.memory_format, total: Total | None = None) -> Evaluate:
         """Return `evaluate(image)` for tensors in this memory format; `total` may be a compiled version."""

@@ -56,8 +56,8 @@ def style_sizes(
 
     def shape(layer: str, region: str, name: str) -> Any:
         F, guide = activations[layer], guides[layer][region]
-        statistic = partial(STYLE_LOSSES[name].statistic, positions=F.shape[1] * F.shape[2])
-        return jax.eval_shape(lambda F, T: statistic(F, guide=T), F, guide.values if guide else None)
+        statistic, positions = STYLE_LOSSES[name].statistic, F.shape[1] * F.shape[2]
+        return jax.eval_shape(lambda F, T: statistic(F, positions, T), F, guide.values if guide else None)
 
     shapes = {
         layer: {
