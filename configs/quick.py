@@ -5,8 +5,10 @@
 Uses the bundled network `slim`; `--config.network.arch=vgg19` paints with VGG-19. Gram matrices and content
 are compared relative to the size of their targets, so the weights hold for every network and size. Coarse to
 fine from the content image: large forms and colours settle at 128 and 256 px, where a step costs a sixteenth
-and a quarter of one at full size. More steps lower the loss, but at the same distance to the photo they bring
-no picture nearer to the painting: see docs/performance.md. A larger `content_weight` keeps more of the photo.
+and a quarter of one at full size. A larger `content_weight` keeps more of the photo.
+
+More steps lower the loss. At 384 px, they do not bring pictures nearer to the painting at the same distance to
+the photo, on average; at 256 px, twice as many are worth a tenth of that distance: see docs/performance.md.
 """
 
 from ml_collections import ConfigDict

@@ -18,6 +18,6 @@ def get_config() -> ConfigDict:
     config.content = "sample:astronaut"  # square
     config.content_weight = 0.0
     config.init = "noise"
-    config.optimizer.steps = (100, 80, 60)
+    config.optimizer.steps = (100, 80, 60)  # those of docs/gallery/texture.jpg
     config.network.padding = "circular"
     return config
