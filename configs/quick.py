@@ -7,8 +7,9 @@ are compared relative to the size of their targets, so the weights hold for ever
 fine from the content image: large forms and colours settle at 128 and 256 px, where a step costs a sixteenth
 and a quarter of one at full size. A larger `content_weight` keeps more of the photo.
 
-More steps lower the loss. At 384 px, they do not bring pictures nearer to the painting at the same distance to
-the photo, on average; at 256 px, twice as many are worth a tenth of that distance: see docs/performance.md.
+More steps lower the loss. At 384 px, they do not bring pictures nearer to the painting at the same distance
+to the photo, on average; at 256 px, twice as many are worth a tenth of that distance. See docs/performance.md
+for how that was measured.
 """
 
 from ml_collections import ConfigDict

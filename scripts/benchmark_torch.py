@@ -104,18 +104,39 @@ def measure_losses(objective: "Objective", task: dict[str, Any]) -> dict[str, An
 
 def descend(objective: "Objective", evaluations: int, search: str | None) -> tuple[list[float], list[float]]:
     """Return the loss of each evaluation, and the seconds until then."""
-    evaluate = objective.channels(torch.channels_last)
-    # The length of its first step depends on the units of the variable; the usual ones are 0 to 255.
-    image = (objective.start * 255).requires_grad_(True)
     losses: list[float] = []
     seconds: list[float] = []
 
+    def look(value: float, _: torch.Tensor) -> None:
+        losses.append(value)
+        seconds.append(time.perf_counter() - began)
+
+    began = time.perf_counter()
+    minimise(objective, objective.start, evaluations, search, look)
+    return losses[:evaluations], seconds[:evaluations]
+
+
+def minimise(
+    objective: "Objective",
+    start: torch.Tensor,
+    evaluations: int,
+    search: str | None,
+    look: Callable[[float, torch.Tensor], None],
+    scale: float = 1.0,
+) -> torch.Tensor:
+    """Return what `torch.optim.LBFGS` makes of `start`; `look` sees the loss and image of each evaluation.
+
+    The optimiser is given `scale` times the loss.
+    """
+    evaluate = objective.channels(torch.channels_last)
+    # The length of its first step depends on the units of the variable; the usual ones are 0 to 255.
+    image = (start * 255).requires_grad_(True)
+
     def closure() -> torch.Tensor:
         value, gradient = evaluate(image.detach() / 255)
-        image.grad = (gradient / 255).contiguous()
-        losses.append(value.item())
-        seconds.append(time.perf_counter() - began)
-        return value
+        image.grad = (scale * gradient / 255).contiguous()
+        look(value.item(), image.detach() / 255)
+        return scale * value
 
     optimizer = torch.optim.LBFGS(
         [image],
@@ -125,9 +146,8 @@ def descend(objective: "Objective", evaluations: int, search: str | None) -> tup
         tolerance_change=0,
         line_search_fn=search,
     )
-    began = time.perf_counter()
     optimizer.step(closure)
-    return losses[:evaluations], seconds[:evaluations]
+    return image.detach() / 255
 
 
 class Objective:

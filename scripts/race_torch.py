@@ -3,20 +3,22 @@
     python scripts/race_torch.py TASK.json
 
 Minimises the objective of the task's .npz files, one per scale, from the content with `torch.optim.LBFGS`.
-Every few evaluations, it saves the picture in the task's folder. Prints one line of JSON
-with the seconds since the race began, and the processor's, for each of them.
+Every few evaluations, it saves the picture in the task's folder. Prints one line of JSON with the seconds
+since the race began, and the processor's, for each of them.
 """
 
+import itertools
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as functional
-from benchmark_torch import Objective
+from benchmark_torch import Objective, minimise
 
 # torch.optim.LBFGS forgets steps whose s . y is below 1e-10, as all would be with losses of about 1.
 LOSS_SCALE = 1e6
@@ -34,41 +36,17 @@ def main() -> None:
             picture = objective.content
         size = objective.content.shape[2:]
         picture = functional.interpolate(picture, size, mode="bicubic", antialias=True)
-        picture = descend(objective, picture, evaluations, task, looks)
+        counts = itertools.count(1)
+
+        def look(_: float, image: torch.Tensor, counts: Iterator[int] = counts) -> None:
+            if (count := next(counts)) % task["every"] == 0:
+                name = f"{len(looks):04d}.npy"
+                np.save(Path(task["folder"]) / name, image.numpy())
+                spent = {"wall": time.time() - task["began"], "processor": time.process_time()}
+                looks.append({"file": name, "evaluations": count, **spent})
+
+        picture = minimise(objective, picture, evaluations, task["line_search"], look, LOSS_SCALE)
     print(json.dumps(looks))
-
-
-def descend(
-    objective: Objective, start: torch.Tensor, evaluations: int, task: dict[str, Any], looks: list
-) -> torch.Tensor:
-    """Return the picture after `evaluations` from `start`; add what was saved to `looks`."""
-    evaluate = objective.channels(torch.channels_last)
-    # The length of its first step depends on the units of the variable; the usual ones are 0 to 255.
-    image = (start * 255).requires_grad_(True)
-    count = 0
-
-    def closure() -> torch.Tensor:
-        nonlocal count
-        value, gradient = evaluate(image.detach() / 255)
-        image.grad = (LOSS_SCALE * gradient / 255).contiguous()
-        count += 1
-        if count % task["every"] == 0:
-            name = f"{len(looks):04d}.npy"
-            np.save(Path(task["folder"]) / name, image.detach().numpy() / 255)
-            spent = {"wall": time.time() - task["began"], "processor": time.process_time()}
-            looks.append({"file": name, "evaluations": count, **spent})
-        return LOSS_SCALE * value
-
-    optimizer = torch.optim.LBFGS(
-        [image],
-        max_iter=evaluations,
-        max_eval=evaluations,
-        tolerance_grad=0,
-        tolerance_change=0,
-        line_search_fn=task["line_search"],
-    )
-    optimizer.step(closure)
-    return image.detach() / 255
 
 
 if __name__ == "__main__":
