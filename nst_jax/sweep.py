@@ -89,9 +89,8 @@ def parse_flags(argv: list[str]) -> flags.FlagValues:
     )
     flags.DEFINE_string("sweep", None, "use sweep_NAME(add) of the config file", flag_values=values)
     flags.DEFINE_bool("dry_run", False, "print the plan, its memory and time, and exit", flag_values=values)
-    flags.DEFINE_integer(
-        "batch", None, "runs computed together; default: as many as fit in memory", 1, flag_values=values
-    )
+    together = "runs computed together; default: on a CPU one, else as many as fit in memory"
+    flags.DEFINE_integer("batch", None, together, 1, flag_values=values)
     define_cluster(values)
     define_preview(values)
     define_log(values)

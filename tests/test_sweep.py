@@ -39,7 +39,7 @@ def tiny(weights, workdir=None, config="configs/gatys.py", shallow=True):
 def test_varied_fields_give_their_product_in_one_program(tiny_weights, tmp_path):
     flags = tiny(tiny_weights, tmp_path)
     vary = ["--vary=content_weight=1e-5,1e-3", "--vary=seed=0,1"]
-    result = call(*flags, *vary, module=SWEEP)
+    result = call(*flags, *vary, "--batch=4", module=SWEEP)
     assert result.returncode == 0, result.stderr
     about = json.loads((tmp_path / "sweep.json").read_text())
     assert about["compilations"] == 1

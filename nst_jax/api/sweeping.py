@@ -41,8 +41,9 @@ def sweep(
 
     Without `vary`, it paints the runs that the config file's `sweep(add)` adds. A name in `vary` is dotted or
     has two underscores; `{"content": ["folder:PATH"]}` stands for every picture in a folder. Runs with the
-    same shapes and network share one program, up to `batch` at a time; by default as many as fit in memory.
-    `workdir` keeps the sweep's folder with its gallery; `config` and `fields` are those of `load_config`.
+    same shapes and network share one program, up to `batch` at a time; by default one on a CPU, else as many
+    as fit in memory. `workdir` keeps the sweep's folder with its gallery; `config` and `fields` are those of
+    `load_config`.
 
     Raises:
         UserError: a picture, the weights or a field cannot be used; the message names it.

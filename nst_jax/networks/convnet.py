@@ -40,20 +40,22 @@ class Conv(nnx.Module):
     ):
         """Store the trained `kernel` and `bias`; the input is padded by `border` positions on each side.
 
-        `algorithm` is 'direct', 'winograd', or 'auto' for the fastest, and `padding` is 'zeros' or one of
-        `nst_jax.networks.padding`. They apply to 3x3 convolutions with a stride and a border of 1; others are
-        direct, and pad by zeros. `precision` does not apply to 'winograd'; if it is 'bfloat16', 'auto' may
-        choose `nst_jax.networks.products`.
+        `algorithm` is 'direct', 'winograd', or 'auto' for the fastest at each size, and `padding` is 'zeros'
+        or one of `nst_jax.networks.padding`. They apply to 3x3 convolutions with a stride and a border of 1;
+        others are direct, and pad by zeros. `precision` does not apply to 'winograd'; if it is 'bfloat16',
+        'auto' may choose `nst_jax.networks.products`.
         """
         # device_put: jnp.asarray would load a program for each shape.
         self.kernel = nnx.Param(jax.device_put(kernel))
         self.bias = nnx.Param(jax.device_put(bias))
         self.precision, self.padding, self.stride, self.border = precision, padding, stride, border
         self.is_3x3 = (kernel.shape[:2], stride, border) == ((3, 3), 1, 1)
+        self.by_size = False  # whether small pictures are convolved directly
         if algorithm == "auto":
             fast = "winograd" if winograd.pays(kernel.shape) else "direct"
             suited = precision == "bfloat16" and products.suits(kernel.shape)
             algorithm = "products" if suited else fast
+            self.by_size = algorithm == "winograd"
         self.algorithm = algorithm if self.is_3x3 else "direct"
         if self.algorithm in PREPARED:
             prepare, _ = PREPARED[self.algorithm]
@@ -71,7 +73,9 @@ class Conv(nnx.Module):
         return relu(response + self.bias[...])
 
     def _convolved(self, x: Float[Array, "b h w i"]) -> Float[Array, "b _ _ o"]:
-        if self.algorithm in PREPARED:
+        positions, kernel_shape = x.shape[1] * x.shape[2], self.kernel.shape
+        small = self.by_size and not winograd.pays_at(positions, kernel_shape)
+        if self.algorithm in PREPARED and not small:
             _, convolve = PREPARED[self.algorithm]
             return convolve(x, self.filters[...], self.turned[...])
         if self.is_3x3:

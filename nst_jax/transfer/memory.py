@@ -16,8 +16,6 @@ from nst_jax.runs.machine import free_memory_bytes
 
 # Share of the free memory that lanes may use; the compiler and the allocator need the rest.
 SHARE = 0.6
-# If one picture keeps all cores busy, more lanes bring no speedup and overflow the caches.
-MOST_LANES_ON_CPU = 4
 
 
 def tree_bytes(tree: Any) -> int:
@@ -66,7 +64,11 @@ def _one_lane(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype, sharding=sharding)
 
 
-def affordable_lanes(lane: int) -> int:
-    """Return how many lanes of `lane` bytes fit on the default device; at least 1."""
-    fit = max(1, int(SHARE * free_memory_bytes() / lane))
-    return min(fit, MOST_LANES_ON_CPU) if jax.default_backend() == "cpu" else fit
+def affordable_lanes(lane_bytes: Callable[[], int]) -> int:
+    """Return how many lanes, of `lane_bytes` each, fit on the default device; at least 1.
+
+    On a CPU, this is 1: one picture keeps all cores busy, and its program compiles sooner.
+    """
+    if jax.default_backend() == "cpu":
+        return 1
+    return max(1, int(SHARE * free_memory_bytes() / lane_bytes()))

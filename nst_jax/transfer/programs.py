@@ -33,7 +33,7 @@ class Programs:
         split: Split | None = None,
         at_step: Callable[[Any, State], Any] = lambda data, state: data,
     ):
-        """Set up lanes for `jobs`, at most `width` together; by default, free memory limits them.
+        """Set up lanes for `jobs`, at most `width` together; for the default see `memory.affordable_lanes`.
 
         Jobs are divided evenly into batches: with a `width` of 4, five jobs are painted as three and two.
         `shapes` returns those of the data and the variable of the first job at full size. With a `split`, all
@@ -44,7 +44,7 @@ class Programs:
         if split:
             width = 1
         elif width is None:
-            width = memory.affordable_lanes(self.lane_bytes) if len(jobs) > 1 else 1
+            width = memory.affordable_lanes(lambda: self.lane_bytes) if len(jobs) > 1 else 1
         # A last batch that is nearly empty would take as long as a full one.
         batches = -(-len(jobs) // width)
         devices = jax.devices() if len(jobs) > 1 else jax.devices()[:1]

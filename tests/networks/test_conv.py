@@ -7,6 +7,7 @@ import pytest
 
 from nst_jax.networks import winograd
 from nst_jax.networks.conv import conv3x3, turned
+from nst_jax.networks.convnet import Conv
 from nst_jax.networks.vgg import VGG
 from tests.conftest import formula_image, formula_weights
 from tests.losses.objectives import make_objective
@@ -100,6 +101,19 @@ def test_auto_takes_winograd_for_many_channels_on_cpu_only(monkeypatch):
     assert taken() == {"conv2_2", *(f"conv3_{i}" for i in range(1, 5))}
     monkeypatch.setattr(winograd.jax, "default_backend", lambda: "gpu")
     assert taken() == set()
+
+
+def test_auto_convolves_small_pictures_directly():
+    kernel = arrays((3, 3, 64, 64))[0]
+    layer = Conv(np.asarray(kernel), np.zeros(64, np.float32))
+
+    def products(side):
+        """How many products of matrices the program has: only Winograd's convolutions have any."""
+        return str(jax.make_jaxpr(layer)(jnp.ones((1, side, side, 64)))).count("dot_general")
+
+    assert (products(60), products(61)) == (0, 1)
+    (x,) = arrays((1, 8, 8, 64))
+    np.testing.assert_array_equal(layer(x), jax.nn.relu(conv3x3(x, kernel)))
 
 
 def test_a_network_by_winograd_has_the_golden_terms_and_gradient():
