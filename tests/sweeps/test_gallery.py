@@ -17,6 +17,7 @@ from nst_jax.networks.vgg import VGG
 from nst_jax.sweeps import gallery, judging, plan
 from nst_jax.sweeps.running import run_sweep
 from nst_jax.sweeps.sweep_folder import Sweep
+from nst_jax.transfer.pictures import Pictures
 from tests.conftest import formula_image, formula_weights
 
 RED, GREEN, BLUE = np.eye(3, dtype=np.float32)
@@ -67,12 +68,13 @@ def test_a_network_that_stood_in_is_named(tmp_path):
 def test_measures_are_zero_distance_for_the_picture_itself():
     network = VGG(formula_weights())
     config = from_dict({"content": "sample:coffee", "style": "sample:coffee", "size": 64})
-    same = judging.measure(network, config, images.fit(images.read("sample:coffee"), 64))
+    measured = judging.Closeness(network, Pictures([config]))
+    same = measured(config, images.fit(images.read("sample:coffee"), 64))
     layers = [f"style_distance/conv{block}_1" for block in range(1, 6)] + ["content_distance/conv4_2"]
     assert list(same) == ["ssim", *layers]
     assert same["ssim"] == pytest.approx(1)
     assert all(same[layer] == pytest.approx(0, abs=1e-5) for layer in layers)
-    other = judging.measure(network, config, np.asarray(formula_image(43, 64)))
+    other = measured(config, np.asarray(formula_image(43, 64)))
     assert other["ssim"] < 0.5
     assert all(other[layer] > 0.01 for layer in layers)
 
