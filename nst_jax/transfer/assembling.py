@@ -83,8 +83,9 @@ class ObjectiveMaker:
             held = sum(memory.tree_bytes(jax.eval_shape(statistics, network, x)) for x in pictures)
         if math.prod(largest) <= math.prod(job.size_at(1.0)):
             return 2 * held
-        picture = evaluator.abstract(ByRows(jax.ShapeDtypeStruct((1, *largest, 3), jnp.float32)))
-        return 2 * held + memory.program_bytes(statistics, network, picture.values)
+        picture = jax.ShapeDtypeStruct((1, *largest, 3), jnp.float32)
+        measuring = evaluator.lowered(network, picture, request, everywhere(layers))
+        return 2 * held + memory.program_bytes(measuring)
 
     def _evaluator(self, size: tuple[int, int]) -> Evaluator:
         """How pictures of `size` (height, width) are evaluated."""

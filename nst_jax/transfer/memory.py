@@ -53,10 +53,10 @@ def compiled_advance(lanes: Lanes, network: Any, data: Any, image: Any) -> tuple
     return advance.compile(), (stacked, lane)
 
 
-def program_bytes(function: Callable[[Any, Any], Any], network: Any, argument: Any) -> int:
-    """Return the bytes that a compiled `function` needs for its argument and within."""
-    analysis: Any = jax.jit(function).lower(network, argument).compile().memory_analysis()
-    return tree_bytes(argument) + analysis.temp_size_in_bytes
+def program_bytes(program: jax.stages.Lowered) -> int:
+    """Return the bytes that a `program` needs within, once it is compiled."""
+    analysis: Any = program.compile().memory_analysis()
+    return analysis.temp_size_in_bytes
 
 
 def _one_lane(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:

@@ -40,6 +40,13 @@ class Evaluator(NamedTuple):
         placed, guides = self.place((ByRows(picture), guides))
         return _compiled(self.program, network, placed.values, request, guides)
 
+    def lowered(
+        self, network: Network, picture: jax.ShapeDtypeStruct, request: Request, guides: Guides
+    ) -> jax.stages.Lowered:
+        """The program with which `find` would measure a `picture`, before it is compiled."""
+        placed, guides = self.abstract((ByRows(picture), guides))
+        return _compiled.lower(self.program, network, placed.values, request, guides)
+
 
 # One program per evaluator and request, however many styles are measured.
 @partial(jax.jit, static_argnums=(0, 3))
