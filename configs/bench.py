@@ -53,6 +53,8 @@ def get_config(variant: str = "all") -> ConfigDict:
     config.curves = ("quick", "best")  # recipes that are also painted with other content weights
     config.factors = (0.3, 3.0)  # of their content weight
     config.judge = ConfigDict({"arch": "vgg19", "weights": "auto"})
+    # LPIPS by 'vgg16' or 'squeezenet1_1'; `weights` and `linear` are files, see docs/bench.md.
+    config.lpips = ConfigDict({"arch": "", "weights": "", "linear": ""})
     config.style_layers = tuple(f"conv{block}_1" for block in range(1, 6))  # at which it compares styles
     if variant == "vgg19":
         config.recipes = ConfigDict(

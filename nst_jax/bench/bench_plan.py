@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from nst_jax.bench.lpips import LpipsSettings
 from nst_jax.config import Config, NetworkConfig, fields, from_dict
 from nst_jax.config.named import read_config
 from nst_jax.config.overriding import override
@@ -33,6 +34,7 @@ class BenchSettings:
     factors: tuple[float, ...] = (0.3, 3.0)  # of the content weight of these recipes
     judge: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     style_layers: tuple[str, ...] = STYLE_LAYERS  # at which the judge compares styles
+    lpips: LpipsSettings = dataclasses.field(default_factory=LpipsSettings)
 
     def __post_init__(self) -> None:
         for name in ("contents", "styles", "recipes", "style_layers"):

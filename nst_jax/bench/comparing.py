@@ -10,7 +10,10 @@ from nst_jax.bench.tradeoffs import log_ratio
 
 STYLE_SCORES = ("gram", "sliced")  # that are compared along curves
 # Everything that a row may hold and that is averaged, in the order of the tables.
-AVERAGED = (*STYLE_SCORES, "palette", "content_distance", "cfsd", "ssim", "edges", "seconds", "evaluations")
+AVERAGED = (
+    *(*STYLE_SCORES, "palette", "content_distance", "cfsd", "lpips", "ssim", "edges"),
+    *("seconds", "evaluations"),
+)
 Row = Mapping[str, Any]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from nst_jax import files, images
 from nst_jax.bench.bench_plan import BenchSettings, entries
 from nst_jax.bench.comparing import curve_rows, markdown, recipe_rows
+from nst_jax.bench.lpips import load_lpips
 from nst_jax.bench.scores import Judge
 from nst_jax.figures.plots import line_plot
 from nst_jax.storage.json_files import read_json
@@ -31,6 +32,17 @@ ABOUT_CURVES = (
 Row = dict[str, Any]
 
 
+def require_judges(settings: BenchSettings) -> None:
+    """Check that the networks which will judge are at hand.
+
+    Raises:
+        UserError: one of them cannot be loaded.
+    """
+    load_lpips(settings.lpips)
+    if settings.judge.weights != "auto":  # which stands for another network in need
+        load_network(settings.judge, settings.style_layers)
+
+
 def report(sweep: Sweep, settings: BenchSettings) -> Path:
     """Judge the results and write bench.csv, recipes.csv, curves.csv, curves.png, bench.md and the gallery.
 
@@ -40,8 +52,11 @@ def report(sweep: Sweep, settings: BenchSettings) -> Path:
         UserError: the judge cannot be loaded, a result cannot be read, or the folder cannot be written.
     """
     network, weights = load_network(settings.judge, settings.style_layers)
-    judge = Judge(network, weights, settings.style_layers, Pictures(run.config for run in sweep.runs))
+    lpips, inputs = load_lpips(settings.lpips), Pictures(run.config for run in sweep.runs)
+    judge = Judge(network, weights, settings.style_layers, inputs, lpips)
     judged_by = f"{weights.sha256} {settings.judge} {','.join(settings.style_layers)}"
+    if lpips:
+        judged_by += f" {lpips.digest}"
     scores = {run.folder: _scores(sweep, run, judge, judged_by) for run in sweep.runs}
     recipes = {entry.name: entry.recipe for entry in entries(settings)}
     rows = [_row(sweep, run, recipes[run.labels[1]]) | scores[run.folder] for run in sweep.runs]

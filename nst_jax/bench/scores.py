@@ -12,6 +12,7 @@ from skimage.feature import canny
 from skimage.metrics import structural_similarity
 
 from nst_jax import images
+from nst_jax.bench.lpips import Lpips
 from nst_jax.config import Config
 from nst_jax.images.color import LUMA
 from nst_jax.networks.network import Network
@@ -33,9 +34,16 @@ Picture = Float[np.ndarray, "1 h w 3"]
 class Judge:
     """Scores results by one network; each content and style is measured once as long as runs share it."""
 
-    def __init__(self, network: Network, weights: Weights, style_layers: Sequence[str], inputs: Pictures):
+    def __init__(
+        self,
+        network: Network,
+        weights: Weights,
+        style_layers: Sequence[str],
+        inputs: Pictures,
+        lpips: Lpips | None = None,
+    ):
         """Compare styles at `style_layers`; contents and styles are read from `inputs`."""
-        self.network = network
+        self.network, self.lpips = network, lpips
         self.unit = activation_unit(weights)
         known = network.layers
         self.layers = tuple(layer for layer in (SIMILARITY_LAYER, CONTENT_LAYER) if layer in known)
@@ -57,8 +65,8 @@ class Judge:
 
         `gram`, `sliced`, `palette`: distances to the style as shares of the photo's own. `content_distance`:
         squared distance to the photo at conv4_2, relative to the photo's square. `cfsd`:
-        `self_similarity_divergence` at conv3_1. `ssim`, `edges`: of luminance. What needs a layer that the
-        network lacks is left out.
+        `self_similarity_divergence` at conv3_1. `lpips`: distance to the photo, if its network was given.
+        `ssim`, `edges`: of luminance. What needs a layer that the network lacks is left out.
         """
         photo = self.photo(config.content)
         resized = images.resize(picture, *photo.shape[1:3])
@@ -71,6 +79,8 @@ class Judge:
         if SIMILARITY_LAYER in self.layers:
             maps = F[SIMILARITY_LAYER] / self.unit, P[SIMILARITY_LAYER] / self.unit
             scores["cfsd"] = float(self_similarity_divergence(*maps))
+        if self.lpips:
+            scores["lpips"] = self.lpips(resized, photo)
         gray = resized[0] @ np.float32(LUMA), photo[0] @ np.float32(LUMA)
         return style | scores | {"ssim": luminance_similarity(*gray), "edges": edge_overlap(*gray)}
 

@@ -9,7 +9,7 @@ from absl import flags
 from nst_jax import cli, files
 from nst_jax.bench.bench_plan import BenchSettings, planned_runs
 from nst_jax.bench.exporting import export, require_empty
-from nst_jax.bench.reporting import report
+from nst_jax.bench.reporting import report, require_judges
 from nst_jax.cluster.joining import define_cluster
 from nst_jax.cluster.remote_sweep import paint_sweep
 from nst_jax.config import fields
@@ -36,6 +36,7 @@ def main(argv: list[str]) -> int:
         require_empty(Path(values.export))  # before hours of painting
     settings, sweep = _opened(values)
     cli.use_compilation_cache()
+    require_judges(settings)
     if values.dry_run:
         print(*plan_lines(sweep, values.batch), sep="\n")
         return 0
@@ -72,9 +73,8 @@ def _parse(argv: list[str]) -> flags.FlagValues:
     values = flags.FlagValues()
     cli.define_resumable(values, argv)
     flags.DEFINE_bool("dry_run", False, "print the plan, its memory and time, and exit", flag_values=values)
-    flags.DEFINE_integer(
-        "batch", None, "runs computed together; default: as many as fit in memory", 1, flag_values=values
-    )
+    together = "runs computed together; default: on a CPU one, else as many as fit in memory"
+    flags.DEFINE_integer("batch", None, together, 1, flag_values=values)
     flags.DEFINE_string(
         "export",
         None,

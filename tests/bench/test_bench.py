@@ -1,15 +1,20 @@
 """A bench end to end: what is planned, painted, judged, exported and refused, and going on after a kill."""
 
 import csv
+import dataclasses
 import json
 import subprocess
 import time
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from nst_jax.bench.bench_plan import BenchSettings, planned_runs
 from nst_jax.errors import UserError
+from nst_jax.networks.trained import TORCHVISION
+from nst_jax.weights import save
+from nst_jax.weights.random import random_weights
 from tests.command import ROOT, SHALLOW, assert_refused, call, command, pixels
 
 BENCH = "nst_jax.experiments.bench"
@@ -42,6 +47,27 @@ def flags_of(weights, workdir, steps=3):
     ]
 
 
+def lpips_flags(folder):
+    """A SqueezeNet and weights of its channels, both random, as flags."""
+    trained = dataclasses.replace(random_weights("squeezenet1_1"), preprocessing=TORCHVISION)
+    save(folder / "squeezenet.safetensors", trained, "random")
+    widths = (64, 128, 256, 384, 384, 512, 512)
+    linear = {f"lin{i}.model.1.weight": np.ones((1, n, 1, 1), np.float32) for i, n in enumerate(widths)}
+    save_file(linear, folder / "linear.safetensors")
+    fields = {"arch": "squeezenet1_1"} | {
+        name: folder / f"{file}.safetensors"
+        for name, file in (("weights", "squeezenet"), ("linear", "linear"))
+    }
+    return [f"--config.lpips.{name}={value}" for name, value in fields.items()]
+
+
+def test_a_judge_that_is_not_there_is_named_before_anything_is_painted(tiny_weights, tmp_path):
+    flags = [*flags_of(tiny_weights, tmp_path / "bench"), "--config.lpips.arch=vgg16"]
+    result = call(*flags, "--config.lpips.linear=nowhere.pth", module=BENCH)
+    assert_refused(result, "nowhere.pth")
+    assert not (tmp_path / "bench").exists()
+
+
 def rows_of(path):
     with path.open() as file:
         return list(csv.DictReader(file))
@@ -49,7 +75,7 @@ def rows_of(path):
 
 def test_a_killed_bench_goes_on_and_is_judged_compared_and_exported(tiny_weights, tmp_path):
     folder, exported = tmp_path / "bench", tmp_path / "pictures"
-    flags = [*flags_of(tiny_weights, folder, steps=500), "--batch=1"]
+    flags = [*flags_of(tiny_weights, folder, steps=500), *lpips_flags(tmp_path), "--batch=1"]
     process = subprocess.Popen(
         command(*flags, module=BENCH), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -67,7 +93,7 @@ def test_a_killed_bench_goes_on_and_is_judged_compared_and_exported(tiny_weights
     rows = rows_of(folder / "bench.csv")
     assert [row["entry"] for row in rows] == ["best", "quick x0.5", "quick", "quick x2"] * 2
     for row in rows:
-        scores = ("gram", "sliced", "palette", "content_distance", "cfsd", "ssim", "edges", "seconds")
+        scores = ("gram", "sliced", "palette", "content_distance", "cfsd", "lpips", "ssim", "edges")
         assert all(np.isfinite(float(row[name])) for name in scores)
     recipes = {(row["entry"], row["score"]): row for row in rows_of(folder / "recipes.csv")}
     of_quick = [float(row["gram"]) for row in rows if row["entry"] == "quick"]
