@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from absl import logging
 from jaxtyping import UInt8
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
@@ -19,6 +20,8 @@ Frame = UInt8[np.ndarray, "h w 3"]
 FOLDER_FPS = 25.0  # of numbered pictures, which say nothing about it
 # Transfer functions of HDR: PQ and HLG, and the luminance of white paper in them, in nits (ITU-R BT.2408).
 HDR, WHITE = ("smpte2084", "arib-std-b67"), 203
+# The share of a file's duration from which on its frames count as complete: sound may be a little longer.
+COMPLETE = 0.9
 ANIMATIONS = ("GIF", "WEBP", "PNG")
 _DIGITS = re.compile(r"(\d+)")
 
@@ -108,6 +111,11 @@ def _of_video(path: Path) -> ClipSource:
         raise UserError(f"content: {path}: cannot be read as a video: {reason}") from error
     if count < 2:
         raise UserError(f"content: {path} has a single frame; paint a picture with python -m nst_jax.run")
+    if seconds < COMPLETE * about.get("duration", 0.0):
+        logging.warning(
+            "content: %s: its frames end after %.1f s, but the file states %.1f s; it may be incomplete",
+            *(path, seconds, about["duration"]),
+        )
     fps = float(about["fps"]) or FOLDER_FPS
     # ffmpeg turns upright what a phone has marked as turned, brings 10 bits down to 8, and drops or repeats
     # frames of a variable rate to the average one: there can be more than the file has.

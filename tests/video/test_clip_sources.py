@@ -92,6 +92,18 @@ def test_a_turned_clip_is_upright(tmp_path):
     assert np.abs(np.array(list(source.frames()), int) - np.rot90(FRAMES, 1, (1, 2))).mean() < 12
 
 
+def test_a_torn_file_is_said_to_be_incomplete(tmp_path, caplog):
+    ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    whole, torn = tmp_path / "whole.mkv", tmp_path / "torn.mkv"
+    made = f"-v error -f lavfi -i testsrc2=size=96x64:rate=10:duration=4 -c:v libx264 -g 5 {whole}"
+    subprocess.run([ffmpeg.get_ffmpeg_exe(), *made.split()], check=True)
+    torn.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert open_source(str(whole)).length == 40
+    assert not caplog.text
+    assert 10 < open_source(str(torn)).length < 30
+    assert "but the file states 4.0 s; it may be incomplete" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
