@@ -29,8 +29,8 @@ from nst_jax.images.streams import Stream
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.trained import Weights
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision import distributions, top_patches
-from nst_jax.vision.top_patches import NO_IMAGE
+from nst_jax.vision.searching import distributions, top_patches
+from nst_jax.vision.searching.top_patches import NO_IMAGE
 from nst_jax.weights import load, resolve
 
 IMAGES = flags.DEFINE_integer("images", 300, "Number of photos of the equality check.")

@@ -21,10 +21,11 @@ from nst_jax.images.streams import Stream
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.network import Network
-from nst_jax.vision import maximize, top_patches
-from nst_jax.vision.maximize_settings import SUITED, MaximizeSettings
-from nst_jax.vision.response_painter import ResponsePainter, width
-from nst_jax.vision.top_patches import Strongest
+from nst_jax.vision.maximizing import maximize
+from nst_jax.vision.maximizing.maximize_settings import SUITED, MaximizeSettings
+from nst_jax.vision.maximizing.response_painter import ResponsePainter, width
+from nst_jax.vision.searching import top_patches
+from nst_jax.vision.searching.top_patches import Strongest
 from nst_jax.weights import load_network
 
 FLAGS = flags.FLAGS

@@ -9,8 +9,8 @@ import pytest
 
 from nst_jax.config import Config, to_dict
 from nst_jax.losses.style import STYLE_LOSSES
-from nst_jax.vision.concept_settings import ConceptSettings
-from nst_jax.vision.search_settings import TopPatchesSettings
+from nst_jax.vision.concepts.concept_settings import ConceptSettings
+from nst_jax.vision.searching.search_settings import TopPatchesSettings
 from scripts.docs_hooks import fields_table, on_page_markdown
 from tests.command import ROOT, call, metrics, tiny
 

@@ -34,6 +34,8 @@ LAYERS = (
         "__main__",
     ),
 )
+# Likewise within vision/.
+VISION = ("maximizing", "searching", "concepts", "probing")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # One function of each reader has the same name: it is their common interface.
 SHARED = {"read", "main"}
@@ -73,6 +75,13 @@ def test_imports_run_downwards(path):
     if here != "__init__":
         above = set(LAYERS[LAYERS.index(here) + 1 :])
         assert not imported(path) & above
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "vision").rglob("*.py")), ids=relative)
+def test_imports_run_downwards_within_vision(path):
+    here = path.relative_to(PACKAGE / "vision").parts[0]
+    above = VISION[VISION.index(here) + 1 :] if here in VISION else VISION
+    assert not any(f"nst_jax.vision.{room}" in path.read_text() for room in above)
 
 
 def test_no_two_things_share_a_name():

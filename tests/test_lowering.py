@@ -18,19 +18,14 @@ from nst_jax.optimizers.methods import METHODS, find_method
 from nst_jax.transfer.preparing import prepare
 from nst_jax.variables.fourier import fourier
 from nst_jax.variables.variable import Canvas
-from nst_jax.vision import (
-    concept_search,
-    deconvnet,
-    distributions,
-    maximize,
-    nmf,
-    occlusion,
-    position_sample,
-    top_patches,
-)
-from nst_jax.vision.maximize import Penalties, Wanted
+from nst_jax.vision import deconvnet
+from nst_jax.vision.concepts import concept_search, nmf, position_sample
+from nst_jax.vision.maximizing import maximize
+from nst_jax.vision.maximizing.maximize import Penalties, Wanted
+from nst_jax.vision.maximizing.transforms import Motion
+from nst_jax.vision.probing import occlusion
 from nst_jax.vision.relevance import Towards
-from nst_jax.vision.transforms import Motion
+from nst_jax.vision.searching import distributions, top_patches
 from scripts.distillation import training
 from tests.conftest import formula_weights
 from tests.distillation.test_distill import batch, recipe, taught

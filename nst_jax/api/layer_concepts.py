@@ -13,10 +13,10 @@ from nst_jax.config import fields as settings_fields
 from nst_jax.config.named import read_config
 from nst_jax.config.overriding import override
 from nst_jax.images.writing import to_bytes
-from nst_jax.vision.concept_inputs import concept_inputs
-from nst_jax.vision.concept_report import report_concepts
-from nst_jax.vision.concept_search import ConceptPass, ConceptProgress, find_concepts
-from nst_jax.vision.concept_settings import ConceptSettings
+from nst_jax.vision.concepts.concept_inputs import concept_inputs
+from nst_jax.vision.concepts.concept_report import report_concepts
+from nst_jax.vision.concepts.concept_search import ConceptPass, ConceptProgress, find_concepts
+from nst_jax.vision.concepts.concept_settings import ConceptSettings
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

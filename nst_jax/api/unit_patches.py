@@ -10,14 +10,14 @@ from nst_jax.config.named import read_config
 from nst_jax.config.overriding import override
 from nst_jax.errors import UserError
 from nst_jax.images.writing import to_bytes
-from nst_jax.vision.patches_drawn import read_pictures
-from nst_jax.vision.patches_report import tiles_of
-from nst_jax.vision.patches_sheet import units_sheet
-from nst_jax.vision.search import SearchPass
-from nst_jax.vision.search_file import start
-from nst_jax.vision.search_inputs import search_inputs
-from nst_jax.vision.search_report import Report
-from nst_jax.vision.search_settings import top_patches_settings
+from nst_jax.vision.searching.patches_drawn import read_pictures
+from nst_jax.vision.searching.patches_report import tiles_of
+from nst_jax.vision.searching.patches_sheet import units_sheet
+from nst_jax.vision.searching.search import SearchPass
+from nst_jax.vision.searching.search_file import start
+from nst_jax.vision.searching.search_inputs import search_inputs
+from nst_jax.vision.searching.search_report import Report
+from nst_jax.vision.searching.search_settings import top_patches_settings
 
 # Fields of what only the command writes, besides the sheet.
 OF_THE_COMMAND = ("quantiles", "sample", "export", "photos", "maximized", "labels", "checkpoint_seconds")

@@ -18,8 +18,8 @@ from nst_jax.cluster.searching_task import (
 )
 from nst_jax.images.streams import Stream
 from nst_jax.terminal.signals import StopSignal
-from nst_jax.vision.maxima_file import MaximaFile
-from nst_jax.vision.search_file import SearchProgress, join_searches, start
+from nst_jax.vision.searching.maxima_file import MaximaFile
+from nst_jax.vision.searching.search_file import SearchProgress, join_searches, start
 
 SHARD_BATCHES = 8  # at least, so that starting a task is little of its time
 MOST_SHARDS = 256  # each leaves a file of a few megabytes until the end

@@ -15,11 +15,11 @@ from nst_jax.images.sources import Source
 from nst_jax.images.streams import Stream
 from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.network import Network
-from nst_jax.vision.maxima_file import MaximaFile
-from nst_jax.vision.search import SearchPass
-from nst_jax.vision.search_file import SearchFile, start
-from nst_jax.vision.search_inputs import stream_of
-from nst_jax.vision.search_settings import TopPatchesSettings
+from nst_jax.vision.searching.maxima_file import MaximaFile
+from nst_jax.vision.searching.search import SearchPass
+from nst_jax.vision.searching.search_file import SearchFile, start
+from nst_jax.vision.searching.search_inputs import stream_of
+from nst_jax.vision.searching.search_settings import TopPatchesSettings
 
 SHARDS = "shards"  # the folder of all shards, in the folder of the run
 CHECKPOINT, ROWS = "checkpoint.safetensors", "maxima.rows"

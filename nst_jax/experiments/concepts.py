@@ -28,11 +28,11 @@ from nst_jax.runs.folder import read_run, read_settings, require_place
 from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.runs.progress import duration
 from nst_jax.storage.locks import claimed
-from nst_jax.vision.concept_file import ConceptFile
-from nst_jax.vision.concept_inputs import concept_inputs
-from nst_jax.vision.concept_report import report_concepts
-from nst_jax.vision.concept_search import ConceptProgress, find_concepts
-from nst_jax.vision.concept_settings import ConceptSettings
+from nst_jax.vision.concepts.concept_file import ConceptFile
+from nst_jax.vision.concepts.concept_inputs import concept_inputs
+from nst_jax.vision.concepts.concept_report import report_concepts
+from nst_jax.vision.concepts.concept_search import ConceptProgress, find_concepts
+from nst_jax.vision.concepts.concept_settings import ConceptSettings
 from nst_jax.vision.one_pass import run_pass
 
 EXAMPLE = "configs/concepts.py"

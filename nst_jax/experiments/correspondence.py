@@ -18,8 +18,8 @@ import numpy as np
 from nst_jax import cli, files, images
 from nst_jax.figures.sheets import contact_sheet
 from nst_jax.images.streams import Box
-from nst_jax.vision import correspondence, masks
-from nst_jax.vision.correspondence import CorrespondenceSettings
+from nst_jax.vision.probing import correspondence, masks
+from nst_jax.vision.probing.correspondence import CorrespondenceSettings
 from nst_jax.weights import load_network
 
 Changes = Mapping[tuple[str, str], np.ndarray]  # (part, layer) -> pairs

@@ -17,9 +17,9 @@ from nst_jax.figures.sheets import contact_sheet
 from nst_jax.images.streams import Stream
 from nst_jax.networks import receptive
 from nst_jax.networks.convnet import build_network
-from nst_jax.vision import evolution
 from nst_jax.vision.deconvnet import MID_GRAY
-from nst_jax.vision.evolution import EvolutionSettings, UnitView
+from nst_jax.vision.probing import evolution
+from nst_jax.vision.probing.evolution import EvolutionSettings, UnitView
 from nst_jax.weights import resolve
 
 CELL = 176  # pixels

@@ -17,8 +17,9 @@ import numpy as np
 from nst_jax import cli, files, images
 from nst_jax.figures import plots
 from nst_jax.figures.sheets import contact_sheet
-from nst_jax.vision import framing, invariance
-from nst_jax.vision.invariance import InvarianceSettings, Transform
+from nst_jax.vision import framing
+from nst_jax.vision.probing import invariance
+from nst_jax.vision.probing.invariance import InvarianceSettings, Transform
 from nst_jax.weights import load_network
 
 EXAMPLES = 4  # transformed pictures at the start of each row

@@ -23,9 +23,9 @@ from nst_jax.figures.sheets import contact_sheet
 from nst_jax.images.streams import Stream
 from nst_jax.images.writing import to_bytes
 from nst_jax.networks.network import Network, entering
-from nst_jax.vision import patches_sheet, top_patches
-from nst_jax.vision.maximize_settings import MaximizeSettings
-from nst_jax.vision.response_painter import ResponsePainter, UnitPictures, over_white, width
+from nst_jax.vision.maximizing.maximize_settings import MaximizeSettings
+from nst_jax.vision.maximizing.response_painter import ResponsePainter, UnitPictures, over_white, width
+from nst_jax.vision.searching import patches_sheet, top_patches
 from nst_jax.weights import load_network
 
 ACROSS, ACROSS_WITH_PATCHES = 6, 4  # units per row of the sheet

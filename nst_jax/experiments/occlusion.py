@@ -23,11 +23,12 @@ from nst_jax.networks.classifier import Classifier, ClassifierWeights
 from nst_jax.networks.network import Network
 from nst_jax.networks.trained import Weights
 from nst_jax.runs.machine import environment, peak_memory_bytes
-from nst_jax.vision import deconvnet, framing, occlusion, occlusion_report
+from nst_jax.vision import deconvnet, framing
 from nst_jax.vision.activations import require_activations
 from nst_jax.vision.classes import classifier_behind
 from nst_jax.vision.labels import AUTO, class_names
-from nst_jax.vision.occlusion import MOST_PROBABLE, OcclusionSettings
+from nst_jax.vision.probing import occlusion, occlusion_report
+from nst_jax.vision.probing.occlusion import MOST_PROBABLE, OcclusionSettings
 from nst_jax.weights import load_network
 
 

@@ -32,15 +32,15 @@ from nst_jax.runs.folder import read_run, read_settings, require_place
 from nst_jax.runs.machine import environment, peak_memory_bytes
 from nst_jax.runs.progress import duration
 from nst_jax.storage.locks import claimed
-from nst_jax.vision import patches_report
-from nst_jax.vision.maxima_file import MaximaFile
-from nst_jax.vision.maximized_units import maximizing_work
 from nst_jax.vision.one_pass import run_pass
-from nst_jax.vision.search import SearchPass
-from nst_jax.vision.search_file import SearchFile, SearchProgress, start
-from nst_jax.vision.search_inputs import search_inputs
-from nst_jax.vision.search_report import Report
-from nst_jax.vision.search_settings import TopPatchesSettings, top_patches_settings
+from nst_jax.vision.searching import patches_report
+from nst_jax.vision.searching.maxima_file import MaximaFile
+from nst_jax.vision.searching.maximized_units import maximizing_work
+from nst_jax.vision.searching.search import SearchPass
+from nst_jax.vision.searching.search_file import SearchFile, SearchProgress, start
+from nst_jax.vision.searching.search_inputs import search_inputs
+from nst_jax.vision.searching.search_report import Report
+from nst_jax.vision.searching.search_settings import TopPatchesSettings, top_patches_settings
 
 EXAMPLE = "configs/top_patches.py"
 

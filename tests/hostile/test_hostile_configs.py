@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from nst_jax.config import Config, fields, from_dict, to_dict
 from nst_jax.errors import UserError
 from nst_jax.experiments.mix_scales import MixSettings
-from nst_jax.vision.concept_settings import ConceptSettings
-from nst_jax.vision.correspondence import CorrespondenceSettings
-from nst_jax.vision.evolution import EvolutionSettings
-from nst_jax.vision.invariance import InvarianceSettings
-from nst_jax.vision.maximize_settings import MaximizeSettings
-from nst_jax.vision.occlusion import OcclusionSettings
-from nst_jax.vision.search_settings import TopPatchesSettings
+from nst_jax.vision.concepts.concept_settings import ConceptSettings
+from nst_jax.vision.maximizing.maximize_settings import MaximizeSettings
+from nst_jax.vision.probing.correspondence import CorrespondenceSettings
+from nst_jax.vision.probing.evolution import EvolutionSettings
+from nst_jax.vision.probing.invariance import InvarianceSettings
+from nst_jax.vision.probing.occlusion import OcclusionSettings
+from nst_jax.vision.searching.search_settings import TopPatchesSettings
 from scripts.distillation.settings import DistillSettings
 from tests.command import call
 from tests.hostile.contract import assert_promises, assert_refusal, cases, within

@@ -7,9 +7,9 @@ import pytest
 from nst_jax.config import NetworkConfig
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision import occlusion
 from nst_jax.vision.deconvnet import project
-from nst_jax.vision.occlusion import OcclusionSettings
+from nst_jax.vision.probing import occlusion
+from nst_jax.vision.probing.occlusion import OcclusionSettings
 from nst_jax.vision.relevance import Towards, relevances
 from tests.conftest import formula_image, formula_weights
 from tests.torch_reference import MEAN_BGR

@@ -10,11 +10,11 @@ from nst_jax import images
 from nst_jax.images.streams import Stream
 from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision.concept_importance import importance, scores_from, sobol_masks, total_indices
-from nst_jax.vision.concept_report import report_concepts
-from nst_jax.vision.concept_search import Survey
-from nst_jax.vision.concept_settings import ConceptSettings
-from nst_jax.vision.top_patches import Strongest
+from nst_jax.vision.concepts.concept_importance import importance, scores_from, sobol_masks, total_indices
+from nst_jax.vision.concepts.concept_report import report_concepts
+from nst_jax.vision.concepts.concept_search import Survey
+from nst_jax.vision.concepts.concept_settings import ConceptSettings
+from nst_jax.vision.searching.top_patches import Strongest
 from tests.conftest import formula_image, formula_weights
 
 LAYER, SIZE, CHANNELS = "conv2_1", 32, 6

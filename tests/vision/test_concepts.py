@@ -18,11 +18,11 @@ from nst_jax.images.streams import Stream
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision.concept_pictures import DIMMED, lit_by, paint_directions
-from nst_jax.vision.concept_search import ConceptPass, ConceptProgress, directions_of, find_concepts
-from nst_jax.vision.concept_settings import ConceptSettings
-from nst_jax.vision.nmf import weights_of
-from nst_jax.vision.position_sample import PositionSample, draw, nothing_drawn
+from nst_jax.vision.concepts.concept_pictures import DIMMED, lit_by, paint_directions
+from nst_jax.vision.concepts.concept_search import ConceptPass, ConceptProgress, directions_of, find_concepts
+from nst_jax.vision.concepts.concept_settings import ConceptSettings
+from nst_jax.vision.concepts.nmf import weights_of
+from nst_jax.vision.concepts.position_sample import PositionSample, draw, nothing_drawn
 from tests.command import assert_refused, call, pixels
 from tests.conftest import formula_image, formula_weights
 

@@ -10,8 +10,8 @@ import pytest
 from nst_jax import images
 from nst_jax.errors import UserError
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision import correspondence, masks
-from nst_jax.vision.correspondence import sign_changes, signs
+from nst_jax.vision.probing import correspondence, masks
+from nst_jax.vision.probing.correspondence import sign_changes, signs
 from tests.command import assert_refused, call, pixels
 from tests.conftest import formula_image, formula_weights
 

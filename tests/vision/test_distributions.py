@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 
 from nst_jax.errors import UserError
-from nst_jax.vision import distributions
-from nst_jax.vision.distributions import BINS, bin_edges, bin_numbers, nothing_counted, sampled_images, tally
-from nst_jax.vision.maxima_file import MaximaFile
-from nst_jax.vision.quantile_patches import histogram_of, patches_at
-from nst_jax.vision.top_patches import NO_IMAGE, strongest
+from nst_jax.vision.searching import distributions
+from nst_jax.vision.searching.distributions import (
+    BINS,
+    bin_edges,
+    bin_numbers,
+    nothing_counted,
+    sampled_images,
+    tally,
+)
+from nst_jax.vision.searching.maxima_file import MaximaFile
+from nst_jax.vision.searching.quantile_patches import histogram_of, patches_at
+from nst_jax.vision.searching.top_patches import NO_IMAGE, strongest
 
 IMAGES, UNITS = 23, 3
 

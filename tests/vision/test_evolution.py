@@ -12,8 +12,9 @@ from nst_jax.images.streams import Stream
 from nst_jax.networks import receptive
 from nst_jax.networks.architectures import architecture
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision import deconvnet, evolution
-from nst_jax.vision.evolution import EvolutionSettings, Topology
+from nst_jax.vision import deconvnet
+from nst_jax.vision.probing import evolution
+from nst_jax.vision.probing.evolution import EvolutionSettings, Topology
 from nst_jax.weights import save
 from tests.command import assert_refused, call, pixels
 from tests.conftest import formula_image, formula_weights

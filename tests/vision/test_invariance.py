@@ -9,8 +9,8 @@ import pytest
 
 from nst_jax.errors import UserError
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision import invariance
-from nst_jax.vision.invariance import InvarianceSettings, rotation, scale, shift, warp
+from nst_jax.vision.probing import invariance
+from nst_jax.vision.probing.invariance import InvarianceSettings, rotation, scale, shift, warp
 from tests.command import assert_refused, call, pixels
 from tests.conftest import formula_image, formula_weights
 

@@ -15,10 +15,10 @@ from nst_jax.networks.vgg import VGG
 from nst_jax.optimizers.methods import find_method
 from nst_jax.variables.fourier import fourier
 from nst_jax.variables.variable import Canvas
-from nst_jax.vision import maximize, objectives, transforms
-from nst_jax.vision.maximize import Penalties, Wanted
-from nst_jax.vision.maximize_settings import MaximizeSettings
-from nst_jax.vision.transforms import Motion
+from nst_jax.vision.maximizing import maximize, objectives, transforms
+from nst_jax.vision.maximizing.maximize import Penalties, Wanted
+from nst_jax.vision.maximizing.maximize_settings import MaximizeSettings
+from nst_jax.vision.maximizing.transforms import Motion
 from tests.command import assert_refused, call, pixels
 from tests.conftest import formula_image, formula_weights
 

@@ -10,9 +10,10 @@ from nst_jax import images
 from nst_jax.errors import UserError
 from nst_jax.experiments import top_patches
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision import activations, maximized_units
-from nst_jax.vision.response_painter import ResponsePainter, UnitPictures
-from nst_jax.vision.search_settings import TopPatchesSettings
+from nst_jax.vision import activations
+from nst_jax.vision.maximizing.response_painter import ResponsePainter, UnitPictures
+from nst_jax.vision.searching import maximized_units
+from nst_jax.vision.searching.search_settings import TopPatchesSettings
 from tests.command import ROOT
 from tests.conftest import formula_image, formula_weights
 

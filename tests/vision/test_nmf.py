@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
-from nst_jax.vision.nmf import explained, nmf, weights_of
+from nst_jax.vision.concepts.nmf import explained, nmf, weights_of
 
 
 def mixture(positions=400, channels=24, parts=5, noise=0.3):

@@ -13,9 +13,9 @@ from nst_jax.errors import UserError
 from nst_jax.figures import maps
 from nst_jax.networks.classifier import Classifier
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision import occlusion
 from nst_jax.vision.classes import classifier_behind
-from nst_jax.vision.occlusion import OcclusionSettings
+from nst_jax.vision.probing import occlusion
+from nst_jax.vision.probing.occlusion import OcclusionSettings
 from nst_jax.weights import load, load_classifier
 from tests.command import assert_refused, call, pixels
 from tests.conftest import formula_image, formula_weights

@@ -10,7 +10,7 @@ from nst_jax.errors import UserError
 from nst_jax.experiments import top_patches
 from nst_jax.networks.vgg import VGG
 from nst_jax.vision.relevance import Towards, read_target, relevances
-from nst_jax.vision.search_settings import TopPatchesSettings
+from nst_jax.vision.searching.search_settings import TopPatchesSettings
 from tests.command import ROOT
 from tests.conftest import formula_image, formula_weights
 from tests.whole_files import CLASSES, state_dict, write_keras

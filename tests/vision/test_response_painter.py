@@ -8,8 +8,8 @@ from PIL import Image
 
 from nst_jax.config import OptimizerConfig
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision.maximize_settings import MaximizeSettings
-from nst_jax.vision.response_painter import ResponsePainter
+from nst_jax.vision.maximizing.maximize_settings import MaximizeSettings
+from nst_jax.vision.maximizing.response_painter import ResponsePainter
 from nst_jax.weights import save
 from tests.command import call, pixels
 from tests.conftest import formula_weights

@@ -9,9 +9,9 @@ from PIL import Image
 
 from nst_jax.images.streams import Stream
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision.search import SearchPass
-from nst_jax.vision.search_file import join_searches, start
-from nst_jax.vision.search_settings import TopPatchesSettings
+from nst_jax.vision.searching.search import SearchPass
+from nst_jax.vision.searching.search_file import join_searches, start
+from nst_jax.vision.searching.search_settings import TopPatchesSettings
 from tests.conftest import formula_weights
 
 PICTURES, UNREADABLE = 41, (0, 17, 18, 40)

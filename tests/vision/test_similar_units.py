@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nst_jax.vision.distributions import NOT_SEEN
-from nst_jax.vision.similar_units import MOST_SIMILAR, similar_units
+from nst_jax.vision.searching.distributions import NOT_SEEN
+from nst_jax.vision.searching.similar_units import MOST_SIMILAR, similar_units
 
 IMAGES, UNITS = 40, 12
 

@@ -8,8 +8,8 @@ import pytest
 from nst_jax.images.streams import Stream
 from nst_jax.networks.trained import make_weights
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision import top_patches
-from nst_jax.vision.top_patches import NO_IMAGE, Patch, patches_of
+from nst_jax.vision.searching import top_patches
+from nst_jax.vision.searching.top_patches import NO_IMAGE, Patch, patches_of
 from nst_jax.weights import load
 from tests.conftest import formula_weights
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from nst_jax.errors import UserError
 from nst_jax.experiments import top_patches
-from nst_jax.vision import search
+from nst_jax.vision.searching import search
 from tests.command import ROOT
 
 LAYERS = ("conv1_1", "conv2_1")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from nst_jax.experiments import top_patches
-from nst_jax.vision import maximized_units
+from nst_jax.vision.searching import maximized_units
 from tests import browser
 from tests.command import ROOT
 from tests.vision.test_maximized_units import GrayPainter

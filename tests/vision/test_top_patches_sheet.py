@@ -5,8 +5,15 @@ import pytest
 
 from nst_jax.networks.trained import TORCHVISION, make_weights
 from nst_jax.networks.vgg import VGG
-from nst_jax.vision import patches_sheet
-from nst_jax.vision.patches_sheet import FILTER_CELL, GROUP_GAP, PATCH_GAP, SMALLEST_CELL, UNIT_GAP, scaled
+from nst_jax.vision.searching import patches_sheet
+from nst_jax.vision.searching.patches_sheet import (
+    FILTER_CELL,
+    GROUP_GAP,
+    PATCH_GAP,
+    SMALLEST_CELL,
+    UNIT_GAP,
+    scaled,
+)
 from tests.conftest import formula_weights
 
 RED, BLUE = (np.broadcast_to(np.float32(colour), (10, 10, 3)) for colour in ((1, 0, 0), (0, 0, 1)))

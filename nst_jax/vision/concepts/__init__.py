@@ -1,0 +1,1 @@
+"""Concepts of a layer by factorisation of its activations."""

@@ -1,0 +1,1 @@
+"""Pictures that activate units: what is maximised, how, and the settings."""

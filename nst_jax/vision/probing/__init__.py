@@ -1,0 +1,1 @@
+"""Single pictures: occlusion, invariance, evolution, correspondence."""

@@ -1,0 +1,1 @@
+"""Top patches: the search over pictures, its file, and the page of units."""
