@@ -54,6 +54,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "100 + 60 + 20": schedule(100, 60, 20),
     "60 + 60 + 25": schedule(60, 60, 25),
     "60 + 40 + 25": schedule(60, 40, 25),
+    "60 + 40 + 15": schedule(60, 40, 15),
+    "60 + 40 + 8": schedule(60, 40, 8),
     "50 + 30 + 20": SHORT,
     "30 + 20 + 12": schedule(30, 20, 12),
     "50 + 30 + 20, memory 30": SHORT | {"optimizer.memory": 30},

