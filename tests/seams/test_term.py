@@ -80,6 +80,7 @@ def test_runs_with_other_weights_of_it_share_a_program(nearness, tiny_weights, t
         np.testing.assert_allclose(outcome.image, alone.image, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_a_term_over_several_devices(nearness, tiny_weights, tmp_path):
     """In a process of its own, with two simulated devices."""
     values = nearness_settings(tiny_weights, size=50, devices=2)

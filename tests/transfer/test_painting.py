@@ -60,7 +60,10 @@ def go_on(look):
 
 @pytest.mark.parametrize(
     ("optimizer", "scales", "varied"),
-    [(("lbfgs", 12, 0.02), (1.0,), VARIED), (("adam", 8, 0.05), (0.75, 1.0), VARIED[:2])],
+    [
+        (("lbfgs", 12, 0.02), (1.0,), VARIED),
+        pytest.param(("adam", 8, 0.05), (0.75, 1.0), VARIED[:2], marks=pytest.mark.slow),
+    ],
     ids=["lbfgs", "adam, two scales"],
 )
 def test_a_batch_paints_what_single_runs_paint(tiny_weights, tmp_path, optimizer, scales, varied):

@@ -119,6 +119,7 @@ def test_chunks_are_painted_as_the_whole_clip_is(here, tiny_weights, shots, tmp_
     assert next(remote.glob("result.*")).stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_a_chunk_that_failed_is_the_only_one_painted_again(here, tiny_weights, clip, tmp_path, monkeypatch):
     paint, begun = remote_clip.paint_chunk, []
 

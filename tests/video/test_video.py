@@ -105,6 +105,7 @@ def test_what_moves_keeps_its_strokes(tiny_weights, clip, tmp_path):
     assert errors["held"] < 0.6 * errors["alone"], errors
 
 
+@pytest.mark.slow
 def test_a_still_clip_stays_still(tiny_weights, tmp_path):
     still = tmp_path / "still"
     still.mkdir()
