@@ -9,7 +9,7 @@ from absl import flags
 
 from nst_jax import cli
 from nst_jax.cluster.joining import define_cluster
-from nst_jax.cluster.remote_sweep import paint_sweep
+from nst_jax.cluster.remote_sweep import define_batch, paint_sweep
 from nst_jax.config import Config, from_dict
 from nst_jax.config.tables import extensible
 from nst_jax.errors import UserError, unknown
@@ -89,8 +89,7 @@ def parse_flags(argv: list[str]) -> flags.FlagValues:
     )
     flags.DEFINE_string("sweep", None, "use sweep_NAME(add) of the config file", flag_values=values)
     flags.DEFINE_bool("dry_run", False, "print the plan, its memory and time, and exit", flag_values=values)
-    together = "runs computed together; default: on a CPU one, else as many as fit in memory"
-    flags.DEFINE_integer("batch", None, together, 1, flag_values=values)
+    define_batch(values)
     define_cluster(values)
     define_preview(values)
     define_log(values)

@@ -66,7 +66,11 @@ def load_lpips(settings: LpipsSettings) -> Lpips | None:
     file = Path(settings.linear) if settings.linear else _installed(settings.arch)
     channel_weights = _channel_weights(file, settings.arch)
     weights = settings.weights or f"{settings.arch}-torchvision"
-    network, trained = load_network(NetworkConfig(settings.arch, weights, pool="max"), LAYERS[settings.arch])
+    config = NetworkConfig(settings.arch, weights, pool="max")
+    try:
+        network, trained = load_network(config, LAYERS[settings.arch])
+    except UserError as error:
+        raise error.prefixed("lpips") from error
     if trained.preprocessing != TORCHVISION:
         raise UserError(f"lpips.weights: {trained.name} is not torchvision's {settings.arch}")
     numbers = b"".join(array.tobytes() for array in channel_weights.values())

@@ -12,6 +12,7 @@ from nst_jax.bench.bench_plan import BenchSettings, entries
 from nst_jax.bench.comparing import curve_rows, markdown, recipe_rows
 from nst_jax.bench.lpips import load_lpips
 from nst_jax.bench.scores import Judge
+from nst_jax.errors import UserError
 from nst_jax.figures.plots import line_plot
 from nst_jax.storage.json_files import read_json
 from nst_jax.sweeps.gallery import Judged, Table, csv_text, write_gallery
@@ -40,7 +41,10 @@ def require_judges(settings: BenchSettings) -> None:
     """
     load_lpips(settings.lpips)
     if settings.judge.weights != "auto":  # which stands for another network in need
-        load_network(settings.judge, settings.style_layers)
+        try:
+            load_network(settings.judge, settings.style_layers)
+        except UserError as error:
+            raise error.prefixed("judge") from error
 
 
 def report(sweep: Sweep, settings: BenchSettings) -> Path:

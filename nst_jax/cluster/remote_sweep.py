@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from absl import flags
 from tqdm import tqdm
 
 from nst_jax.cluster.driving import Driver
@@ -16,6 +17,14 @@ from nst_jax.sweeps.sweep_folder import Sweep
 from nst_jax.terminal.signals import StopSignal
 
 BATCH = 4  # runs of a task, which a worker paints together
+
+
+def define_batch(values: flags.FlagValues) -> None:
+    """Define the flag --batch of the commands that paint sweeps."""
+    together = (
+        "runs painted together; default: one on a CPU, four on a cluster, else as many as fit in memory"
+    )
+    flags.DEFINE_integer("batch", None, together, 1, flag_values=values)
 
 
 def paint_sweep(sweep: Sweep, cluster: str | None, batch: int | None, stop: StopSignal) -> bool:

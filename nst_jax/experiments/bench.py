@@ -11,7 +11,7 @@ from nst_jax.bench.bench_plan import BenchSettings, planned_runs
 from nst_jax.bench.exporting import export, require_empty
 from nst_jax.bench.reporting import report, require_judges
 from nst_jax.cluster.joining import define_cluster
-from nst_jax.cluster.remote_sweep import paint_sweep
+from nst_jax.cluster.remote_sweep import define_batch, paint_sweep
 from nst_jax.config import fields
 from nst_jax.errors import UserError
 from nst_jax.storage.json_files import read_json
@@ -73,8 +73,7 @@ def _parse(argv: list[str]) -> flags.FlagValues:
     values = flags.FlagValues()
     cli.define_resumable(values, argv)
     flags.DEFINE_bool("dry_run", False, "print the plan, its memory and time, and exit", flag_values=values)
-    together = "runs computed together; default: on a CPU one, else as many as fit in memory"
-    flags.DEFINE_integer("batch", None, together, 1, flag_values=values)
+    define_batch(values)
     flags.DEFINE_string(
         "export",
         None,

@@ -50,12 +50,12 @@ class Conv(nnx.Module):
         self.bias = nnx.Param(jax.device_put(bias))
         self.precision, self.padding, self.stride, self.border = precision, padding, stride, border
         self.is_3x3 = (kernel.shape[:2], stride, border) == ((3, 3), 1, 1)
-        self.by_size = False  # whether small pictures are convolved directly
+        self.least = 0  # multiply-adds with which `algorithm` is used; smaller convolutions are direct
         if algorithm == "auto":
             fast = "winograd" if winograd.pays(kernel.shape) else "direct"
             suited = precision == "bfloat16" and products.suits(kernel.shape)
             algorithm = "products" if suited else fast
-            self.by_size = algorithm == "winograd"
+            self.least = winograd.MULTIPLY_ADDS if algorithm == "winograd" else 0
         self.algorithm = algorithm if self.is_3x3 else "direct"
         if self.algorithm in PREPARED:
             prepare, _ = PREPARED[self.algorithm]
@@ -73,9 +73,8 @@ class Conv(nnx.Module):
         return relu(response + self.bias[...])
 
     def _convolved(self, x: Float[Array, "b h w i"]) -> Float[Array, "b _ _ o"]:
-        positions, kernel_shape = x.shape[1] * x.shape[2], self.kernel.shape
-        small = self.by_size and not winograd.pays_at(positions, kernel_shape)
-        if self.algorithm in PREPARED and not small:
+        multiply_adds = x.shape[1] * x.shape[2] * self.kernel[...].size
+        if self.algorithm in PREPARED and multiply_adds >= self.least:
             _, convolve = PREPARED[self.algorithm]
             return convolve(x, self.filters[...], self.turned[...])
         if self.is_3x3:

@@ -5,7 +5,6 @@ multiplications instead of 144. Tiles and filters are transformed (by the paper'
 multiplied position by position, as 36 matrix products over the channels, and transformed back (by A).
 """
 
-import math
 from collections.abc import Sequence
 
 import jax
@@ -19,7 +18,7 @@ from nst_jax.networks.prepared import with_prepared_filters
 STEP, TILE = 4, 6  # outputs and inputs of a tile, per side
 # With fewer channels, the transforms cost more than the multiplications save.
 CHANNELS = 64
-# A direct convolution with fewer multiply-adds takes 1 ms at most, and its program compiles sooner.
+# A direct convolution with fewer multiply-adds takes about 1 ms at most, and its program compiles sooner.
 MULTIPLY_ADDS = 2**27
 # Tiles transformed together: few enough for a strip to stay in the cache, enough for large matrix products.
 TILES_PER_STRIP = 256
@@ -40,11 +39,6 @@ G = np.array(
 def pays(kernel_shape: tuple[int, ...]) -> bool:
     """Whether this beats the direct convolution of large pictures: a fixed rule, so that results repeat."""
     return jax.default_backend() == "cpu" and min(kernel_shape[2:]) >= CHANNELS
-
-
-def pays_at(positions: int, kernel_shape: tuple[int, ...]) -> bool:
-    """Whether it does for so many `positions`."""
-    return pays(kernel_shape) and positions * math.prod(kernel_shape) >= MULTIPLY_ADDS
 
 
 def transform_filters(kernel: Float[np.ndarray, "3 3 i o"]) -> Float[np.ndarray, "36 i o"]:

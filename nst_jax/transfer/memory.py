@@ -53,12 +53,6 @@ def compiled_advance(lanes: Lanes, network: Any, data: Any, image: Any) -> tuple
     return advance.compile(), (stacked, lane)
 
 
-def program_bytes(program: jax.stages.Lowered) -> int:
-    """Return the bytes that a `program` needs within, once it is compiled."""
-    analysis: Any = program.compile().memory_analysis()
-    return analysis.temp_size_in_bytes
-
-
 def _one_lane(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
     sharding = leaf.sharding and NamedSharding(leaf.sharding.mesh, P(None, *leaf.sharding.spec))
     return jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype, sharding=sharding)

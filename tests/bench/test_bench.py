@@ -65,6 +65,9 @@ def test_a_judge_that_is_not_there_is_named_before_anything_is_painted(tiny_weig
     flags = [*flags_of(tiny_weights, tmp_path / "bench"), "--config.lpips.arch=vgg16"]
     result = call(*flags, "--config.lpips.linear=nowhere.pth", module=BENCH)
     assert_refused(result, "nowhere.pth")
+    assert_refused(
+        call(*flags[:-1], "--config.judge.weights=nowhere.pth", module=BENCH), "judge: ", "nowhere.pth"
+    )
     assert not (tmp_path / "bench").exists()
 
 
