@@ -10,11 +10,12 @@
 respond to, and `concepts` what directions of a layer do. `nst-jax` lists the commands.
 """
 
+import gc
 import importlib
 from typing import TYPE_CHECKING, Any
 
 from nst_jax.errors import UserError
-from nst_jax.terminal.signals import quieten_imports
+from nst_jax.terminal.signals import leave_at_once, started_as_command
 
 if TYPE_CHECKING:
     from nst_jax.api.clips import VideoFrame, stylize_video
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from nst_jax.api.sweeping import sweep
     from nst_jax.api.unit_patches import top_patches
 
-quieten_imports()
+if started_as_command():
+    leave_at_once()  # on a signal: a command imports JAX for a second before it handles them
+    gc.disable()  # until its `main`; it would look through what the imports make, a fifth of their time
 __version__ = "0.1.0"
 __all__ = [
     "Concepts",

@@ -1,5 +1,6 @@
 """The front door: `nst-jax COMMAND ...`, or `python -m nst_jax COMMAND ...`."""
 
+import gc
 import importlib
 import sys
 from collections.abc import Sequence
@@ -7,7 +8,7 @@ from typing import NamedTuple
 
 from nst_jax import __version__
 from nst_jax.errors import UserError, unknown
-from nst_jax.terminal.ending import run
+from nst_jax.terminal.ending import collect_from_here, run
 
 HEADER = """nst-jax COMMAND [--FLAG=VALUE ...]: neural style transfer, and what ConvNets see
 
@@ -87,7 +88,10 @@ def main(argv: list[str]) -> int:
     if name not in COMMANDS:
         raise unknown("nst-jax", name, COMMANDS)
     command = COMMANDS[name]
-    return importlib.import_module(command.module).main([f"nst-jax {name}", *flags_of(command, arguments)])
+    gc.disable()
+    module = importlib.import_module(command.module)
+    collect_from_here()
+    return module.main([f"nst-jax {name}", *flags_of(command, arguments)])
 
 
 def flags_of(command: Command, arguments: Sequence[str]) -> list[str]:

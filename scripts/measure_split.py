@@ -26,7 +26,7 @@ from nst_jax.networks import receptive
 from nst_jax.networks.layers import up_to
 from nst_jax.transfer.dividing import split_of
 from nst_jax.transfer.job import Job
-from nst_jax.transfer.memory import compiled_advance, tree_bytes
+from nst_jax.transfer.memory import advance_arguments, tree_bytes
 from nst_jax.transfer.preparing import prepare
 from nst_jax.variables.pixels import PIXELS
 
@@ -73,7 +73,8 @@ def main(argv: list[str]) -> int:
 def measured(job: Job) -> Cost:
     """Compile the step of `job` and count."""
     session = Session([job])
-    program, arrays = compiled_advance(session.lanes, session.network, *session.objectives.shapes(job))
+    arguments = advance_arguments(session.lanes, session.network, *session.objectives.shapes(job))
+    program = session.lanes.advance.compiled(*arguments)
     analysis: Any = program.memory_analysis()
     exchanged: Counter[str] = Counter()
     messages: Counter[str] = Counter()
@@ -85,7 +86,7 @@ def measured(job: Job) -> Cost:
         )
     split = split_of(job, PIXELS)
     rows = split.rows if split else job.size_at(1.0)[0]
-    return Cost(rows, analysis.temp_size_in_bytes, tree_bytes(arrays), exchanged, messages)
+    return Cost(rows, analysis.temp_size_in_bytes, tree_bytes(arguments[1:3]), exchanged, messages)
 
 
 def operations(job: Job, height: int, width: int, extra_rows: int = 0) -> float:

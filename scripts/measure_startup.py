@@ -7,6 +7,7 @@ a part are the difference to the line before it.
 """
 
 import contextlib
+import gc
 import json
 import os
 import subprocess
@@ -37,8 +38,10 @@ def main() -> None:
 
 def run(began: float) -> None:
     """Run as `python -m nst_jax.run` does, and print the seconds at the end of each part as JSON."""
+    gc.disable()  # as in a command
     import nst_jax.run
     from nst_jax.optimizers.loop import Loop
+    from nst_jax.terminal.ending import collect_from_here
     from nst_jax.transfer.minimizing import MinimizingSession
 
     marks: list[tuple[str, float]] = []
@@ -63,6 +66,7 @@ def run(began: float) -> None:
     def first_evaluation(*_: Any) -> str:
         return "" if any(name == EVALUATION for name, _ in marks) else EVALUATION
 
+    collect_from_here()
     mark("imports")
     marked(nst_jax.run, "prepare", lambda config: "pictures and network")
     marked(nst_jax.run, "require_memory", lambda *_: "estimate of memory: the program at full size")

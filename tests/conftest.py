@@ -25,6 +25,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored below nohup
 
 from nst_jax.cli import use_compilation_cache  # noqa: E402
+from nst_jax.devices import compilation_cache  # noqa: E402
 from nst_jax.networks.architectures import architecture  # noqa: E402
 from nst_jax.networks.trained import OXFORD, Weights, make_weights  # noqa: E402
 from nst_jax.optimizers.loop import Loop  # noqa: E402
@@ -50,6 +51,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     os.environ["NST_JAX_CACHE"] = str(folder)
     os.environ["NST_JAX_OFFLINE"] = "1"  # tests of downloads unset it, and have a cache of their own
+    # Tests replace functions, which a program that is kept would not see; commands of their own do keep them.
+    compilation_cache.keep_programs = lambda folder: None
     use_compilation_cache()
     return folder
 

@@ -1,10 +1,11 @@
-"""The cache of compiled programs, which a command shares with those before and beside it."""
+"""The caches of compiled programs, which a command shares with those before and beside it."""
 
 import os
 import warnings
 
 from absl import logging
 
+from nst_jax.devices.kept_programs import keep_programs
 from nst_jax.files import cache_dir, is_writable
 
 
@@ -23,3 +24,4 @@ def use_compilation_cache() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.01)
     # If the disk fills up, JAX would warn about every program; runs do not need the cache.
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
+    keep_programs(cache_dir() / "programs")

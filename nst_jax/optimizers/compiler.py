@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from nst_jax.devices import processor
+from nst_jax.devices.kept_programs import KeptProgram
 
 # XLA's CPU backend computes products with YNNPACK, the default of jaxlib 0.10, or with Eigen. Eigen uses both
 # of two cores where YNNPACK leaves one idle (docs/performance.md). An empty list disables YNNPACK fusion.
@@ -19,6 +20,13 @@ BFLOAT16_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE
 def jit(function: Callable[..., Any], bfloat16: bool = False, **arguments: Any) -> Any:
     """`jax.jit(function, **arguments)`, compiled with `options(bfloat16)`."""
     return jax.jit(function, compiler_options=options(bfloat16), **arguments)
+
+
+def kept(
+    function: Callable[..., Any], identity: Any, bfloat16: bool = False, **arguments: Any
+) -> KeptProgram:
+    """Like `jit`, but programs are kept from one command to the next; for `identity` see `KeptProgram`."""
+    return KeptProgram(function, identity, compiler_options=options(bfloat16), **arguments)
 
 
 def jit_at_first_call(**arguments: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -117,13 +117,15 @@ class Lanes:
 
     def _program(self, function: Callable[..., Any], axes: tuple[int | None, ...], **options: Any) -> Any:
         """Compile `function` over lanes; each device loops over its own, independently of the others."""
-        batched = self.over_lanes(function, axes)
+        batched, identity = self.over_lanes(function, axes), None
         if self.mesh.size > 1:
             specs = tuple(P() if axis is None else P("lanes") for axis in axes)
             batched = jax.shard_map(
                 batched, mesh=self.mesh, in_specs=specs, out_specs=P("lanes"), check_vma=False
             )
-        return compiler.jit(batched, self._bfloat16, **options)
+        else:
+            identity = (function.__qualname__, self.width, *self.optimizer.identity)
+        return compiler.kept(batched, identity, self._bfloat16, **options)
 
     def _start(self, shared: Any, data: Any, variable: VariableArray, rate: Float[Array, ""]) -> Lane:
         state = self.optimizer.first_state(shared, data, variable, rate)

@@ -84,7 +84,7 @@ class SplitLane(Lanes):
     def _program(self, function: Callable[..., Any], axes: tuple[int | None, ...], **options: Any) -> Any:
         shardings = Lane(self._shardings)
         single = self.over_lanes(function, axes)
-        return compiler.jit(single, self._bfloat16, out_shardings=shardings, **options)
+        return compiler.kept(single, None, self._bfloat16, out_shardings=shardings, **options)
 
     def _over_state(self, function: Callable[[Any, NamedSharding], Any], state: State) -> State:
         """Map `function` over the arrays of a state and their shardings."""

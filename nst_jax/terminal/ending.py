@@ -16,8 +16,7 @@ EXIT_USER_ERROR = 2
 def run(main: Callable[[list[str]], int]) -> NoReturn:
     """Call `main(argv)` and exit with its status; 2 on a user error, 128 + n on signal n, 1 on a bug."""
     make_tolerant()
-    # What the imports have made stays: not looking through it again takes half a second from a short run.
-    gc.freeze()
+    collect_from_here()
     signals.handle(signals.interrupt)
     sys.unraisablehook = signals.redeliver
     try:
@@ -26,6 +25,15 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
         signals.leave_at_once()
         sys.stdout.flush()
     sys.exit(status)
+
+
+def collect_from_here() -> None:
+    """Enable garbage collection of what is made after the imports.
+
+    What they have made stays, and looking through it again would take half a second of a short run.
+    """
+    gc.freeze()
+    gc.enable()
 
 
 def status_of(command: Callable[[], int]) -> int:

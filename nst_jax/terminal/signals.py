@@ -132,15 +132,12 @@ def leave_at_once() -> None:
     handle(partial(_leave, -math.inf))
 
 
-def quieten_imports() -> None:
-    """If Python was started as a command of this project, let signals end it silently.
-
-    Commands import JAX for seconds before `handle` is called.
-    """
+def started_as_command() -> bool:
+    """Whether Python was started as a command of this project."""
     _, module, name = " ".join(sys.orig_argv).partition(" -m ")
-    started = bool(module) and name.startswith(("nst_jax", "experiments."))
-    if started or Path(sys.argv[0]).stem == "nst-jax":
-        leave_at_once()
+    return (bool(module) and name.startswith(("nst_jax", "experiments."))) or Path(
+        sys.argv[0]
+    ).stem == "nst-jax"
 
 
 def _signal_main_thread(number: int) -> None:

@@ -84,9 +84,7 @@ class ObjectiveMaker:
         if math.prod(largest) <= math.prod(job.size_at(1.0)):
             return 2 * held
         picture = jax.ShapeDtypeStruct((1, *largest, 3), jnp.float32)
-        measuring = evaluator.lowered(network, picture, request, everywhere(layers)).compile()
-        analysis: Any = measuring.memory_analysis()
-        return 2 * held + analysis.temp_size_in_bytes
+        return 2 * held + evaluator.temporary_bytes(network, picture, request, everywhere(layers))
 
     def _evaluator(self, size: tuple[int, int]) -> Evaluator:
         """How pictures of `size` (height, width) are evaluated."""

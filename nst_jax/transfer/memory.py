@@ -39,18 +39,16 @@ def lane_bytes(optimizer: Optimizer, network: Any, data: Any, image: Any) -> int
 
 def advance_bytes(lanes: Lanes, network: Any, data: Any, image: Any) -> int:
     """Return the bytes of the program that advances one lane and of its arguments, besides the network."""
-    program, arguments = compiled_advance(lanes, network, data, image)
-    return program.memory_analysis().temp_size_in_bytes + tree_bytes(arguments)
+    arguments = advance_arguments(lanes, network, data, image)
+    return lanes.advance.temporary_bytes(*arguments) + tree_bytes(arguments[1:3])
 
 
-def compiled_advance(lanes: Lanes, network: Any, data: Any, image: Any) -> tuple[Any, Any]:
-    """Compile the program that advances one lane; return it, and the shapes of its arrays."""
+def advance_arguments(lanes: Lanes, network: Any, data: Any, image: Any) -> tuple[Any, ...]:
+    """The shapes of the arguments with which the program of `lanes` advances one lane."""
     stacked, images = jax.tree.map(_one_lane, (data, image))
     rate, count = _one_lane(jax.ShapeDtypeStruct((), jnp.float32)), jax.ShapeDtypeStruct((), jnp.int32)
-    lane: Lane = lanes.abstract(jax.eval_shape(lanes.start, network, stacked, images, rate))
-    settle = jax.ShapeDtypeStruct((), bool)
-    advance = lanes.advance.lower(network, stacked, lane, count, count, settle)
-    return advance.compile(), (stacked, lane)
+    lane: Lane = lanes.abstract(lanes.start.result(network, stacked, images, rate))
+    return network, stacked, lane, count, count, jax.ShapeDtypeStruct((), bool)
 
 
 def _one_lane(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:

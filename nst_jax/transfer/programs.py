@@ -55,7 +55,7 @@ class Programs:
     @property
     def compilations(self) -> int:
         """Number of step programs compiled so far: one per shape."""
-        return sum(lanes.advance._cache_size() for lanes in (self._whole, *self._divided.values()))
+        return sum(lanes.advance.count for lanes in (self._whole, *self._divided.values()))
 
     def at(self, shape: tuple[int, ...]) -> Lanes:
         """The programs for pictures of `shape`."""

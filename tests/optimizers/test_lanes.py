@@ -72,7 +72,7 @@ def test_cutting_into_chunks_of_evaluations_changes_no_bit():
         pieces = lanes.advance(None, DATA, pieces, jnp.int32(9), jnp.int32(2), NO)
     for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(pieces), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert lanes.advance._cache_size() == 1
+    assert lanes.advance.count == 1
 
 
 def test_a_settled_lane_goes_on_from_its_state_alone():

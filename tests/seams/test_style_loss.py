@@ -77,10 +77,10 @@ def test_a_second_content_costs_no_second_trace(means, tiny_weights, tmp_path):
     values = settings(tiny_weights, style_losses={"means": 1.0}, content_weight=1e-3)
     session = Session([prepare(from_dict(values))])
     run(values, tmp_path / "first", session)
-    before, programs = means.traces, session.lanes.advance._cache_size()
+    before, programs = means.traces, session.lanes.advance.count
     # Of the same shape, with another seed.
     outcome = run({**values, "content": "sample:chelsea", "seed": 1}, tmp_path / "second", session)
-    assert (means.traces, session.lanes.advance._cache_size()) == (before, programs)
+    assert (means.traces, session.lanes.advance.count) == (before, programs)
     alone = run({**values, "content": "sample:chelsea", "seed": 1}, tmp_path / "alone")
     np.testing.assert_array_equal(outcome.image, alone.image)
 

@@ -40,7 +40,7 @@ class Colors:
 
     @property
     def compilations(self):
-        return self.lanes.advance._cache_size()
+        return self.lanes.advance.count
 
     def target(self, job, scale, factor=1.0):
         content, (style,) = images.resize(job.content, *job.size_at(scale)), job.styles[0].pictures

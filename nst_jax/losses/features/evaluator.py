@@ -1,12 +1,13 @@
 """The interface of an evaluator: a record of functions that compute the features of pictures."""
 
+import functools
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 from jaxtyping import Array, Float
 
+from nst_jax.devices.kept_programs import KeptProgram
 from nst_jax.devices.split import ByRows
 from nst_jax.losses.features.request import Features, Guides, Request
 from nst_jax.networks.network import Network
@@ -38,19 +39,20 @@ class Evaluator(NamedTuple):
     ) -> Features:
         """What `request` finds in `picture`, which is placed first, as are the `guides`."""
         placed, guides = self.place((ByRows(picture), guides))
-        return _compiled(self.program, network, placed.values, request, guides)
+        return _measuring(self.program, request)(network, placed.values, guides)
 
-    def lowered(
+    def temporary_bytes(
         self, network: Network, picture: jax.ShapeDtypeStruct, request: Request, guides: Guides
-    ) -> jax.stages.Lowered:
-        """The program with which `find` would measure a `picture`, before it is compiled."""
+    ) -> int:
+        """Memory that `find` needs for a `picture` besides it and what is found."""
         placed, guides = self.abstract((ByRows(picture), guides))
-        return _compiled.lower(self.program, network, placed.values, request, guides)
+        return _measuring(self.program, request).temporary_bytes(network, placed.values, guides)
 
 
 # One program per evaluator and request, however many styles are measured.
-@partial(jax.jit, static_argnums=(0, 3))
-def _compiled(
-    program: Evaluate, network: Network, picture: Array, request: Request, guides: Guides
-) -> Features:
-    return program(network, picture, request, guides)
+@functools.cache
+def _measuring(program: Evaluate, request: Request) -> KeptProgram:
+    def measure(network: Network, picture: Array, guides: Guides) -> Features:
+        return program(network, picture, request, guides)
+
+    return KeptProgram(measure, (program, request))

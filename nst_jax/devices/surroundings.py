@@ -1,0 +1,59 @@
+"""What a compiled program depends on besides itself: source, versions, settings and the processor."""
+
+import functools
+import hashlib
+import os
+import platform
+import re
+import sys
+import sysconfig
+from collections.abc import Iterable
+from pathlib import Path
+
+import jax
+import jaxlib
+
+from nst_jax.devices import processor
+from nst_jax.devices.fingerprint import INSTALLED, PACKAGE
+
+_PACKAGE = Path(__file__).parents[1]
+_INSTALLED = re.compile(
+    rf".*[/\\](site|dist)-packages[/\\]|{re.escape(sysconfig.get_path('stdlib'))}|{re.escape(str(_PACKAGE))}"
+)
+# Configs only set values; whatever else a module does with the package could change what is traced.
+_REACHES_IN = re.compile(rf"{PACKAGE}(?!\.configs|\s+import\s+configs)".encode())
+
+
+def of_compiling() -> str:
+    """What the compiler depends on besides the program that it is given."""
+    versions = [jax.__version__, jaxlib.__version__, platform.machine(), *processor.processor_features()]
+    return repr([*versions, os.environ.get("XLA_FLAGS"), sorted(jax.config.values.items(), key=str)])
+
+
+def of_tracing() -> str:
+    """What tracing depends on besides functions of this package, what they hold, and their arguments."""
+    files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+    others = [Path(file) for file in sorted(files) if file and not _INSTALLED.match(file)]
+    versions = [getattr(sys.modules.get(name), "__version__", None) for name in INSTALLED]
+    return repr(
+        [sys.version, versions, _package_digest(), _digest(file for file in others if _reaches_in(file))]
+    )
+
+
+@functools.cache
+def _package_digest() -> str:
+    """A digest of the source of this package."""
+    return _digest(sorted(_PACKAGE.rglob("*.py")))
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file} ".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+@functools.cache
+def _reaches_in(file: Path) -> bool:
+    """Whether a module that is not installed, such as a config, mentions more of this package."""
+    return _REACHES_IN.search(file.read_bytes()) is not None
