@@ -24,7 +24,7 @@ def fingerprint(value: Any) -> str:
     """Return a digest that is the same for equal values in every process with the same source.
 
     Known are numbers, strings, arrays, containers, tree structures, functions and instances of this package,
-    and functions and classes of JAX and of the standard library.
+    and functions and classes of those in `INSTALLED`.
 
     Raises:
         UnknownError: `value` holds something else.
@@ -32,6 +32,21 @@ def fingerprint(value: Any) -> str:
     walk = _Walk()
     walk.add(value)
     return walk.digest.hexdigest()
+
+
+def require_known(value: Any) -> None:
+    """Check that no function or class in the containers of `value` is of another package.
+
+    Raises:
+        UnknownError: one is.
+    """
+    if isinstance(value, Mapping):
+        require_known(list(value.values()))
+    elif isinstance(value, tuple | list):
+        for item in value:
+            require_known(item)
+    elif isinstance(value, types.FunctionType | type):
+        _known(value)
 
 
 class _Walk:
@@ -81,6 +96,7 @@ class _Walk:
             self._items(_known(type(value)), [value.__wrapped__])
         elif isinstance(value, types.BuiltinFunctionType):
             self._name(value)
+            self.add(None if isinstance(value.__self__, types.ModuleType) else value.__self__)
         elif _root(type(value)) == PACKAGE and hasattr(value, "__dict__"):
             self._items(_known(type(value)), _attributes(value))
         else:

@@ -14,7 +14,7 @@ import jax
 import jaxlib
 
 from nst_jax.devices import processor
-from nst_jax.devices.fingerprint import INSTALLED, PACKAGE
+from nst_jax.devices.fingerprint import INSTALLED, PACKAGE, require_known
 
 _PACKAGE = Path(__file__).parents[1]
 _INSTALLED = re.compile(
@@ -31,13 +31,21 @@ def of_compiling() -> str:
 
 
 def of_tracing() -> str:
-    """What tracing depends on besides functions of this package, what they hold, and their arguments."""
-    files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+    """What tracing depends on besides functions of this package, what they hold, and their arguments.
+
+    Raises:
+        UnknownError: a table of this package has an entry from outside, which is found by its name.
+    """
+    modules = dict(sys.modules)
+    for name, module in modules.items():
+        if name.partition(".")[0] == PACKAGE:
+            held = vars(module).items()
+            require_known([value for key, value in held if isinstance(value, dict) and key.isupper()])
+    files = {getattr(module, "__file__", None) or "" for module in modules.values()}
     others = [Path(file) for file in sorted(files) if file and not _INSTALLED.match(file)]
-    versions = [getattr(sys.modules.get(name), "__version__", None) for name in INSTALLED]
-    return repr(
-        [sys.version, versions, _package_digest(), _digest(file for file in others if _reaches_in(file))]
-    )
+    changing = others if any(map(_reaches_in, others)) else []
+    versions = [getattr(modules.get(name), "__version__", None) for name in INSTALLED]
+    return repr([sys.version, versions, _package_digest(), _digest(changing)])
 
 
 @functools.cache
@@ -55,5 +63,5 @@ def _digest(files: Iterable[Path]) -> str:
 
 @functools.cache
 def _reaches_in(file: Path) -> bool:
-    """Whether a module that is not installed, such as a config, mentions more of this package."""
+    """Whether a module that is not installed mentions more of this package than configs."""
     return _REACHES_IN.search(file.read_bytes()) is not None

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,17 @@ VALUES = [
     *({"a": 1, "b": 2}, {"b": 2, "a": 1}, {1, 2}, frozenset(((1, 2),)), np.dtype("float32"), jnp.float32),
     *(np.arange(3), np.arange(3.0), np.arange(3)[None], jnp.zeros(3), np.float32(2)),
     *(jax.tree.structure(((1, 2), {})), jax.tree.structure(((1, 2), {"a": 0})), Request(("conv1_1",))),
-    *(jnp.sin, jnp.cos, jax.nn.relu, functools.partial(jnp.sum, axis=0), functools.partial(jnp.sum, axis=1)),
+    *(
+        math.sin,
+        math.cos,
+        {"a": 1}.get,
+        {"a": 2}.get,
+        jnp.sin,
+        jnp.cos,
+        jax.nn.relu,
+        functools.partial(jnp.sum, axis=0),
+        functools.partial(jnp.sum, axis=1),
+    ),
     *(optax.scale_by_lbfgs(10), optax.scale_by_lbfgs(11), optax.scale_by_adam()),
     *(total_and_terms, tiled(256), tiled(512), *TERMS.items()),
     *(find_method(OptimizerConfig(memory=memory)) for memory in (3, 4)),

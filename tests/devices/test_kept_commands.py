@@ -1,18 +1,26 @@
 """Commands that keep their programs, as processes of their own."""
 
 import numpy as np
+import pytest
 
 from tests.command import call_process, metrics, pixels, tiny
 
-CONFIG = """
+# Configs are programs, and could change any part of the package.
+ENTRY = """
 from nst_jax.configs import gatys
 from nst_jax.losses.terms.content import CONTENT_LOSSES
 
 loss = CONTENT_LOSSES["sum"]
 CONTENT_LOSSES["sum"] = lambda F, P, positions=None: {factor} * loss(F, P, positions)
+get_config = gatys.get_config
+"""
+FUNCTION = """
+from nst_jax.configs import gatys
+from nst_jax.losses.terms import content
 
-def get_config():
-    return gatys.get_config()
+total = content.weighted_sum
+content.weighted_sum = lambda values, weights: {factor} * total(values, weights)
+get_config = gatys.get_config
 """
 
 
@@ -33,12 +41,12 @@ def test_the_second_command_traces_no_step_and_paints_the_same(tiny_weights, tmp
     assert ["tracing kept" in errors for _, _, errors in runs] == [True, False]
 
 
-def test_a_config_that_changes_a_loss_is_heeded(tiny_weights, tmp_path):
-    first = []
-    for factor in (1, 4, 1):
-        (tmp_path / "mine.py").write_text(CONFIG.format(factor=factor))
-        folder = tmp_path / f"run{len(first)}"
-        _, *flags = tiny(tiny_weights, folder, optimizer__steps=2)
-        config = f"--config={tmp_path / 'mine.py'}"
-        first.append(paint([config, *flags], folder, tmp_path / "cache")[1][-1])
-    assert first[0] == first[2] < first[1]
+@pytest.mark.parametrize("config", [ENTRY, FUNCTION], ids=["entry", "function"])
+def test_a_config_that_changes_the_package_is_heeded(tiny_weights, tmp_path, config):
+    losses = []
+    for factor in (1, 4):
+        (tmp_path / "mine.py").write_text(config.format(factor=factor))
+        _, *flags = tiny(tiny_weights, tmp_path / f"run{factor}", optimizer__steps=2)
+        flags = [f"--config={tmp_path / 'mine.py'}", *flags]
+        losses.append(paint(flags, tmp_path / f"run{factor}", tmp_path / "cache")[1][0])
+    assert losses[1] > 1.5 * losses[0]
