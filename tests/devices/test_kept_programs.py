@@ -7,6 +7,7 @@ import pytest
 
 from nst_jax.devices import kept_programs, surroundings
 from nst_jax.devices.kept_programs import KeptProgram, keep_programs
+from nst_jax.losses.terms.content import CONTENT_LOSSES
 
 
 class Traced:
@@ -141,6 +142,14 @@ def test_what_is_unknown_is_not_kept(traced, tmp_path, identity):
         assert program.count == 1
     assert traced.count == 2
     assert not (tmp_path / "programs").exists()
+
+
+def test_nothing_is_kept_if_a_table_has_an_entry_from_outside(traced, monkeypatch):
+    KeptProgram(traced.times(2), 2)(X)
+    monkeypatch.setitem(CONTENT_LOSSES, "mine", lambda F, P, positions=None: 0)
+    for _ in range(2):
+        KeptProgram(traced.times(2), 2)(X)
+    assert traced.count == 3
 
 
 def test_programs_of_other_devices_are_not_kept(traced, tmp_path):
