@@ -127,12 +127,12 @@ def _wait(process: subprocess.Popen, wheel: Wheel, folder: Path, log: Path, pace
 
 
 def _largest(folder: Path) -> int:
-    """The size in bytes of the largest file in `folder`, where pip writes and deletes."""
+    """The size in bytes of the largest file in `folder`, where pip may delete whatever it likes."""
     sizes = [0]
-    for path in folder.rglob("*"):
-        # pip may delete it at any moment.
-        with contextlib.suppress(OSError):
-            sizes.append(path.lstat().st_size)
+    for path, _, names in os.walk(folder):  # `Path.rglob` fails if a folder is gone
+        for name in names:
+            with contextlib.suppress(OSError):
+                sizes.append(os.lstat(os.path.join(path, name)).st_size)
     return max(sizes)
 
 

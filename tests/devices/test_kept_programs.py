@@ -1,5 +1,8 @@
 """Programs that are kept are those that would be compiled, and never others."""
 
+import sys
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,7 +27,11 @@ class Traced:
 
 
 @pytest.fixture
-def traced(tmp_path):
+def traced(tmp_path, monkeypatch):
+    # Configs of other tests, which are deleted: programs are kept only if all source can be read.
+    for name, module in list(sys.modules.items()):
+        if (file := getattr(module, "__file__", None)) and not Path(file).exists():
+            monkeypatch.delitem(sys.modules, name)
     keep_programs(tmp_path / "programs")
     yield Traced()
     keep_programs(None)

