@@ -41,7 +41,9 @@ def test_the_second_command_traces_no_step_and_paints_the_same(tiny_weights, tmp
     assert ["tracing kept" in errors for _, _, errors in runs] == [True, False]
 
 
-@pytest.mark.parametrize("config", [ENTRY, FUNCTION], ids=["entry", "function"])
+@pytest.mark.parametrize(
+    "config", [pytest.param(ENTRY, marks=pytest.mark.slow), FUNCTION], ids=["entry", "function"]
+)
 def test_a_config_that_changes_the_package_is_heeded(tiny_weights, tmp_path, config):
     losses = []
     for factor in (1, 4):
