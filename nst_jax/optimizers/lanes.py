@@ -124,7 +124,9 @@ class Lanes:
                 batched, mesh=self.mesh, in_specs=specs, out_specs=P("lanes"), check_vma=False
             )
         else:
-            identity = (function.__qualname__, self.width, *self.optimizer.identity)
+            optimizer = self.optimizer
+            parts = (optimizer.objective, optimizer.method, optimizer.at_step)
+            identity = (function.__qualname__, self.width, parts)
         return compiler.kept(batched, identity, self._bfloat16, **options)
 
     def _start(self, shared: Any, data: Any, variable: VariableArray, rate: Float[Array, ""]) -> Lane:

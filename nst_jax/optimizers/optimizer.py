@@ -47,7 +47,6 @@ class Optimizer:
         where `state` is that before the step.
         """
         self.objective, self.method, self.at_step = objective, method, at_step
-        self.identity = (objective, method, at_step)
         self.start = compiler.jit(self.first_state)
         # The state is donated: its buffers are reused for the result.
         self.advance = compiler.jit(self.take_steps, donate_argnums=2)

@@ -135,9 +135,9 @@ def leave_at_once() -> None:
 def started_as_command() -> bool:
     """Whether Python was started as a command of this project."""
     _, module, name = " ".join(sys.orig_argv).partition(" -m ")
-    return (bool(module) and name.startswith(("nst_jax", "experiments."))) or Path(
-        sys.argv[0]
-    ).stem == "nst-jax"
+    if module and name.startswith(("nst_jax", "experiments.")):
+        return True
+    return Path(sys.argv[0]).stem == "nst-jax"
 
 
 def _signal_main_thread(number: int) -> None:
